@@ -1,0 +1,149 @@
+"""Side information as affinities: the only place where it becomes columns for the model.
+
+A batch holds B queries with N candidates each, as row numbers of one scene's database. Row 0 of
+the model is the query, rows 1..K the candidates to re-rank; the anchors are the query and the
+first L candidates. A kind named "...-db" knows the database alone: its query row is zeros and
+it has L columns. Any other kind knows the query too and has 1 + L columns. Affinities lie in
+[-1, 1]; 0 stands for unknown: a missing heading, a padded candidate.
+
+A new kind is one function and one line in AFFINITIES.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from gcsa import fov, heading
+from gcsa.errors import InputError, nearest
+from gcsa.fov import FovConfig
+from gcsa.scene import Scene
+
+logger = logging.getLogger(__name__)
+
+# (queries (B,), candidates (B, N) or -1, K, L) -> (B, K or 1+K, L or 1+L), see the module's text.
+Columns = Callable[[np.ndarray, np.ndarray, int, int], np.ndarray]
+
+
+def positional_db(scene: Scene, config: FovConfig) -> Columns | None:
+    """Overlap of the fields of view of database cameras, looked up in the scene's sparse matrix.
+
+    Each pair of cameras is intersected once for the scene, not again for each query and epoch.
+    """
+    database = scene.database
+    if database.positions is None or database.headings is None:
+        return None
+    known = np.isfinite(database.positions).all(1) & np.isfinite(database.headings)
+    overlaps = fov.overlap_sparse(
+        database.positions[:, :2], database.headings, mask=known, **config.kwargs()
+    )
+
+    def columns(queries: np.ndarray, candidates: np.ndarray, K: int, L: int) -> np.ndarray:
+        return np.stack([_sparse_block(overlaps, c[:K], c[:L]) for c in candidates])
+
+    return columns
+
+
+def heading_db(scene: Scene, config: FovConfig) -> Columns | None:
+    """Affinity of the headings of database images."""
+    if scene.database.headings is None:
+        return None
+    database = _with_padding(scene.database.headings)
+
+    def columns(queries: np.ndarray, candidates: np.ndarray, K: int, L: int) -> np.ndarray:
+        angles = database[candidates]
+        return _known(heading.affinity(angles[:, :K, None], angles[:, None, :L]))
+
+    return columns
+
+
+def heading_with_query(scene: Scene, config: FovConfig) -> Columns | None:
+    """Affinity of the headings of query and database images."""
+    if scene.database.headings is None or scene.queries.headings is None:
+        return None
+    database, query = _with_padding(scene.database.headings), scene.queries.headings
+
+    def columns(queries: np.ndarray, candidates: np.ndarray, K: int, L: int) -> np.ndarray:
+        angles = np.concatenate([query[queries][:, None], database[candidates]], axis=1)
+        return _known(heading.affinity(angles[:, : 1 + K, None], angles[:, None, : 1 + L]))
+
+    return columns
+
+
+AFFINITIES: dict[str, Callable[[Scene, FovConfig], Columns | None]] = {
+    "positional-db": positional_db,
+    "heading": heading_with_query,
+    "heading-db": heading_db,
+}
+
+
+def width(kind: str, L: int) -> int:
+    """How many columns a kind has."""
+    return L if kind.endswith("-db") else 1 + L
+
+
+def check_kinds(kinds: Sequence[str]) -> None:
+    """Raise InputError at a kind that is not in AFFINITIES, or is listed twice."""
+    for kind in kinds:
+        if kind not in AFFINITIES:
+            raise InputError(f"model.affinity: no kind '{kind}'{nearest(kind, AFFINITIES)}")
+    if len(set(kinds)) < len(kinds):
+        raise InputError(f"model.affinity: a kind is listed twice in {list(kinds)}")
+
+
+class SideInformation:
+    """The affinity columns of one scene, kinds in the order of the config.
+
+    A kind whose data the scene lacks altogether (headings, say) is said once, and is zeros.
+    """
+
+    def __init__(self, scene: Scene, kinds: Sequence[str], config: FovConfig):
+        check_kinds(kinds)
+        self._kinds = [(kind, AFFINITIES[kind](scene, config)) for kind in kinds]
+        for kind, columns in self._kinds:
+            if columns is None:
+                logger.warning("%s: no data for affinity '%s', it stays 0", scene.name, kind)
+
+    def columns(self, queries: np.ndarray, candidates: np.ndarray, K: int, L: int) -> np.ndarray:
+        """(B,) query rows, (B, N) database rows or -1 -> (B, 1+K, sum of widths) float32."""
+        widths = [width(kind, L) for kind, _ in self._kinds]
+        result = np.zeros((len(queries), 1 + K, sum(widths)), dtype=np.float32)
+        start = 0
+        for (kind, columns), wide in zip(self._kinds, widths, strict=True):
+            if columns is not None:
+                first_row = 1 if kind.endswith("-db") else 0
+                block = columns(queries, candidates, K, L)
+                result[:, first_row:, start : start + wide] = block
+            start += wide
+        return result
+
+
+def _with_padding(values: np.ndarray) -> np.ndarray:
+    """Append NaN, so that index -1 (padding) reads as unknown."""
+    return np.append(values, np.nan)
+
+
+def _known(values: np.ndarray) -> np.ndarray:
+    return np.nan_to_num(values, nan=0.0)
+
+
+def _sparse_block(matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """``matrix[rows][:, columns]`` of a CSR array, dense; rows and columns of -1 are zeros.
+
+    ``columns`` holds no row twice but for -1. The entries of the rows are scattered through a
+    table of where each database image stands among the columns.
+    """
+    place = np.full(matrix.shape[1] + 1, -1, dtype=np.int32)
+    place[columns] = np.arange(len(columns))
+    place[-1] = -1
+    starts = np.where(rows >= 0, matrix.indptr[rows], 0)
+    lengths = np.where(rows >= 0, matrix.indptr[rows + 1] - starts, 0)
+    ends = np.cumsum(lengths)
+    entries = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
+    row, column = np.repeat(np.arange(len(rows)), lengths), place[matrix.indices[entries]]
+    block = np.zeros((len(rows), len(columns)), dtype=np.float32)
+    kept = column >= 0
+    block[row[kept], column[kept]] = matrix.data[entries[kept]]
+    return block

@@ -1,0 +1,131 @@
+"""The settings of a run: YAML files and ``section.key=value`` over the defaults.
+
+Each section is a dataclass that sits beside what it configures; a misspelt key or a value of the
+wrong type is an error that names it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from gcsa.errors import InputError, MissingFileError, nearest
+from gcsa.files import replacing
+from gcsa.fov import CUTOFFS, FovConfig
+from gcsa.model import ModelConfig
+from gcsa.readers import DataConfig
+from gcsa.truth import RULES
+
+PRECISIONS = ("auto", "fp32", "bf16", "fp16")
+INITIALISATIONS = ("random", "pca")
+
+
+@dataclass
+class TrainConfig:
+    """Section ``train``: how the network is trained, and on what."""
+
+    learning_rate: float = 1e-4  # of Adam
+    weight_decay: float = 0.0
+    lr_step: int = 1  # epochs between two decays of the learning rate
+    lr_gamma: float = 0.9  # factor of a decay
+    num_epochs: int = 10
+    freeze_input_proj: bool = False  # train everything but the projection
+    checkpoint: str | None = None  # start from this file: the pre-trained projection
+    init_proj: str = "random"  # projection at the start: random | pca of training descriptors
+    own_positive: bool = True  # the query counts as a positive of its own (published)
+    skip_empty: bool = False  # leave queries without a relevant candidate out
+    keep_best: bool = False  # also keep checkpoint_best.pth.tar, by validation mAP@10
+    precision: str = "auto"  # fp32 | bf16 | fp16; auto: fp16 on a GPU, fp32 on the CPU
+    device: str = "auto"  # auto: a GPU where there is one
+    seed: int = 0
+
+
+@dataclass
+class Config:
+    """All settings of a run."""
+
+    data: DataConfig = field(default_factory=DataConfig)
+    fov: FovConfig = field(default_factory=FovConfig)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+
+def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Defaults, then the YAML file, then ``section.key=value`` strings; checked as a whole."""
+    config = OmegaConf.structured(Config)
+    if path is not None:
+        config = _merge(config, _read_yaml(path), str(path))
+    for override in overrides:
+        if not re.match(r"^\w+\.\w+=", override):
+            raise InputError(f"'{override}': expected section.key=value")
+        try:
+            change = OmegaConf.from_dotlist([override])
+        except YAMLError as error:
+            raise InputError(f"'{override}': the value is not YAML") from error
+        config = _merge(config, change, "command line")
+    result = OmegaConf.to_object(config)
+    _check_choices(result)
+    return result
+
+
+def save_config(config: Config, path: str | Path) -> None:
+    """Write the resolved settings as YAML."""
+    with replacing(path) as temporary:
+        OmegaConf.save(OmegaConf.structured(config), temporary)
+
+
+def as_dict(config: Config) -> dict[str, dict[str, Any]]:
+    """Plain nested dicts, as JSON and trackers take them."""
+    return asdict(config)
+
+
+def _read_yaml(path: str | Path) -> Any:
+    if not Path(path).is_file():
+        raise MissingFileError(f"{path}: no such config file")
+    try:
+        return OmegaConf.load(path)
+    except YAMLError as error:
+        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+
+
+def _merge(config: Any, changes: Any, source: str) -> Any:
+    """Merge settings into the structured config, after a look for keys that do not exist."""
+    sections = {f.name: f.default_factory() for f in fields(Config)}
+    if not OmegaConf.is_dict(changes):
+        raise InputError(f"{source}: expected the sections {', '.join(sections)}")
+    for section, values in changes.items():
+        if section not in sections:
+            raise InputError(f"{source}: no section '{section}'{nearest(str(section), sections)}")
+        if not OmegaConf.is_dict(values):
+            raise InputError(f"{source}: section '{section}' must hold keys, got '{values}'")
+        known = {f.name for f in fields(sections[section])}
+        for key in values:
+            if key not in known:
+                hint = nearest(str(key), known)
+                raise InputError(f"{source}: no setting '{section}.{key}'{hint}")
+    try:
+        return OmegaConf.merge(config, changes)
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"{source}: {error.full_key}: {reason}") from error
+
+
+def _check_choices(config: Config) -> None:
+    """Values that are one of a few words."""
+    choices = {
+        "data.train_labels": (config.data.train_labels, RULES),
+        "data.val_labels": (config.data.val_labels, RULES),
+        "fov.cutoff": (config.fov.cutoff, CUTOFFS),
+        "train.precision": (config.train.precision, PRECISIONS),
+        "train.init_proj": (config.train.init_proj, INITIALISATIONS),
+    }
+    for key, (value, allowed) in choices.items():
+        if value not in allowed:
+            raise InputError(f"{key}: '{value}' is not a choice{nearest(value, allowed)}")

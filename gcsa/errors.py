@@ -1,0 +1,46 @@
+"""Errors that are the input's fault, not the program's.
+
+The programs print these as one line and leave with status 2; anything else is a bug and keeps
+its traceback.
+"""
+
+from __future__ import annotations
+
+import difflib
+import logging
+import sys
+from collections.abc import Callable, Iterable
+
+
+class InputError(ValueError):
+    """Bad input: the message names the file, the row or key, and what was expected."""
+
+
+class MissingFileError(InputError, FileNotFoundError):
+    """A file or folder that should exist does not; the message says what to do about it."""
+
+    def __str__(self) -> str:
+        return str(self.args[0]) if self.args else ""
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """A hint for a misspelt word: " (did you mean 'x'?)", or the choices where none is close."""
+    words = sorted(words)
+    close = difflib.get_close_matches(word, words, n=1)
+    return f" (did you mean '{close[0]}'?)" if close else f" (choose from {', '.join(words)})"
+
+
+def run_program(main: Callable[[], object]) -> None:
+    """Run a program's ``main``; an InputError ends it with one line and status 2."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        main()
+    except InputError as error:
+        sys.exit(_fail(f"error: {error}", 2))
+    except KeyboardInterrupt:
+        sys.exit(_fail("interrupted", 130))
+
+
+def _fail(message: str, status: int) -> int:
+    print(message, file=sys.stderr)
+    return status

@@ -1,0 +1,186 @@
+"""Recall@k and mAP@k of first-round retrieval or of a checkpoint, on any data set and split.
+
+A checkpoint brings its own K, L and kinds of side information. One that carries settings of ours
+is scored with the field of view it was trained with; one of the published code with the published
+behaviours. ``fov.*`` on the command line goes before both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gcsa import metrics
+from gcsa.batches import RankedScene, prepare
+from gcsa.candidates import Candidates
+from gcsa.checkpoint import load_checkpoint, read_settings
+from gcsa.config import Config, load_config
+from gcsa.errors import InputError, run_program
+from gcsa.files import replacing
+from gcsa.fov import FovConfig
+from gcsa.model import GCSA
+from gcsa.readers import reader
+from gcsa.refine import refine
+from gcsa.truth import labels, num_relevant
+
+logger = logging.getLogger(__name__)
+
+Report = dict[str, Any]
+
+
+def evaluate(
+    config: Config,
+    checkpoint: str | None = None,
+    split: str = "val",
+    overrides: Sequence[str] = (),
+) -> Report:
+    """Score a checkpoint, or with None the first-round retrieval; see :func:`report`.
+
+    overrides: the command line's ``section.key=value``, of which ``fov.*`` go before the
+    checkpoint's own settings.
+    """
+    device = pick_device(config.train.device)
+    model, kinds, fov = None, [], config.fov
+    depth = max(metrics.KS)
+    if checkpoint is not None:
+        model, kinds = load_checkpoint(checkpoint, device)
+        fov = checkpoint_fov(config, checkpoint, overrides)
+        depth = max(depth, model.K, model.L)
+    scenes = prepare(config.data, fov, kinds, split, depth, device)
+    return report(config, split, scenes, rerank(model, scenes, config.data.batch_size), fov)
+
+
+def checkpoint_fov(config: Config, path: str, overrides: Sequence[str]) -> FovConfig:
+    """The field of view that a checkpoint is to be scored with; see the module's text."""
+    settings = read_settings(path)
+    if settings is None:
+        logger.info("%s: carries no settings, scored with fov.cutoff=published", path)
+        fov = replace(config.fov, cutoff="published")
+    else:
+        fov = FovConfig(**settings["config"]["fov"])
+    asked = load_config(None, [o for o in overrides if o.startswith("fov.")]).fov
+    named = [o.split("=")[0].removeprefix("fov.") for o in overrides if o.startswith("fov.")]
+    return replace(fov, **{name: getattr(asked, name) for name in named})
+
+
+def rerank(model: GCSA | None, scenes: Sequence[RankedScene], batch_size: int) -> list[Candidates]:
+    """The ranked lists of each scene: the model's, or without one the first-round ones."""
+    if model is None:
+        return [s.candidates for s in scenes]
+    return [refine(model, s.scene, s.candidates, s.side, batch_size) for s in scenes]
+
+
+def report(
+    config: Config,
+    split: str,
+    scenes: Sequence[RankedScene],
+    rankings: Sequence[Candidates],
+    fov: FovConfig,
+) -> Report:
+    """{"protocol", "counts", "metrics", "scenes": {name: {"counts", "metrics"}}} of ranked lists.
+
+    Metrics are over all queries together that have a relevant image, shares in [0, 1].
+    """
+    rule, parts = config.data.val_labels, {}
+    for ranked, ranking in zip(scenes, rankings, strict=True):
+        scene, truth = ranked.scene, ranked.truth
+        if truth is None:
+            raise InputError(
+                f"{scene.name}: the true positions of its queries are not on disk, "
+                "nothing to measure against"
+            )
+        best = ranking.indices[:, : max(metrics.KS)]
+        parts[scene.name] = (
+            labels(rule, scene, truth, best, fov),
+            num_relevant(rule, scene, truth, fov),
+            len(scene.database),
+        )
+    relevant, numbers, sizes = zip(*parts.values(), strict=True)
+    total = _summary(np.concatenate(relevant), np.concatenate(numbers), sum(sizes))
+    return {
+        "protocol": reader(config.data).protocol(config.data, split),
+        **total,
+        "scenes": {name: _summary(*part) for name, part in parts.items()},
+    }
+
+
+def _summary(relevant: np.ndarray, numbers: np.ndarray, database: int) -> Report:
+    counts = {
+        "queries": len(numbers),
+        "with_positives": int((numbers > 0).sum()),
+        "database": database,
+    }
+    return {"counts": counts, "metrics": metrics.evaluate(relevant, numbers)}
+
+
+def table(rows: dict[str, Report]) -> str:
+    """Reports as an aligned table, metrics in percent, with the counts behind."""
+    names = [f"{m}@{k}" for m in ("recall", "mAP") for k in metrics.KS]
+    head = ["", *(n.replace("recall", "R") for n in names), "queries", "database"]
+    lines = [head]
+    for label, part in rows.items():
+        counts = part["counts"]
+        values = [f"{100 * part['metrics'][n]:.2f}" for n in names]
+        queries = f"{counts['with_positives']} of {counts['queries']}"
+        lines.append([label, *values, queries, str(counts["database"])])
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    return "\n".join(
+        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in row).rstrip()
+        for row in (list(enumerate(zip(line, widths, strict=True))) for line in lines)
+    )
+
+
+def show(result: Report) -> str:
+    """A report as text: the protocol, then a table by scene and in total."""
+    rows = {**result["scenes"], "total": result}
+    return f"{result['protocol']}\nqueries without a relevant image are left out\n\n{table(rows)}"
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON, all or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name: "auto" is a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"train.device: '{name}' cannot be used here ({error})") from error
+    return device
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gcsa.evaluate",
+        description="Print recall@k and mAP@k by scene and in total, protocol and counts stated.",
+        epilog="Example: python -m gcsa.evaluate --conf configs/msls_train.yaml "
+        "--checkpoint checkpoints/msls.pth.tar data.root=/data/datasets",
+    )
+    parser.add_argument("--conf", help="YAML file; without it, the defaults (MSLS)")
+    parser.add_argument("--checkpoint", help="model to re-rank with; without it, none")
+    parser.add_argument("--split", default="val", help="train, val (default) or test")
+    parser.add_argument("--json", metavar="FILE", help="also write the report here")
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    args = parser.parse_intermixed_args()
+    config = load_config(args.conf, args.overrides)
+    result = evaluate(config, args.checkpoint, args.split, args.overrides)
+    print(show(result))
+    if args.json:
+        write_json(args.json, result)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,1 @@
+"""Mapillary Street-level Sequences: its reader and its challenge file."""

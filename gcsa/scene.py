@@ -1,0 +1,113 @@
+"""A scene: what a device observes, as a handful of arrays.
+
+A scene is a database of images and a set of queries, each a struct of arrays. The database may
+know more than the queries (a camera position, say). What only the benchmark knows is in
+:mod:`gcsa.truth`.
+
+Inside the package angles are radians clockwise from north (+y), positions metres, times int64
+microseconds; the readers convert.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gcsa.errors import InputError
+
+# How far the norm of a half-precision descriptor of unit length may be from 1.
+NORM_TOLERANCE = 1e-2
+# The norm is checked on this many rows, spread evenly: reading all would page in every descriptor.
+NORM_ROWS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class ImageSet:
+    """Images of one role, database or queries, row by row; whatever is unknown is None.
+
+    names: (n,) str, unique; the image's path relative to the scene's folder.
+    descriptors: (n, D) float16 of unit length; an array, or anything with ``shape``, ``dtype``
+        and row indexing (see :class:`gcsa.descriptors.DescriptorRows`).
+    positions: (n, 2) or (n, 3) float64, metres (east, north, up); a row of NaN is unknown.
+    headings: (n,) float64, radians clockwise from north; NaN is unknown.
+    radio: radio scans, row by row.
+    """
+
+    names: np.ndarray
+    descriptors: Any | None = None
+    positions: np.ndarray | None = None
+    headings: np.ndarray | None = None
+    radio: Any | None = None
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def check(self, where: str) -> None:
+        """Raise InputError, naming the field and ``where`` it is, when an array cannot be right."""
+        n = len(self.names)
+        if n == 0:
+            raise InputError(f"{where}: no images")
+        values, counts = np.unique(self.names, return_counts=True)
+        if len(values) < n:
+            raise InputError(f"{where}.names: '{values[counts.argmax()]}' appears twice")
+        if self.descriptors is not None:
+            _check_descriptors(self.descriptors, n, f"{where}.descriptors")
+        if self.positions is not None:
+            _check_positions(self.positions, n, f"{where}.positions")
+        if self.headings is not None:
+            _check_shape(self.headings, (n,), f"{where}.headings")
+            if np.isinf(self.headings).any():
+                raise InputError(f"{where}.headings: infinite (NaN is the mark for unknown)")
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """One scene (an MSLS city, a LaMAR building): its database and its queries.
+
+    Every array is checked here, at the door; nothing downstream checks again.
+    """
+
+    name: str
+    database: ImageSet
+    queries: ImageSet
+
+    def __post_init__(self) -> None:
+        self.database.check(f"{self.name}: database")
+        self.queries.check(f"{self.name}: queries")
+        known = [s.descriptors for s in (self.database, self.queries) if s.descriptors is not None]
+        if len({d.shape[1] for d in known}) > 1:
+            raise InputError(
+                f"{self.name}: database descriptors have length {known[0].shape[1]}, "
+                f"those of the queries {known[1].shape[1]}"
+            )
+
+
+def _check_shape(array: np.ndarray, shape: tuple, where: str) -> None:
+    if array.shape != shape or array.dtype != np.float64:
+        raise InputError(
+            f"{where}: expected float64 of shape {shape}, got {array.dtype} {array.shape}"
+        )
+
+
+def _check_positions(positions: np.ndarray, n: int, where: str) -> None:
+    dimensions = 3 if positions.ndim == 2 and positions.shape[1] == 3 else 2
+    _check_shape(positions, (n, dimensions), where)
+    unknown = np.isnan(positions)
+    if np.isinf(positions).any() or (unknown.any(1) != unknown.all(1)).any():
+        raise InputError(f"{where}: coordinates must be finite, or all NaN for an unknown position")
+
+
+def _check_descriptors(descriptors: Any, n: int, where: str) -> None:
+    if len(descriptors.shape) != 2 or descriptors.shape[0] != n:
+        raise InputError(f"{where}: expected shape ({n}, D), got {tuple(descriptors.shape)}")
+    rows = np.unique(np.linspace(0, n - 1, min(n, NORM_ROWS)).astype(np.int64))
+    norms = np.linalg.norm(np.asarray(descriptors[rows], dtype=np.float32), axis=1)
+    wrong = ~(np.abs(norms - 1) <= NORM_TOLERANCE)
+    if wrong.any():
+        row = int(rows[wrong.argmax()])
+        raise InputError(
+            f"{where}: row {row} has length {norms[wrong.argmax()]:.4g}; "
+            "descriptors must be finite and L2-normalised"
+        )

@@ -1,0 +1,117 @@
+"""Truth: what the benchmark knows, and a scorer must never see.
+
+Labels and numbers of relevant images are made here, from the true poses of the queries. Nothing
+that computes a score may import this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from gcsa import fov
+from gcsa.errors import InputError
+from gcsa.fov import FovConfig
+from gcsa.scene import Scene
+
+# MSLS and most benchmarks of place recognition: relevant within 25 m, the limit included.
+DISTANCE = 25.0
+# GCSA's training labels: relevant from a third of the field of view on.
+OVERLAP = 1 / 3
+# Query-database pairs handled at a time: bounds the memory, some hundred bytes a pair.
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The true poses of a scene's queries, row by row.
+
+    positions: (q, 2) or (q, 3) float64, metres, in the frame of the database; NaN is unknown.
+    headings: (q,) float64, radians clockwise from north; NaN is unknown; None for none at all.
+    """
+
+    positions: np.ndarray
+    headings: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        q = len(self.positions)
+        if self.positions.ndim != 2 or (self.headings is not None and len(self.headings) != q):
+            raise InputError(f"truth: {q} positions and headings that do not fit them")
+
+
+# A rule takes (scene, truth, queries (m,), database (m,), fov) and returns (m,) bool, pair by pair.
+Rule = Callable[[Scene, Truth, np.ndarray, np.ndarray, FovConfig], np.ndarray]
+
+
+def within_distance(
+    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+) -> np.ndarray:
+    """Rule "dist": the database image lies within 25 m of the query (horizontally)."""
+    offset = truth.positions[queries, :2] - scene.database.positions[database, :2]
+    return np.hypot(offset[:, 0], offset[:, 1]) <= DISTANCE
+
+
+def fields_overlap(
+    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+) -> np.ndarray:
+    """Rule "fov": the two fields of view overlap by a third or more; unknown poses do not."""
+    if truth.headings is None or scene.database.headings is None:
+        raise InputError(f"{scene.name}: labels 'fov' need the headings of queries and database")
+    a, b = truth.positions[queries, :2], scene.database.positions[database, :2]
+    heading_a, heading_b = truth.headings[queries], scene.database.headings[database]
+    known = np.isfinite(a[:, 0] + b[:, 0] + heading_a + heading_b)
+    overlap = np.zeros(len(queries))
+    overlap[known] = fov.overlap_of_pairs(
+        a[known], heading_a[known], b[known], heading_b[known], **fov_config.kwargs()
+    )
+    return overlap >= OVERLAP
+
+
+RULES: dict[str, Rule] = {"dist": within_distance, "fov": fields_overlap}
+
+
+def labels(
+    rule: str, scene: Scene, truth: Truth, candidates: np.ndarray, fov_config: FovConfig
+) -> np.ndarray:
+    """Whether each candidate is relevant: (Q, N) database rows (-1 is padding) -> (Q, N) bool."""
+    _check(scene)
+    relevant = np.zeros(candidates.shape, dtype=bool)
+    step = max(1, CHUNK // max(1, candidates.shape[1]))
+    for start in range(0, len(candidates), step):
+        block = candidates[start : start + step]
+        queries, columns = np.nonzero(block >= 0)
+        relevant[start + queries, columns] = RULES[rule](
+            scene, truth, start + queries, block[queries, columns], fov_config
+        )
+    return relevant
+
+
+def num_relevant(rule: str, scene: Scene, truth: Truth, fov_config: FovConfig) -> np.ndarray:
+    """How many images of the whole database are relevant to each query: (Q,) int64."""
+    _check(scene)
+    reach = DISTANCE if rule == "dist" else 2 * fov_config.radius
+    rows = np.flatnonzero(np.isfinite(scene.database.positions).all(1))
+    tree = cKDTree(scene.database.positions[rows, :2])
+    counts = np.zeros(len(truth.positions), dtype=np.int64)
+    known = np.flatnonzero(np.isfinite(truth.positions).all(1))
+    for query, near in _near(tree, truth.positions, known, reach * (1 + 1e-9)):
+        relevant = RULES[rule](scene, truth, query, rows[near], fov_config)
+        counts += np.bincount(query[relevant], minlength=len(counts))
+    return counts
+
+
+def _near(tree: cKDTree, positions: np.ndarray, queries: np.ndarray, reach: float):
+    """Yield (query (m,), database (m,)) index arrays of all pairs within ``reach``, in chunks."""
+    for chunk in np.array_split(queries, max(1, len(queries) // 4096)):
+        neighbours = tree.query_ball_point(positions[chunk, :2], reach)
+        lengths = [len(n) for n in neighbours]
+        flat = np.concatenate([np.asarray(n, dtype=np.int64) for n in neighbours] or [[]])
+        yield np.repeat(chunk, lengths), flat.astype(np.int64)
+
+
+def _check(scene: Scene) -> None:
+    if scene.database.positions is None:
+        raise InputError(f"{scene.name}: relevance needs the positions of the database")
