@@ -77,11 +77,14 @@ def _log_file(run: Run) -> Iterator[None]:
     handler = logging.FileHandler(run.folder / "log.txt")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     package = logging.getLogger("gcsa")
+    level = package.level
+    package.setLevel(level or logging.INFO)  # a level that the caller chose stays
     package.addHandler(handler)
     try:
         yield
     finally:
         package.removeHandler(handler)
+        package.setLevel(level)
         handler.close()
 
 

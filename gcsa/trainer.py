@@ -47,7 +47,7 @@ class Trainer:
         )
         self.dtype = _autocast_dtype(settings.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
-        self.loss = APLoss(skip_empty=settings.skip_empty).to(device)
+        self.loss = APLoss(skip_empty=settings.skip_empty)
         self.queries = all_queries(scenes, with_positives=settings.skip_empty)
         if len(self.queries) == 0:
             raise InputError("no query of the training scenes has a relevant candidate")

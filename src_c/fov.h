@@ -9,7 +9,7 @@
 #include <stddef.h>
 
 #define FOV_MIN_POINTS 3
-#define FOV_MAX_POINTS 65536
+#define FOV_MAX_POINTS 1024
 #define FOV_MESSAGE_SIZE 256
 
 typedef enum {

@@ -27,10 +27,8 @@ class APLoss(nn.Module):
         skip_empty: bool = False,
     ):
         super().__init__()
-        low, high = value_range
-        self.skip_empty = skip_empty
-        self.spacing = (high - low) / (num_bins - 1)
-        self.register_buffer("centres", torch.linspace(high, low, num_bins), persistent=False)
+        self.num_bins, self.skip_empty = num_bins, skip_empty
+        self.low, self.high = value_range
 
     def forward(self, scores: Tensor, labels: Tensor, valid: Tensor | None = None) -> Tensor:
         """scores: (B, N); labels: (B, N) bool; valid: (B, N) bool, False is not ranked -> ()."""
@@ -43,11 +41,14 @@ class APLoss(nn.Module):
 
     def average_precision(self, scores: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
         """Quantised AP of each query: (B,) in [0, 1]; arguments as in :meth:`forward`."""
-        centres = self.centres.to(scores.dtype)
+        centres = torch.linspace(
+            self.high, self.low, self.num_bins, dtype=scores.dtype, device=scores.device
+        )
+        spacing = (self.high - self.low) / (self.num_bins - 1)
         # Rounding may push a cosine a hair beyond the last centre: it belongs in the last bin.
-        inside = scores.clamp(float(centres[-1]), float(centres[0]))
+        inside = scores.clamp(self.low, self.high)
         distance = (inside[:, None, :] - centres[:, None]).abs()  # (B, M, N)
-        share = (1 - distance / self.spacing).clamp(min=0)
+        share = (1 - distance / spacing).clamp(min=0)
         if valid is not None:
             share = share * valid[:, None, :]
         relevant = (share * _mask(labels, valid)[:, None, :]).sum(-1)  # (B, M)

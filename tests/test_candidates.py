@@ -1,0 +1,73 @@
+"""First-round retrieval against NumPy, and re-ordering."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gcsa import candidates
+from gcsa.candidates import Candidates, retrieve
+from gcsa.errors import InputError
+from gcsa.scene import ImageSet, Scene
+
+
+def scene(database, queries):
+    def images(prefix, rows):
+        unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        names = np.array([f"{prefix}{i}" for i in range(len(rows))])
+        return ImageSet(names, descriptors=unit.astype(np.float16))
+
+    return Scene("s", images("d", database), images("q", queries))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 1000), st.integers(1, 30), st.sampled_from([(3, 7), (1024, 32768)]))
+def test_equals_numpy(seed, num, chunks):
+    random = np.random.default_rng(seed)
+    s = scene(random.normal(size=(25, 6)), random.normal(size=(10, 6)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(candidates, "QUERY_CHUNK", chunks[0])
+        patch.setattr(candidates, "DATABASE_CHUNK", chunks[1])
+        found = retrieve(s, num)
+    similarity = s.queries.descriptors.astype("f4") @ s.database.descriptors.astype("f4").T
+    expected = np.argsort(-similarity, axis=1, kind="stable")[:, :num]
+    k = min(num, 25)
+    ranked = np.take_along_axis(similarity, found.indices[:, :k], axis=1)
+    np.testing.assert_allclose(ranked, np.take_along_axis(similarity, expected, 1), atol=1e-6)
+    np.testing.assert_allclose(found.scores[:, :k], ranked, atol=1e-6)
+    assert all(len(set(row[:k])) == k for row in found.indices)
+    assert found.indices.shape == (10, num)
+    assert (found.indices[:, k:] == -1).all() and not found.valid[:, k:].any()
+    assert np.isneginf(found.scores[:, k:]).all()
+
+
+def test_equal_scores_come_in_database_order():
+    s = scene(np.ones((9, 4)), np.ones((2, 4)))
+    assert (retrieve(s, 9).indices == np.arange(9)).all()
+
+
+def test_reordered_keeps_ties_and_the_tail():
+    first = Candidates(np.array([[7, 3, 9, 1, 4]]), np.array([[5, 4, 3, 2, 1]], dtype="f4"))
+    again = first.reordered(np.array([[0.1, 0.9, 0.1]], dtype="f4"))
+    assert again.indices.tolist() == [[3, 7, 9, 1, 4]]
+    np.testing.assert_allclose(again.scores[0, :3], [0.9, 0.1, 0.1])
+    assert np.isneginf(again.scores[0, 3:]).all()
+    assert first.indices.tolist() == [[7, 3, 9, 1, 4]], "the input is left as it was"
+
+
+def test_padding_stays_last_whatever_its_score():
+    first = Candidates(np.array([[7, 3, -1]]), np.array([[2, 1, -np.inf]], dtype="f4"))
+    again = first.reordered(np.array([[0.1, 0.2, 99]], dtype="f4"))
+    assert again.indices.tolist() == [[3, 7, -1]]
+
+
+def test_a_score_that_is_no_number_is_an_error():
+    first = Candidates(np.array([[7, 3]]), np.zeros((1, 2), dtype="f4"))
+    with pytest.raises(InputError, match="not a number"):
+        first.reordered(np.array([[0.1, np.nan]], dtype="f4"))
+
+
+def test_retrieval_needs_descriptors():
+    names = ImageSet(np.array(["a"]))
+    with pytest.raises(InputError, match="bare: retrieval needs descriptors"):
+        retrieve(Scene("bare", names, names), 1)

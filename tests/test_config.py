@@ -1,0 +1,88 @@
+"""Settings: the published values, and messages for what is misspelt."""
+
+from pathlib import Path
+
+import pytest
+
+from gcsa.config import load_config, save_config
+from gcsa.errors import InputError, MissingFileError
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+# batch, workers, input, proj, output, K, L, layers, heads, kinds, input and attention dropout,
+# radio dropout, learning rate, weight decay, step, gamma, epochs, frozen
+PUBLISHED = {
+    "msls_pretrain": (32, 8, 4096, 512, 768, 255, 255, 0, 12, [],
+                      0.2, 0.2, 0.0, 1e-4, 0.0, 1, 0.9, 10, False),
+    "msls_train": (32, 8, 4096, 512, 768, 319, 127, 1, 12, ["positional-db", "heading"],
+                   0.2, 0.2, 0.0, 1e-4, 0.0, 1, 0.9, 5, True),
+    "lamar_pretrain": (32, 8, 4096, 512, 512, 255, 255, 0, 12, [],
+                       0.2, 0.2, 0.7, 1e-4, 0.0, 1, 0.9, 10, False),
+    "lamar_train": (32, 8, 4096, 512, 512, 127, 127, 1, 8, ["positional-db", "radio"],
+                    0.7, 0.7, 0.7, 1e-4, 1e-4, 1, 0.9, 10, True),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_values(name):
+    c = load_config(CONFIGS / f"{name}.yaml")
+    d, m, t = c.data, c.model, c.train
+    assert d.dataset == name.split("_")[0]
+    assert (
+        d.batch_size, d.num_workers, m.input_dim, m.proj_dim, m.output_dim, m.K, m.L,
+        m.num_layers, m.num_heads, m.affinity, m.input_dropout, m.attn_dropout, d.radio_dropout,
+        t.learning_rate, t.weight_decay, t.lr_step, t.lr_gamma, t.num_epochs, t.freeze_input_proj,
+    ) == PUBLISHED[name]  # fmt: skip
+    assert (c.fov.radius, c.fov.angle, c.fov.points) == (50 if d.dataset == "msls" else 10, 90, 16)
+    # The published loop, without our additions.
+    assert t.own_positive and not t.skip_empty and t.init_proj == "random"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.stem)
+def test_every_config_loads_and_survives_a_round_trip(path, tmp_path):
+    config = load_config(path)
+    save_config(config, tmp_path / "c.yaml")
+    assert load_config(tmp_path / "c.yaml") == config
+
+
+def test_overrides_go_last(tmp_path):
+    (tmp_path / "c.yaml").write_text("model: {K: 7}\ntrain: {learning_rate: 1}\n")
+    config = load_config(tmp_path / "c.yaml", ["model.K=9", "data.val_scenes=[sf]", "train.seed=3"])
+    assert (config.model.K, config.data.val_scenes, config.train.seed) == (9, ["sf"], 3)
+    assert config.train.learning_rate == 1.0 and config.model.L == 255
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("model.num_layrs=1", r"no setting 'model.num_layrs' \(did you mean 'num_layers'\?\)"),
+        ("modle.K=1", r"no section 'modle' \(did you mean 'model'\?\)"),
+        ("train.lr=1", "no setting 'train.lr'"),
+        ("model.K=many", "command line: model.K: Value 'many'.*Integer"),
+        ("model.affinity=heading", "command line: model.affinity"),
+        ("model.K", "expected section.key=value"),
+        ("K=3", "expected section.key=value"),
+        ("fov.cutoff=publishd", r"fov.cutoff: 'publishd' .*did you mean 'published'"),
+        ("data.train_labels=far", r"data.train_labels: 'far' .*choose from dist, fov"),
+        ("train.precision=fp8", "train.precision: 'fp8'"),
+    ],
+)
+def test_what_is_wrong_is_named(override, message):
+    with pytest.raises(InputError, match=message) as caught:
+        load_config(None, [override])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_file_is_named(tmp_path):
+    path = tmp_path / "c.yaml"
+    with pytest.raises(MissingFileError, match="c.yaml: no such config file"):
+        load_config(path)
+    for text, message in [
+        ("model: {K: 7", "not YAML"),
+        ("model: {Kay: 7}", r"c.yaml: no setting 'model.Kay'"),
+        ("model: 7", "section 'model' must hold keys"),
+        ("- 1", "expected the sections data, fov, model, train"),
+    ]:
+        path.write_text(text)
+        with pytest.raises(InputError, match=message):
+            load_config(path)

@@ -1,0 +1,134 @@
+"""Packs of hloc descriptor files: their content, and when they are made again."""
+
+import json
+import os
+
+import h5py
+import numpy as np
+import pytest
+from worlds import write_descriptors
+
+from gcsa.descriptors import open_pack
+from gcsa.errors import InputError, MissingFileError
+
+NAMES = ["query/images/-b.jpg", "database/images/z.jpg", "database/images/_a.jpg"]
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "feats.h5"
+    write_descriptors(path, NAMES, np.random.default_rng(0).normal(size=(3, 16)))
+    return path
+
+
+def stored(path):
+    with h5py.File(path) as file:
+        return {name: file[name]["global_descriptor"][:] for name in NAMES}
+
+
+def test_rows_are_the_descriptors_of_the_names(source):
+    pack = open_pack(source)
+    assert list(pack.names) == sorted(NAMES)
+    assert isinstance(pack.array, np.memmap) and pack.array.dtype == np.float16
+    order = [NAMES[0], NAMES[2], NAMES[0]]
+    rows = pack.rows(np.array(order))
+    expected = np.stack([stored(source)[name] for name in order])
+    assert rows.shape == (3, 16) and rows.dtype == np.float16 and len(rows) == 3
+    np.testing.assert_array_equal(np.asarray(rows), expected)
+    np.testing.assert_array_equal(rows[[2, 1]], expected[[2, 1]])
+    np.testing.assert_array_equal(rows[1:, :4], expected[1:, :4])
+    np.testing.assert_array_equal(rows[np.array([[0, 1], [2, 0]])], expected[[[0, 1], [2, 0]]])
+    np.testing.assert_array_equal(rows[1], expected[1])
+    np.testing.assert_array_equal(rows * 2, expected * 2)
+
+
+def test_float32_files_are_packed_in_half_precision(tmp_path):
+    path, values = tmp_path / "feats.h5", np.linspace(-1, 1, 7, dtype=np.float32)
+    with h5py.File(path, "w") as file:
+        file["a.jpg/global_descriptor"] = values
+    np.testing.assert_array_equal(open_pack(path).array[0], values.astype(np.float16))
+
+
+def test_a_fresh_pack_is_used_as_it_is(source):
+    open_pack(source)
+    pack = source.with_suffix(".pack.npy")
+    before = pack.stat().st_mtime_ns
+    open_pack(source)
+    assert pack.stat().st_mtime_ns == before
+
+
+def test_a_changed_source_is_packed_again(source):
+    open_pack(source)
+    with h5py.File(source, "a") as file:
+        file[NAMES[0]]["global_descriptor"][...] = 0.25  # same size, other content
+    os.utime(source, ns=(1, 1))
+    assert (open_pack(source).rows([NAMES[0]])[0] == 0.25).all()
+    with h5py.File(source, "a") as file:
+        file["database/images/new.jpg/global_descriptor"] = np.full(16, 0.25)
+    assert len(open_pack(source).names) == 4
+
+
+def test_a_copied_source_keeps_its_pack(source):
+    open_pack(source)
+    pack = source.with_suffix(".pack.npy")
+    before = pack.stat().st_mtime_ns
+    os.utime(source, ns=(5, 5))  # another time, the same bytes
+    open_pack(source)
+    assert pack.stat().st_mtime_ns == before
+    assert json.loads(source.with_suffix(".pack.json").read_text())["mtime_ns"] == 5
+
+
+@pytest.mark.parametrize("damage", ["truncated array", "no array", "broken record", "old version"])
+def test_a_pack_that_is_not_whole_is_made_again(source, damage):
+    expected = np.array(open_pack(source).array)
+    array, record = source.with_suffix(".pack.npy"), source.with_suffix(".pack.json")
+    if damage == "truncated array":
+        array.write_bytes(array.read_bytes()[:-10])
+    elif damage == "no array":
+        array.unlink()
+    elif damage == "broken record":
+        record.write_text(record.read_text()[:-20])
+    else:
+        record.write_text(json.dumps({**json.loads(record.read_text()), "version": 0}))
+    np.testing.assert_array_equal(open_pack(source).array, expected)
+
+
+def test_the_pack_serves_alone(source):
+    expected = np.array(open_pack(source).array)
+    source.unlink()
+    np.testing.assert_array_equal(open_pack(source).array, expected)
+
+
+def test_an_image_without_a_descriptor_is_named(source):
+    with pytest.raises(InputError, match=r"feats.h5: no descriptor for image 'query/x.jpg' \(nor"):
+        open_pack(source).rows(["query/x.jpg", NAMES[0], "zz"])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.zeros(15), r"image 'query/images/-b.jpg' has shape \(15,\), that of .* \(16,\)"),
+        (np.zeros((16, 1)), r"has shape \(16, 1\)"),
+        (np.full(16, np.nan), "image 'query/images/-b.jpg' is not finite"),
+    ],
+)
+def test_a_wrong_descriptor_is_named_and_leaves_nothing_behind(source, value, message):
+    with h5py.File(source, "a") as file:
+        del file[NAMES[0]]["global_descriptor"]
+        file[NAMES[0]]["global_descriptor"] = value
+    with pytest.raises(InputError, match=message):
+        open_pack(source)
+    assert [p.name for p in source.parent.iterdir()] == [source.name]
+
+
+def test_files_that_are_not_descriptors(tmp_path):
+    with pytest.raises(MissingFileError, match="nothing.h5: no such descriptor file"):
+        open_pack(tmp_path / "nothing.h5")
+    text = tmp_path / "text.h5"
+    text.write_text("hello")
+    with pytest.raises(InputError, match="text.h5: not a readable HDF5 file"):
+        open_pack(text)
+    with h5py.File(tmp_path / "empty.h5", "w") as file:
+        file["a/keypoints"] = np.zeros(3)
+    with pytest.raises(InputError, match="empty.h5: holds no 'global_descriptor'"):
+        open_pack(tmp_path / "empty.h5")

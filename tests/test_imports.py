@@ -1,0 +1,88 @@
+"""A module imports only modules above it; truth is out of reach of whatever computes a score."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "gcsa"
+
+# From the files on disk to the programs: reading down is the way of the data.
+ORDER = """
+gcsa gcsa.errors gcsa.files gcsa.scene gcsa._fov gcsa.fov gcsa.heading gcsa.truth gcsa.descriptors
+gcsa.msls gcsa.msls.scene gcsa.readers gcsa.candidates gcsa.affinity gcsa.model gcsa.losses.ap
+gcsa.losses gcsa.metrics gcsa.checkpoint gcsa.refine gcsa.pca gcsa.batches gcsa.config gcsa.trainer
+gcsa.run gcsa.evaluate gcsa.train gcsa.msls.test
+""".split()
+# What a score depends on.
+SCORERS = """
+gcsa.scene gcsa.fov gcsa.heading gcsa.candidates gcsa.affinity gcsa.model gcsa.checkpoint
+gcsa.refine gcsa.pca
+""".split()
+# NumPy alone: usable without torch.
+NUMPY_ONLY = "gcsa.scene gcsa.fov gcsa.heading gcsa.truth gcsa.descriptors gcsa.metrics".split()
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    """Modules imported anywhere in a file, as full names; ``from a import b`` gives a and a.b."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+MODULES = modules()
+LIBRARY = sorted(m for m in MODULES if not m.startswith("gcsa.miniworld"))
+
+
+def own_imports(module: str) -> set[str]:
+    return imports(MODULES[module]) & set(ORDER) - {"gcsa"}
+
+
+def test_every_module_has_its_place():
+    assert set(LIBRARY) == set(ORDER) - {"gcsa._fov"}
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_a_module_imports_only_modules_above_it(module):
+    below = {m for m in own_imports(module) if ORDER.index(m) >= ORDER.index(module)}
+    assert not below - {module}
+
+
+@pytest.mark.parametrize("module", LIBRARY)
+def test_nothing_imports_the_miniworld(module):
+    assert not any(name.startswith("gcsa.miniworld") for name in imports(MODULES[module]))
+
+
+def reachable(module: str) -> set[str]:
+    found, todo = set(), [module]
+    while todo:
+        for name in own_imports(todo.pop()) - found - {"gcsa._fov"}:
+            found.add(name)
+            todo.append(name)
+    return found
+
+
+@pytest.mark.parametrize("module", SCORERS)
+def test_truth_is_out_of_reach_of_scores(module):
+    assert "gcsa.truth" not in reachable(module)
+
+
+@pytest.mark.parametrize("module", NUMPY_ONLY)
+def test_no_torch_where_numpy_suffices(module):
+    for name in {module} | reachable(module):
+        assert not any(i.split(".")[0] == "torch" for i in imports(MODULES[name])), name
