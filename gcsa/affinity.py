@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,8 +24,35 @@ from gcsa.scene import Scene
 
 logger = logging.getLogger(__name__)
 
-# (queries (B,), candidates (B, N) or -1, K, L) -> (B, K or 1+K, L or 1+L), see the module's text.
-Columns = Callable[[np.ndarray, np.ndarray, int, int], np.ndarray]
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """The candidate lists of a batch, and the part of their affinities that the model reads.
+
+    queries: (B,) rows of the scene's queries. candidates: (B, N) rows of its database, -1 where
+    padded. K: candidates to re-rank. L: anchors. random: what training drops at random is drawn
+    from here; None outside of training.
+    """
+
+    queries: np.ndarray
+    candidates: np.ndarray
+    K: int
+    L: int
+    random: np.random.Generator | None = None
+
+    @property
+    def rows(self) -> np.ndarray:
+        """(B, K) candidates to re-rank."""
+        return self.candidates[:, : self.K]
+
+    @property
+    def anchors(self) -> np.ndarray:
+        """(B, L) candidates that serve as anchors."""
+        return self.candidates[:, : self.L]
+
+
+# The lists of a batch -> (B, K, L), or with the query (B, 1+K, 1+L); see the module's text.
+Columns = Callable[[Lists], np.ndarray]
 
 
 def positional_db(scene: Scene, config: FovConfig) -> Columns | None:
@@ -40,8 +68,9 @@ def positional_db(scene: Scene, config: FovConfig) -> Columns | None:
         database.positions[:, :2], database.headings, mask=known, **config.kwargs()
     )
 
-    def columns(queries: np.ndarray, candidates: np.ndarray, K: int, L: int) -> np.ndarray:
-        return np.stack([_sparse_block(overlaps, c[:K], c[:L]) for c in candidates])
+    def columns(lists: Lists) -> np.ndarray:
+        pairs = zip(lists.rows, lists.anchors, strict=True)
+        return np.stack([_sparse_block(overlaps, rows, anchors) for rows, anchors in pairs])
 
     return columns
 
@@ -52,9 +81,9 @@ def heading_db(scene: Scene, config: FovConfig) -> Columns | None:
         return None
     database = _with_padding(scene.database.headings)
 
-    def columns(queries: np.ndarray, candidates: np.ndarray, K: int, L: int) -> np.ndarray:
-        angles = database[candidates]
-        return _known(heading.affinity(angles[:, :K, None], angles[:, None, :L]))
+    def columns(lists: Lists) -> np.ndarray:
+        rows, anchors = database[lists.rows], database[lists.anchors]
+        return _known(heading.affinity(rows[:, :, None], anchors[:, None]))
 
     return columns
 
@@ -65,9 +94,11 @@ def heading_with_query(scene: Scene, config: FovConfig) -> Columns | None:
         return None
     database, query = _with_padding(scene.database.headings), scene.queries.headings
 
-    def columns(queries: np.ndarray, candidates: np.ndarray, K: int, L: int) -> np.ndarray:
-        angles = np.concatenate([query[queries][:, None], database[candidates]], axis=1)
-        return _known(heading.affinity(angles[:, : 1 + K, None], angles[:, None, : 1 + L]))
+    def columns(lists: Lists) -> np.ndarray:
+        own = query[lists.queries][:, None]
+        rows = np.concatenate([own, database[lists.rows]], axis=1)
+        anchors = np.concatenate([own, database[lists.anchors]], axis=1)
+        return _known(heading.affinity(rows[:, :, None], anchors[:, None]))
 
     return columns
 
@@ -106,16 +137,16 @@ class SideInformation:
             if columns is None:
                 logger.warning("%s: no data for affinity '%s', it stays 0", scene.name, kind)
 
-    def columns(self, queries: np.ndarray, candidates: np.ndarray, K: int, L: int) -> np.ndarray:
-        """(B,) query rows, (B, N) database rows or -1 -> (B, 1+K, sum of widths) float32."""
-        widths = [width(kind, L) for kind, _ in self._kinds]
-        result = np.zeros((len(queries), 1 + K, sum(widths)), dtype=np.float32)
+    def columns(self, lists: Lists) -> np.ndarray:
+        """The columns of all kinds, side by side: (B, 1+K, sum of widths) float32."""
+        widths = [width(kind, lists.L) for kind, _ in self._kinds]
+        shape = (len(lists.queries), 1 + lists.K, sum(widths))
+        result = np.zeros(shape, dtype=np.float32)
         start = 0
         for (kind, columns), wide in zip(self._kinds, widths, strict=True):
             if columns is not None:
                 first_row = 1 if kind.endswith("-db") else 0
-                block = columns(queries, candidates, K, L)
-                result[:, first_row:, start : start + wide] = block
+                result[:, first_row:, start : start + wide] = columns(lists)
             start += wide
         return result
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from gcsa.affinity import SideInformation, check_kinds
+from gcsa.affinity import Lists, SideInformation, check_kinds
 from gcsa.candidates import Candidates, retrieve
 from gcsa.fov import FovConfig
 from gcsa.readers import DataConfig, reader, scene_names
@@ -100,21 +100,26 @@ def stream(
     L: int,
     batch_size: int,
     num_workers: int = 0,
+    seed: Sequence[int] = (),
 ) -> Iterator[Batch]:
     """Batches of ``queries`` (M, 2) in their order, prepared ahead by ``num_workers`` threads.
 
-    Threads suffice: gathering rows and looking overlaps up is NumPy's work, outside the
+    What a batch drops at random follows from ``seed`` and its number. Threads suffice: gathering rows and looking overlaps up is NumPy's work, outside the
     interpreter's lock. The last batch may be smaller.
     """
     picks = [queries[i : i + batch_size] for i in range(0, len(queries), batch_size)]
+
+    def make(number: int) -> Batch:
+        return assemble(scenes, picks[number], K, L, np.random.default_rng([*seed, number]))
+
     if num_workers == 0:
-        yield from (assemble(scenes, pick, K, L) for pick in picks)
+        yield from map(make, range(len(picks)))
         return
     with ThreadPoolExecutor(num_workers) as pool:
         waiting: deque = deque()
         try:
-            for pick in picks:
-                waiting.append(pool.submit(assemble, scenes, pick, K, L))
+            for number in range(len(picks)):
+                waiting.append(pool.submit(make, number))
                 if len(waiting) > num_workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -124,13 +129,21 @@ def stream(
                 future.cancel()
 
 
-def assemble(scenes: Sequence[RankedScene], queries: np.ndarray, K: int, L: int) -> Batch:
+def assemble(
+    scenes: Sequence[RankedScene],
+    queries: np.ndarray,
+    K: int,
+    L: int,
+    random: np.random.Generator | None = None,
+) -> Batch:
     """One batch of the (B, 2) pairs (scene, query); its scenes may differ."""
     parts, rows = [], []
     for number in np.unique(queries[:, 0]):
         of_scene = np.flatnonzero(queries[:, 0] == number)
         rows.append(of_scene)
-        parts.append(_assemble_scene(scenes[number], queries[of_scene, 1], K, L))
+        own = queries[of_scene, 1]
+        candidates = scenes[number].candidates.indices[own, : max(K, L)]
+        parts.append(_assemble_scene(scenes[number], Lists(own, candidates, K, L, random)))
     back = np.argsort(np.concatenate(rows))
     if len(parts) == 1:
         fields = parts[0]
@@ -139,17 +152,14 @@ def assemble(scenes: Sequence[RankedScene], queries: np.ndarray, K: int, L: int)
     return Batch(*(torch.from_numpy(array) for array in fields))
 
 
-def _assemble_scene(
-    ranked: RankedScene, queries: np.ndarray, K: int, L: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def _assemble_scene(ranked: RankedScene, lists: Lists) -> tuple[np.ndarray, ...]:
     """The fields of a Batch for some queries of one scene, descriptors still float16."""
-    N = max(K, L)
-    candidates = ranked.candidates.indices[queries, :N]
+    queries, candidates = lists.queries, lists.candidates
     database, own = ranked.scene.database.descriptors, ranked.scene.queries.descriptors
-    descriptors = np.empty((len(queries), 1 + N, database.shape[1]), dtype=database.dtype)
+    shape = (len(queries), 1 + candidates.shape[1], database.shape[1])
+    descriptors = np.empty(shape, dtype=database.dtype)
     descriptors[:, 0] = own[queries]
     descriptors[:, 1:] = database[np.maximum(candidates, 0)]  # padded: any row, it is not read
-    columns = ranked.side.columns(queries, candidates, K, L)
-    labels = np.ones((len(queries), 1 + K), dtype=bool)
-    labels[:, 1:] = ranked.labels[queries, :K]
-    return descriptors, columns, labels, candidates >= 0
+    labels = np.ones((len(queries), 1 + lists.K), dtype=bool)
+    labels[:, 1:] = ranked.labels[queries, : lists.K]
+    return descriptors, ranked.side.columns(lists), labels, candidates >= 0

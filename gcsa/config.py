@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
-from gcsa.fov import CUTOFFS, FovConfig
+from gcsa.fov import CUTOFFS, FovConfig, sectors
 from gcsa.model import ModelConfig
 from gcsa.readers import DataConfig
 from gcsa.truth import RULES
@@ -32,10 +33,10 @@ class TrainConfig:
     """Section ``train``: how the network is trained, and on what."""
 
     learning_rate: float = 1e-4  # of Adam
-    weight_decay: float = 0.0
+    weight_decay: float = 0.0  # of Adam
     lr_step: int = 1  # epochs between two decays of the learning rate
     lr_gamma: float = 0.9  # factor of a decay
-    num_epochs: int = 10
+    num_epochs: int = 10  # passes over the training queries
     freeze_input_proj: bool = False  # train everything but the projection
     checkpoint: str | None = None  # start from this file: the pre-trained projection
     init_proj: str = "random"  # projection at the start: random | pca of training descriptors
@@ -44,7 +45,7 @@ class TrainConfig:
     keep_best: bool = False  # also keep checkpoint_best.pth.tar, by validation mAP@10
     precision: str = "auto"  # fp32 | bf16 | fp16; auto: fp16 on a GPU, fp32 on the CPU
     device: str = "auto"  # auto: a GPU where there is one
-    seed: int = 0
+    seed: int = 0  # of the weights, the order of the queries and dropout
 
 
 @dataclass
@@ -72,6 +73,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         config = _merge(config, change, "command line")
     result = OmegaConf.to_object(config)
     _check_choices(result)
+    _check_bounds(result)
     return result
 
 
@@ -129,3 +131,33 @@ def _check_choices(config: Config) -> None:
     for key, (value, allowed) in choices.items():
         if value not in allowed:
             raise InputError(f"{key}: '{value}' is not a choice{nearest(value, allowed)}")
+
+
+def _check_bounds(config: Config) -> None:
+    """Numbers that cannot be any number; the sizes of the network are the model's own check."""
+    least = {
+        "data.batch_size": (config.data.batch_size, 1),
+        "data.num_workers": (config.data.num_workers, 0),
+        "train.num_epochs": (config.train.num_epochs, 0),
+        "train.lr_step": (config.train.lr_step, 1),
+        "train.learning_rate": (config.train.learning_rate, 0),
+        "train.weight_decay": (config.train.weight_decay, 0),
+        "train.seed": (config.train.seed, 0),
+    }
+    for key, (value, minimum) in least.items():
+        if not value >= minimum:
+            raise InputError(f"{key}: {value} is less than {minimum}")
+    shares = {
+        "data.radio_dropout": config.data.radio_dropout,
+        "model.input_dropout": config.model.input_dropout,
+        "model.attn_dropout": config.model.attn_dropout,
+    }
+    for key, value in shares.items():
+        if not 0 <= value < 1:
+            raise InputError(f"{key}: {value} is not a share from 0 to below 1")
+    settings = config.fov.kwargs()
+    settings.pop("cutoff")
+    try:
+        sectors(np.empty((0, 2)), np.empty(0), **settings)
+    except ValueError as error:
+        raise InputError(f"fov: {error}") from error

@@ -21,17 +21,19 @@ SPLITS = ("train", "val", "test")
 class DataConfig:
     """Section ``data``: where the images are, and how they are cut into batches."""
 
-    dataset: str = "msls"  # one of READERS
+    dataset: str = "msls"  # a data set of gcsa/readers.py
     root: str = "datasets"  # the folder that holds msls/
     outputs: str = "outputs"  # the folder that holds msls/<city>/<desc_fn>, and training/
     desc_fn: str = "global-feats-netvlad.h5"  # descriptor file of each scene
-    train_scenes: list[str] = field(default_factory=list)  # empty: the official split
-    val_scenes: list[str] = field(default_factory=list)
-    test_scenes: list[str] = field(default_factory=list)
+    train_scenes: list[str] = field(
+        default_factory=list
+    )  # scenes to train on; empty: the official split's
+    val_scenes: list[str] = field(default_factory=list)  # of validation, likewise
+    test_scenes: list[str] = field(default_factory=list)  # of the test split, likewise
     subtask: str = "all"  # MSLS: images of validation and test; training takes every image
     train_labels: str = "fov"  # which candidates are relevant in training: fov | dist
-    val_labels: str = "dist"  # and in the metrics
-    batch_size: int = 32  # queries a step
+    val_labels: str = "dist"  # which are relevant in the metrics: dist | fov
+    batch_size: int = 32  # queries of a training step
     num_workers: int = 8  # threads that prepare batches ahead of the model
     radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from gcsa.affinity import SideInformation
+from gcsa.affinity import Lists, SideInformation
 from gcsa.candidates import Candidates
 from gcsa.errors import InputError
 from gcsa.model import GCSA, scores
@@ -78,7 +78,7 @@ def _scores(
     """Scores (B, K) of the candidates of some queries."""
     indices = candidates.indices[rows, :width]
     query_rows = torch.arange(rows.start, rows.start + len(indices))
-    columns = side.columns(query_rows.numpy(), indices, model.K, model.L)
+    columns = side.columns(Lists(query_rows.numpy(), indices, model.K, model.L))
     index = torch.from_numpy(indices).to(database.device)
     listed = torch.cat([queries[query_rows.to(database.device), None], database[index]], dim=1)
     columns = torch.from_numpy(columns).to(database.device)

@@ -66,7 +66,15 @@ class Trainer:
         order = np.random.default_rng([seed, number]).permutation(len(self.queries))
         torch.manual_seed(seed * 1_000_003 + number)
         K, L = self.model.K, self.model.L
-        batches = stream(self.scenes, self.queries[order], K, L, data.batch_size, data.num_workers)
+        batches = stream(
+            self.scenes,
+            self.queries[order],
+            K,
+            L,
+            data.batch_size,
+            data.num_workers,
+            seed=(seed, number),
+        )
         self.model.train()
         total = 0.0
         with tqdm(total=len(order), desc=f"epoch {number}", unit="query", leave=False) as bar:

@@ -39,9 +39,11 @@ from tqdm import tqdm
 
 CITIES = ("miami", "athens", "buenosaires", "stockholm", "bengaluru", "kampala")
 ROLES = ("query", "database")
-COLUMNS = {"raw.csv": "key lon lat ca captured_at pano".split(),
-           "postprocessed.csv": "key easting northing unique_cluster control_panel night "
-                                "view_direction".split()}
+COLUMNS = {
+    "raw.csv": "key lon lat ca captured_at pano".split(),
+    "postprocessed.csv": "key easting northing unique_cluster control_panel night "
+    "view_direction".split(),
+}
 FIELDS = "id,geometry,computed_geometry,compass_angle,computed_compass_angle,captured_at,is_pano"
 PREFIXES = {"computed": ("", "computed_"), "original": ("",)}  # of these fields, the best last
 CACHE = ".mapillary_cache.jsonl"  # [key, answer] a line, in the folder of the keys
@@ -79,8 +81,12 @@ def ask_once(args: Namespace, key: str) -> dict | None:
     url = args.url_template.format(base=args.base_url, key=quote(key, safe=""), fields=FIELDS)
     try:
         return read_answer(args.session.get(url, timeout=args.timeout))
-    except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError,
-            urllib3.exceptions.InvalidHeader) as error:
+    except (
+        requests.ConnectionError,
+        requests.Timeout,
+        requests.exceptions.ChunkedEncodingError,
+        urllib3.exceptions.InvalidHeader,
+    ) as error:
         raise BusyError(shorten(str(error), 300), 0) from None
     except requests.RequestException as error:
         raise MetaError(f"cannot ask {args.base_url}: {shorten(str(error), 300)}") from None
@@ -183,19 +189,26 @@ def tabulate(keys: list[str], answers: list[dict | None], geometry: str) -> pd.D
     table = pd.DataFrame({"key": keys, "lon": np.nan, "lat": np.nan, "ca": np.nan})
     for prefix in PREFIXES[geometry]:
         points = [(image.get(f"{prefix}geometry") or {}).get("coordinates") for image in images]
-        found = pd.DataFrame({"lon": [p and p[0] for p in points],
-                              "lat": [p and p[1] for p in points],
-                              "ca": [image.get(f"{prefix}compass_angle") for image in images]}
-                             ).apply(pd.to_numeric, errors="coerce")
+        found = pd.DataFrame(
+            {
+                "lon": [p and p[0] for p in points],
+                "lat": [p and p[1] for p in points],
+                "ca": [image.get(f"{prefix}compass_angle") for image in images],
+            }
+        ).apply(pd.to_numeric, errors="coerce")
         found.loc[~(found.lon.abs().le(180) & found.lat.abs().le(90)), ["lon", "lat"]] = np.nan
         table.update(found)
     moments = pd.to_numeric(pd.Series([image.get("captured_at") for image in images]), "coerce")
     return table.assign(
         ca=table["ca"] % 360 % 360,  # twice, for -1e-20 % 360 is 360
         captured_at=pd.to_datetime(moments, unit="ms", errors="coerce").dt.strftime("%Y-%m-%d"),
-        pano=[bool(image.get("is_pano")) for image in images], unique_cluster=range(len(keys)),
-        control_panel=False, night=False, view_direction="Forward",
-        reason=["no position" if image else "unknown to the API" for image in images])
+        pano=[bool(image.get("is_pano")) for image in images],
+        unique_cluster=range(len(keys)),
+        control_panel=False,
+        night=False,
+        view_direction="Forward",
+        reason=["no position" if image else "unknown to the API" for image in images],
+    )
 
 
 def project(city: pd.DataFrame) -> pd.DataFrame:

@@ -61,7 +61,8 @@ static PyObject *intersection_areas(PyObject *module, PyObject *args)
     if (get_doubles(areas_object, &areas, "areas", 1, PyBUF_WRITABLE) != 0)
         goto release_poses;
     if (poses.shape[1] != 3 || poses.shape[0] != areas.shape[0]) {
-        PyErr_Format(PyExc_ValueError, "poses must be (m, 3) and areas (m,), not (%zd, %zd) and (%zd,)",
+        PyErr_Format(PyExc_ValueError,
+                     "poses must be (m, 3) and areas (m,), not (%zd, %zd) and (%zd,)",
                      poses.shape[0], poses.shape[1], areas.shape[0]);
         goto release_areas;
     }

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gcsa import fov, heading
-from gcsa.affinity import SideInformation, width
+from gcsa.affinity import Lists, SideInformation, width
 from gcsa.errors import InputError
 from gcsa.fov import FovConfig
 from gcsa.scene import ImageSet, Scene
@@ -37,7 +37,7 @@ def lists(scene, N, seed=1):
 def test_columns_by_definition(K, L, cutoff):
     scene, config = make_scene(), FovConfig(cutoff=cutoff)
     candidates, queries = lists(scene, max(K, L)), np.arange(5)
-    columns = SideInformation(scene, KINDS, config).columns(queries, candidates, K, L)
+    columns = SideInformation(scene, KINDS, config).columns(Lists(queries, candidates, K, L))
     assert columns.shape == (5, 1 + K, L + (1 + L) + L) and columns.dtype == np.float32
     h = scene.database.headings
     for b, c in enumerate(candidates):
@@ -59,7 +59,7 @@ def test_a_hand_made_case():
     queries = ImageSet(np.array(["q"]), headings=np.zeros(1))
     scene = Scene("s", ImageSet(names, positions=positions, headings=headings), queries)
     side = SideInformation(scene, ["positional-db", "heading"], FovConfig())
-    columns = side.columns(np.array([0]), np.array([[2, 0, 1]]), K=3, L=2)
+    columns = side.columns(Lists(np.array([0]), np.array([[2, 0, 1]]), K=3, L=2))
     assert columns[0].round(6).tolist() == [
         [0, 0, 1, -1, 1],  # the query: no position; its heading against itself, c and a
         [1, 0, -1, 1, -1],  # c
@@ -74,7 +74,9 @@ def test_padded_and_unknown_are_zero():
     headings[3], positions[4] = np.nan, np.nan
     scene = make_scene(headings=headings, positions=positions)
     candidates = np.array([[3, 4, 5, -1, -1]])
-    columns = SideInformation(scene, KINDS, FovConfig()).columns(np.array([0]), candidates, 5, 5)
+    columns = SideInformation(scene, KINDS, FovConfig()).columns(
+        Lists(np.array([0]), candidates, 5, 5)
+    )
     positional, with_query, among = columns[0, :, :5], columns[0, :, 5:11], columns[0, :, 11:]
     assert np.flatnonzero(positional).tolist() == [3 * 5 + 2], "only camera 5 with itself"
     assert not with_query[:, [1, 4, 5]].any() and not with_query[[1, 4, 5]].any()
@@ -90,13 +92,13 @@ def test_what_a_scene_lacks_is_zero_and_said(caplog):
         "s: no data for affinity 'positional-db', it stays 0",
         "s: no data for affinity 'heading', it stays 0",
     ]
-    columns = side.columns(np.arange(5), lists(scene, 6), 6, 4)
+    columns = side.columns(Lists(np.arange(5), lists(scene, 6), 6, 4))
     assert columns.shape == (5, 7, 9) and not columns.any()
 
 
 def test_no_kinds_no_columns():
     assert SideInformation(make_scene(), [], FovConfig()).columns(
-        np.arange(5), lists(make_scene(), 6), 6, 4
+        Lists(np.arange(5), lists(make_scene(), 6), 6, 4)
     ).shape == (5, 7, 0)
 
 

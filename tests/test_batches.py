@@ -5,6 +5,7 @@ import pytest
 import torch
 from conftest import overrides
 
+from gcsa.affinity import Lists
 from gcsa.batches import all_queries, assemble, prepare, stream
 from gcsa.config import load_config
 
@@ -28,7 +29,7 @@ def test_a_batch_by_definition(scenes):
         np.testing.assert_array_equal(batch.descriptors[row, 0], own)
         database = np.asarray(ranked.scene.database.descriptors)
         np.testing.assert_array_equal(batch.descriptors[row, 1:], database[listed])
-        columns = ranked.side.columns(np.array([query]), listed[None], K, L)
+        columns = ranked.side.columns(Lists(np.array([query]), listed[None], K, L))
         np.testing.assert_array_equal(batch.columns[row], columns[0])
         assert batch.labels[row, 0] and batch.valid[row].all()
         np.testing.assert_array_equal(batch.labels[row, 1:], ranked.labels[query, :30])

@@ -1,9 +1,12 @@
 """Settings: the published values, and messages for what is misspelt."""
 
+import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+import gcsa.config
 from gcsa.config import load_config, save_config
 from gcsa.errors import InputError, MissingFileError
 
@@ -45,6 +48,19 @@ def test_every_config_loads_and_survives_a_round_trip(path, tmp_path):
     assert load_config(tmp_path / "c.yaml") == config
 
 
+def test_every_setting_is_read_somewhere():
+    """A setting that nothing reads would be accepted and do nothing."""
+    package = Path(gcsa.config.__file__).parent
+    source = "\n".join(path.read_text() for path in package.rglob("*.py"))
+    sections = {f.name: f.default_factory for f in fields(gcsa.config.Config)}
+    for section, kind in sections.items():
+        for setting in (f.name for f in fields(kind)):
+            # f"{split}_scenes" reads the three lists; radio_dropout waits for the radio kinds.
+            if setting.endswith("_scenes") or setting == "radio_dropout":
+                continue
+            assert re.search(rf"\.{setting}\b", source), f"{section}.{setting}"
+
+
 def test_overrides_go_last(tmp_path):
     (tmp_path / "c.yaml").write_text("model: {K: 7}\ntrain: {learning_rate: 1}\n")
     config = load_config(tmp_path / "c.yaml", ["model.K=9", "data.val_scenes=[sf]", "train.seed=3"])
@@ -65,6 +81,11 @@ def test_overrides_go_last(tmp_path):
         ("fov.cutoff=publishd", r"fov.cutoff: 'publishd' .*did you mean 'published'"),
         ("data.train_labels=far", r"data.train_labels: 'far' .*choose from dist, fov"),
         ("train.precision=fp8", "train.precision: 'fp8'"),
+        ("data.batch_size=0", "data.batch_size: 0 is less than 1"),
+        ("train.learning_rate=.nan", "train.learning_rate: nan is less than 0"),
+        ("model.input_dropout=1", "model.input_dropout: 1.0 is not a share"),
+        ("fov.radius=-1", "fov: radius must be positive metres"),
+        ("fov.points=2", "fov: points must be"),
     ],
 )
 def test_what_is_wrong_is_named(override, message):

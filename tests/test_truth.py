@@ -5,7 +5,7 @@ import pytest
 import shapely
 import torch
 
-from gcsa.affinity import SideInformation
+from gcsa.affinity import Lists, SideInformation
 from gcsa.candidates import Candidates
 from gcsa.errors import InputError
 from gcsa.fov import FovConfig
@@ -113,7 +113,7 @@ def test_noise_for_truth_changes_no_affinity_and_no_score():
     found = []
     for _ in range(2):
         side = SideInformation(scene, ["positional-db", "heading"], FovConfig())
-        columns = side.columns(np.arange(12), indices, 20, 10)
+        columns = side.columns(Lists(np.arange(12), indices, 20, 10))
         found.append((columns, refine(model, scene, candidates, side)))
         labels("dist", scene, truth, indices, FovConfig())
         truth.positions[:] = random.normal(size=truth.positions.shape) * 1e3

@@ -1,0 +1,188 @@
+"""Radio as side information: which WiFi access points and Bluetooth beacons an image heard.
+
+Each transmitter of a scene is one coordinate of a vector per image: the distance in metres that
+free-space path loss gives for its signal, at most 500, and 500 where the image did not hear it.
+The affinity of two images is 1 - 2.5e-4 * the Euclidean distance of their vectors. (Hanning,
+Flood and Larsson, "Visual Re-Ranking with Non-Visual Side Information", SCIA 2025, arXiv
+2504.11134.) Vectors are kept as sparse matrices of (distance - 500), so that what was not heard
+is absent: distances of vectors stay the same.
+
+An image that heard nothing at all:
+
+unknown: "zero": its affinity is 0, unknown, to every image: a session without radio says nothing
+    about places. "published": it is the vector of all 500, so that two such images are alike (1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+
+from gcsa.errors import InputError, nearest
+
+MAX_DISTANCE = 500.0  # metres
+DEFAULT_MHZ = 2400.0  # Bluetooth, and WiFi of unknown frequency
+SCALE = 2.5e-4  # affinity lost per metre
+UNKNOWN = ("zero", "published")
+ROWS = 2048  # rows of a pairwise matrix at a time: bounds the memory of the sparse product
+
+
+@dataclass(frozen=True, eq=False)
+class Radio:
+    """What n images heard of T transmitters.
+
+    matrix: (n, T) csr_array float64, distance - 500 in metres where a transmitter was heard (0 is
+    stored where that is 500 m or more), absent where not. transmitters: (T,) str.
+    """
+
+    matrix: csr_array
+    transmitters: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.matrix.shape[1] != len(self.transmitters):
+            raise InputError(
+                f"radio: {self.matrix.shape[1]} columns for {len(self.transmitters)} transmitters"
+            )
+
+    def __len__(self) -> int:
+        return self.matrix.shape[0]
+
+    def __getitem__(self, rows: np.ndarray | slice) -> Radio:
+        """Some images: by index array, mask or slice."""
+        return Radio(self.matrix[rows], self.transmitters)
+
+    @cached_property
+    def has_any(self) -> np.ndarray:
+        """Whether an image heard anything, (n,) bool."""
+        return np.diff(self.matrix.indptr) > 0
+
+    @cached_property
+    def squares(self) -> np.ndarray:
+        """Squared length of each row of the matrix, (n,) float64."""
+        row = np.repeat(np.arange(len(self)), np.diff(self.matrix.indptr))
+        return np.bincount(row, weights=self.matrix.data**2, minlength=len(self))
+
+
+def path_loss_distance(rssi_dbm: np.ndarray, frequency_mhz: np.ndarray) -> np.ndarray:
+    """Metres at which free-space path loss explains a signal, at most 500.
+
+    Frequencies that are not positive (-1, NaN: unknown) count as 2400 MHz. Arguments broadcast.
+    """
+    frequency = np.asarray(frequency_mhz, dtype=np.float64)
+    megahertz = np.where(frequency > 0, frequency, DEFAULT_MHZ)
+    loss = np.abs(np.asarray(rssi_dbm, dtype=np.float64))
+    exponent = (27.55 - 20 * np.log10(megahertz) + loss) / 20
+    return 10.0 ** np.minimum(exponent, np.log10(MAX_DISTANCE))
+
+
+def align(radios: Sequence[Radio]) -> list[Radio]:
+    """The same observations, all with the same columns: every transmitter of any, sorted."""
+    names = np.unique(np.concatenate([np.array([], dtype=str), *(r.transmitters for r in radios)]))
+    aligned = []
+    for radio in radios:
+        column = np.searchsorted(names, radio.transmitters)
+        matrix = radio.matrix
+        parts = (matrix.data, column[matrix.indices], matrix.indptr)
+        aligned.append(Radio(csr_array(parts, shape=(len(radio), len(names))), names))
+    return aligned
+
+
+def stack(radios: Sequence[Radio]) -> Radio:
+    """The images of all, one after another."""
+    if len(radios) == 1:
+        return radios[0]
+    radios = align(radios)
+    matrix = csr_array(vstack([radio.matrix for radio in radios], format="csr"))
+    return Radio(matrix, radios[0].transmitters)
+
+
+def stack_columns(n: int, radios: Sequence[Radio]) -> Radio:
+    """What the same n images heard of different transmitters, together."""
+    if not radios:
+        return Radio(csr_array((n, 0), dtype=np.float64), np.array([], dtype=str))
+    total = align(radios)
+    entries = [radio.matrix.tocoo() for radio in total]
+    rows = np.concatenate([e.row for e in entries])
+    columns = np.concatenate([e.col for e in entries])
+    values = np.concatenate([e.data for e in entries])
+    matrix = csr_array((values, (rows, columns)), shape=total[0].matrix.shape)
+    return Radio(matrix, total[0].transmitters)
+
+
+def dropout(radio: Radio, p: float, generator: np.random.Generator) -> Radio:
+    """Radio with each heard entry removed, as if not heard, with probability ``p``."""
+    if not 0 <= p <= 1:
+        raise InputError(f"radio dropout: {p} is not a share, 0 to 1")
+    matrix = radio.matrix
+    keep = generator.random(matrix.nnz) >= p
+    starts = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
+    parts = (matrix.data[keep], matrix.indices[keep], starts)
+    return Radio(csr_array(parts, shape=matrix.shape), radio.transmitters)
+
+
+def pairwise_affinity(radio_a: Radio, radio_b: Radio, unknown: str = "zero") -> np.ndarray:
+    """Affinity of all pairs: 1 - 2.5e-4 * distance, (n_a, n_b) float64, right to 1e-6.
+
+    unknown: see the module. Raises InputError at an unknown ``unknown``.
+    """
+    _check_unknown(unknown)
+    if not np.array_equal(radio_a.transmitters, radio_b.transmitters):
+        radio_a, radio_b = align([radio_a, radio_b])
+    a, b = _rows(radio_a), _rows(radio_b)
+    result = np.empty((len(radio_a), len(radio_b)))
+    for start in range(0, len(result), ROWS):
+        part = tuple(array[start : start + ROWS] for array in a)
+        result[start : start + ROWS] = _affinity(part, b, unknown)
+    return result
+
+
+def affinity_block(
+    radio: Radio, rows: np.ndarray, anchors: np.ndarray, unknown: str = "zero"
+) -> np.ndarray:
+    """Affinities of many small sets at once: (B, R) and (B, A) rows of ``radio`` -> (B, R, A).
+
+    A row of -1 is padding: 0 throughout. float32. See :func:`stack` for one Radio of database
+    and queries.
+    """
+    _check_unknown(unknown)
+    result = np.empty((len(rows), rows.shape[1], anchors.shape[1]), dtype=np.float32)
+    everything, count = _rows(radio), anchors.shape[1]
+    for b in range(len(rows)):
+        part = tuple(array[rows[b]] for array in everything)
+        if np.array_equal(rows[b, :count], anchors[b]):  # as a rule they are: spare a gather
+            other = tuple(array[:count] for array in part)
+        else:
+            other = tuple(array[anchors[b]] for array in everything)
+        result[b] = _affinity(part, other, unknown)
+    result[rows < 0] = 0
+    result.transpose(0, 2, 1)[anchors < 0] = 0
+    return result
+
+
+def _rows(radio: Radio) -> tuple[csr_array, np.ndarray, np.ndarray]:
+    return radio.matrix, radio.squares, radio.has_any
+
+
+def _affinity(a: tuple, b: tuple, unknown: str) -> np.ndarray:
+    """By |x|^2 + |y|^2 - 2 x.y in float64: sparse rows make this cheap and exact enough."""
+    (a_matrix, a_squares, a_known), (b_matrix, b_squares, b_known) = a, b
+    result = (a_matrix @ b_matrix.T).toarray()
+    result *= -2
+    result += a_squares[:, None]
+    result += b_squares[None, :]
+    np.sqrt(np.maximum(result, 0, out=result), out=result)
+    result *= -SCALE
+    result += 1
+    if unknown == "zero":
+        result[~a_known] = 0
+        result[:, ~b_known] = 0
+    return result
+
+
+def _check_unknown(unknown: str) -> None:
+    if unknown not in UNKNOWN:
+        raise InputError(f"radio unknown: no '{unknown}'{nearest(unknown, UNKNOWN)}")

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Install gcsa into .venv: GEOS where it may, Python packages, the compiled extension.
+# Run again, it does what is missing. With --tests it adds what the tests need.
+# PYTHON names the interpreter to start from (default python3).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fail() { echo "install: $*" >&2; exit 1; }
+
+# GEOS is optional: without it the field-of-view overlap runs in Shapely, with the same numbers.
+if ! command -v geos-config >/dev/null; then
+    if command -v brew >/dev/null; then
+        brew install --quiet geos || true
+    elif command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        (apt-get -qq update && apt-get -qq install -y libgeos-dev) >/dev/null 2>&1 || true
+    elif command -v apt-get >/dev/null && sudo -n true 2>/dev/null; then
+        (sudo -n apt-get -qq update && sudo -n apt-get -qq install -y libgeos-dev) >/dev/null 2>&1 || true
+    fi
+fi
+command -v geos-config >/dev/null ||
+    echo "install: no GEOS (apt-get install libgeos-dev, brew install geos): going on without it"
+
+files=(requirements.txt setup.py pyproject.toml src_c/*)
+[ "${1:-}" = --tests ] && files+=(tests/requirements.txt)
+stamp=.venv/installed$([ "${1:-}" = --tests ] && echo -tests || true)
+state=$({ cat "${files[@]}"; command -v geos-config || true; pwd; } | cksum)
+if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
+    exit 0
+fi
+
+"${PYTHON:-python3}" -m venv .venv ||
+    fail "cannot make .venv (on Debian: apt-get install python3-venv)"
+pip=(.venv/bin/python -m pip --disable-pip-version-check install --quiet)
+# torch on its own, first: nothing that follows may then choose another build.
+"${pip[@]}" "$(grep '^torch==' requirements.txt)" || fail "torch cannot be installed"
+"${pip[@]}" -r requirements.txt || fail "the packages of requirements.txt cannot be installed"
+if [ "${1:-}" = --tests ]; then
+    "${pip[@]}" -r tests/requirements.txt || fail "the packages of the tests cannot be installed"
+fi
+"${pip[@]}" --editable . || fail "gcsa cannot be installed"
+echo "$state" >"$stamp"
+echo "install: done, field-of-view overlap by $(.venv/bin/python -c 'from gcsa import fov; print(fov.backend())')"

@@ -1,0 +1,27 @@
+"""Put the two reports of the quick start side by side: summary.json, and a table on screen."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from gcsa.evaluate import table, write_json
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("outputs", type=Path, help="folder with none.json and gcsa.json")
+    parser.add_argument("--seconds", type=int, required=True, help="what the quick start took")
+    args = parser.parse_args()
+    reports = {
+        name: json.loads((args.outputs / f"{name}.json").read_text()) for name in ("none", "gcsa")
+    }
+    metrics = {name: report["metrics"] for name, report in reports.items()}
+    write_json(args.outputs / "summary.json", {**metrics, "seconds": args.seconds})
+    print(f"\n{reports['gcsa']['protocol']}; {args.seconds} seconds in all\n")
+    print(table({"no re-ranking": reports["none"], "GCSA": reports["gcsa"]}))
+
+
+if __name__ == "__main__":
+    main()

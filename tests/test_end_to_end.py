@@ -1,0 +1,64 @@
+"""The whole way on a tiny miniworld, by the commands of the README."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+
+TINY = {
+    "data.train_scenes": "[trondheim,amsterdam]",
+    "data.val_scenes": "[cph]",
+    "data.test_scenes": "[miami]",
+    "data.desc_fn": "global-feats-miniworld.h5",
+    "train.device": "cpu",
+}
+
+
+def call(module: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *map(str, arguments)], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    root = tmp_path_factory.mktemp("miniworld")
+    call("gcsa.miniworld", "--out", root, "--size", "tiny", "--workers", 2)
+    return root
+
+
+def test_the_main_job(world):
+    dim = json.loads((world / "miniworld.json").read_text())["descriptor"]["dim"]
+    settings = {**TINY, "data.root": world / "datasets", "data.outputs": world / "outputs"}
+    settings |= {"model.input_dim": dim, "model.proj_dim": 64, "model.output_dim": 64}
+    settings |= {"model.K": 60, "model.L": 30, "train.num_epochs": 2, "model.num_heads": 4}
+    overrides = [f"{key}={value}" for key, value in settings.items()]
+    runs = world / "outputs" / "training"
+
+    call("gcsa.train", "--name", "pre", "--conf", "configs/miniworld_pretrain.yaml", *overrides)
+    pretrained = f"train.checkpoint={runs}/pre/checkpoint_best.pth.tar"
+    stage_2 = ["--name", "main", "--conf", "configs/miniworld_train.yaml", *overrides, pretrained]
+    call("gcsa.train", *stage_2)
+    checkpoint = runs / "main" / "checkpoint_2.pth.tar"
+
+    conf = ["--conf", "configs/miniworld_train.yaml", *overrides]
+    report = world / "report.json"
+    call("gcsa.evaluate", *conf, "--checkpoint", checkpoint, "--json", report)
+    result = json.loads(report.read_text())
+    assert 0 < result["metrics"]["mAP@10"] < 1 and list(result["scenes"]) == ["cph"]
+
+    challenge = world / "challenge.csv"
+    printed = call(
+        "gcsa.msls.test", *conf[:2], "--checkpoint", checkpoint, "--output", challenge, *overrides
+    )
+    table = np.loadtxt(challenge, dtype=str, ndmin=2)
+    assert table.shape[1] == 21 and "test cities" in printed
+    with zipfile.ZipFile(world / "challenge.zip") as archive:
+        assert archive.namelist() == ["challenge.csv"]
