@@ -104,8 +104,9 @@ def stream(
 ) -> Iterator[Batch]:
     """Batches of ``queries`` (M, 2) in their order, prepared ahead by ``num_workers`` threads.
 
-    What a batch drops at random follows from ``seed`` and its number. Threads suffice: gathering rows and looking overlaps up is NumPy's work, outside the
-    interpreter's lock. The last batch may be smaller.
+    What a batch drops at random follows from ``seed`` and its number. The last batch may be
+    smaller. Threads suffice: gathering rows and looking overlaps up is NumPy's work, outside the
+    interpreter's lock.
     """
     picks = [queries[i : i + batch_size] for i in range(0, len(queries), batch_size)]
 

@@ -23,7 +23,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from tqdm import tqdm
 
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import replacing
+from gcsa.files import replacing, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -147,7 +147,8 @@ def _is_fresh(record: dict, source: Path, record_path: Path) -> bool:
         return True
     if _content_hash(source) != record["blake2b"]:
         return False
-    _write_record(record_path, {**record, "mtime_ns": stat.st_mtime_ns})  # a copy: same bytes
+    # A copy: other time, same bytes.
+    write_text(record_path, json.dumps({**record, "mtime_ns": stat.st_mtime_ns}))
     return True
 
 
@@ -170,7 +171,7 @@ def _build(source: Path) -> None:
         "shape": shape,
         "names": names,
     }
-    _write_record(record_path, record)
+    write_text(record_path, json.dumps(record))
 
 
 def _image_names(file: h5py.File) -> list[str]:
@@ -210,8 +211,3 @@ def _content_hash(path: Path) -> str:
         while block := file.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
-
-
-def _write_record(path: Path, record: dict) -> None:
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(record))

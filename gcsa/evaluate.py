@@ -12,7 +12,6 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,7 @@ from gcsa.candidates import Candidates
 from gcsa.checkpoint import load_checkpoint, read_settings
 from gcsa.config import Config, load_config
 from gcsa.errors import InputError, run_program
-from gcsa.files import replacing
+from gcsa.files import write_text
 from gcsa.fov import FovConfig
 from gcsa.model import GCSA
 from gcsa.readers import reader
@@ -144,12 +143,6 @@ def show(result: Report) -> str:
     return f"{result['protocol']}\nqueries without a relevant image are left out\n\n{table(rows)}"
 
 
-def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON, all or nothing."""
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=2) + "\n")
-
-
 def pick_device(name: str) -> torch.device:
     """The device of a name: "auto" is a GPU where there is one."""
     if name == "auto":
@@ -179,7 +172,7 @@ def main() -> None:
     result = evaluate(config, args.checkpoint, args.split, args.overrides)
     print(show(result))
     if args.json:
-        write_json(args.json, result)
+        write_text(args.json, json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

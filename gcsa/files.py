@@ -23,14 +23,19 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(0o666 & ~_umask())  # mkstemp's are for their owner alone
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write UTF-8 text with "\\n" line ends, all or nothing."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
 def _umask() -> int:
-    """The process's umask: mkstemp makes files that only their owner may read."""
-    mask = os.umask(0)
+    mask = os.umask(0)  # there is no way to ask without setting it
     os.umask(mask)
     return mask

@@ -1,4 +1,4 @@
-"""Print the settings as a Markdown table, from the dataclasses and the comments beside their fields.
+"""Print the settings as a Markdown table: the dataclasses, and the comments beside their fields.
 
 With --write the table goes into README.md, between its two markers.
 """

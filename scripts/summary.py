@@ -6,7 +6,8 @@ import argparse
 import json
 from pathlib import Path
 
-from gcsa.evaluate import table, write_json
+from gcsa.evaluate import table
+from gcsa.files import write_text
 
 
 def main() -> None:
@@ -18,7 +19,8 @@ def main() -> None:
         name: json.loads((args.outputs / f"{name}.json").read_text()) for name in ("none", "gcsa")
     }
     metrics = {name: report["metrics"] for name, report in reports.items()}
-    write_json(args.outputs / "summary.json", {**metrics, "seconds": args.seconds})
+    summary = json.dumps({**metrics, "seconds": args.seconds}, indent=2)
+    write_text(args.outputs / "summary.json", summary + "\n")
     print(f"\n{reports['gcsa']['protocol']}; {args.seconds} seconds in all\n")
     print(table({"no re-ranking": reports["none"], "GCSA": reports["gcsa"]}))
 

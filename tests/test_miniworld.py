@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import subprocess
+import sys
 from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +16,10 @@ import pytest
 from PIL import Image
 
 from gcsa import miniworld
+from gcsa.errors import InputError
 from gcsa.miniworld import build, msls, plan
 from gcsa.miniworld.__main__ import main
 from gcsa.miniworld.atlas import Atlas
-from gcsa.miniworld.files import replacing
 from gcsa.miniworld.raycast import (
     View,
     Walls,
@@ -215,9 +217,16 @@ def test_compass_noise_outliers_and_gaps():
     assert error[near].std() == pytest.approx(8, abs=0.7)
 
 
-def test_worker_count_does_not_change_a_file(world, tmp_path, mini_size):
-    out, info = world
-    assert miniworld.generate(tmp_path, mini_size, seed=3, workers=1) == info
+def test_neither_worker_count_nor_caller_changes_a_file(world, tmp_path):
+    """The second world is made by a script without a `__name__` guard, from standard input."""
+    out, _ = world
+    script = (
+        "from gcsa.miniworld import generate, plan\n"
+        f"plan.SIZES['mini'] = plan.{MINI!r}\n"
+        f"generate({str(tmp_path)!r}, 'mini', seed=3, workers=1)\n"
+    )
+    root = Path(miniworld.__file__).parents[2]
+    subprocess.run([sys.executable, "-"], input=script, text=True, cwd=root, check=True)
     assert snapshot(tmp_path) == snapshot(out)
 
 
@@ -226,10 +235,12 @@ def test_second_run_leaves_files_alone_and_others_need_force(world, mini_size, c
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*")}
     assert miniworld.generate(out, mini_size, seed=3) == info
     assert len(capsys.readouterr().out.splitlines()) == 1
-    with pytest.raises(FileExistsError, match="seed 3.*--force"):
+    with pytest.raises(InputError, match="seed 3.*--force"):
         miniworld.generate(out, mini_size, seed=4)
-    assert main(["--out", str(out), "--size", "tiny"]) == 1
-    assert len(capsys.readouterr().err.splitlines()) == 1
+    command = [sys.executable, "-m", "gcsa.miniworld", "--out", out, "--size", "tiny"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: ")
+    assert len(done.stderr.splitlines()) == 1
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*")} == before
 
 
@@ -243,7 +254,7 @@ def test_interrupted_run_is_continued_and_force_replaces(world, tmp_path, mini_s
         patch.setattr(build, "write_features", interrupt)
         with pytest.raises(KeyboardInterrupt):
             miniworld.generate(tmp_path, mini_size, seed=4, test_truth=False)
-    assert not list(tmp_path.rglob("*.h5")) and not list(tmp_path.rglob("*.part"))
+    assert not list(tmp_path.rglob("*.h5")) and not list(tmp_path.rglob("*.tmp"))
     assert not (tmp_path / "miniworld.json").exists()
     rendered = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*.jpg")}
     info = miniworld.generate(tmp_path, mini_size, seed=4, test_truth=False)
@@ -261,31 +272,23 @@ def test_interrupted_run_is_continued_and_force_replaces(world, tmp_path, mini_s
 def test_foreign_data_is_never_overwritten(tmp_path, mini_size):
     (tmp_path / VAL).mkdir(parents=True)
     for force in (False, True):
-        with pytest.raises(FileExistsError, match="not part of a miniworld"):
+        with pytest.raises(InputError, match="not part of a miniworld"):
             miniworld.generate(tmp_path, mini_size, force=force)
     assert not list((tmp_path / VAL).iterdir())
 
 
 def test_unknown_size_and_workers_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="tiny, small, large"):
+    with pytest.raises(InputError, match="tiny, small, large"):
         miniworld.generate(tmp_path, "huge")
-    with pytest.raises(ValueError, match="at least 1"):
+    with pytest.raises(InputError, match="at least 1"):
         miniworld.generate(tmp_path, "tiny", workers=-1)
 
 
-def test_help_names_the_sizes():
+def test_help_names_the_sizes(monkeypatch):
+    monkeypatch.setattr("sys.argv", ["miniworld", "--help"])
     with redirect_stdout(io.StringIO()) as text, pytest.raises(SystemExit):
-        main(["--help"])
+        main()
     assert "tiny: 4 cities, 560 images" in " ".join(text.getvalue().split())
-
-
-def test_replacing_leaves_nothing_after_an_error(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_text("old")
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
-        temporary.write_text("half")
-        raise RuntimeError
-    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"] and path.read_text() == "old"
 
 
 # --- the world: coverage and difficulty of what is planned
@@ -352,7 +355,8 @@ def test_wall_has_the_height_and_depth_of_the_closed_form(heading):
 
 def test_nearer_wall_hides_the_farther_except_above():
     camera = perspective((0, 0), 1.5, 0.0, (160, 120))
-    walls = Walls.join(wall((-90, 20), (90, 20), top=12, texture=1), wall((-90, 10), (90, 10), top=3))
+    far = wall((-90, 20), (90, 20), top=12, texture=1)
+    walls = Walls.join(far, wall((-90, 10), (90, 10), top=3))
     column = look(walls, camera).color[:, 80]
     near_top = 60 - round(80 * (3 - 1.5) / 10)
     far_top = 60 - round(80 * (12 - 1.5) / 20)
@@ -387,7 +391,8 @@ def test_transparent_texels_show_what_is_behind():
 def test_panorama_sees_all_around_and_floor_has_the_right_range():
     camera = panorama((0, 0), 1.5, 0.0, (240, 120))
     corners = np.array([(-8, 8), (8, 8), (8, -8), (-8, -8)], float)
-    room = Walls.join(*(wall(a, b, top=3) for a, b in zip(corners, np.roll(corners, -1, 0))))
+    ends = zip(corners, np.roll(corners, -1, 0), strict=True)
+    room = Walls.join(*(wall(a, b, top=3) for a, b in ends))
     hits = cast(room, camera)
     nearest = np.maximum(np.abs(np.sin(camera.angle)), np.abs(np.cos(camera.angle)))
     np.testing.assert_allclose(hits.range[:, 0], 8 / nearest, rtol=1e-4)

@@ -13,7 +13,8 @@ B, D0 = 3, 24
 def sizes(K=9, L=6, layers=2, columns=6 + 7, **changes):
     return {
         "input_dim": D0, "proj_dim": 16, "output_dim": 32, "K": K, "L": L, "num_layers": layers,
-        "num_heads": 4, "aff_dim": columns, "input_dropout_p": 0.3, "attn_dropout_p": 0.3, **changes,
+        "num_heads": 4, "aff_dim": columns, "input_dropout_p": 0.3, "attn_dropout_p": 0.3,
+        **changes,
     }  # fmt: skip
 
 

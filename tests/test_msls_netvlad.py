@@ -16,7 +16,7 @@ pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash
 # Behaves as hloc does where it matters here: names relative to image_dir, names already in the
 # file are skipped, one group an image. STUB_FAIL is a city at which it stops after one image,
 # STUB_LAZY one for which it writes nothing and reports success.
-STUB = '''
+STUB = """
 import argparse, json, os, sys
 from pathlib import Path
 
@@ -50,7 +50,7 @@ if __name__ == "__main__":
     parser.add_argument("--conf", choices=list(confs), default="superpoint_max")
     parser.add_argument("--as_half", action="store_true")
     main(parser.parse_args())
-'''
+"""
 KEYS = ("-AbCdEfGhIjKlMnOpQrStU", "_bCdEfGhIjKlMnOpQrStUv", "cDeFgHiJkLmNoPqRsTuVwX")
 
 
@@ -78,7 +78,10 @@ def run(place, *args, **env):
     env = {"PYTHONPATH": str(place / "stub"), "STUB_CALLS": str(place / "calls"), **env}
     return subprocess.run(
         [*command, "--python", sys.executable, *args],
-        cwd=place, env={**os.environ, **env}, capture_output=True, text=True,
+        cwd=place,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
     )
 
 
@@ -97,13 +100,25 @@ def test_all_cities_then_resume(place):
     assert first.returncode == 0, first.stderr
     assert first.stdout.splitlines()[-1] == "3 extracted, 0 done before, 27 absent, 0 failed"
     assert calls(place)[-1] == [
-        "--image_dir", "data sets/msls/test/miami", "--export_dir", "out puts/msls/miami",
-        "--conf", "netvlad", "--as_half",
+        "--image_dir",
+        "data sets/msls/test/miami",
+        "--export_dir",
+        "out puts/msls/miami",
+        "--conf",
+        "netvlad",
+        "--as_half",
     ]
     cities = [line.split(":")[0] for line in first.stdout.splitlines() if ": " in line]
     assert len(dict.fromkeys(cities)) == 30
     assert list(dict.fromkeys(cities))[-8:] == [
-        "cph", "sf", "miami", "athens", "buenosaires", "stockholm", "bengaluru", "kampala",
+        "cph",
+        "sf",
+        "miami",
+        "athens",
+        "buenosaires",
+        "stockholm",
+        "bengaluru",
+        "kampala",
     ]
     expected = {f"{role}/images/{key}.jpg" for role in ("query", "database") for key in KEYS}
     for city in ("zurich", "cph", "miami"):

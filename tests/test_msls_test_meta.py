@@ -402,7 +402,8 @@ def test_zip_unpacks_over_the_data_set(stand, root, tmp_path):
     assert run(stand, root, "--zip", str(packed)) == 1
     with zipfile.ZipFile(packed) as archive:
         assert sorted(archive.namelist()) == sorted(
-            f"test/miami/{role}/{name}" for role in ("query", "database")
+            f"test/miami/{role}/{name}"
+            for role in ("query", "database")
             for name in ("raw.csv", "postprocessed.csv")
         )
         archive.extractall(tmp_path / "other")

@@ -19,7 +19,7 @@ from gcsa.checkpoint import load_checkpoint
 from gcsa.config import Config, load_config
 from gcsa.errors import InputError, run_program
 from gcsa.evaluate import checkpoint_fov, pick_device, report, rerank, show
-from gcsa.files import replacing
+from gcsa.files import replacing, write_text
 from gcsa.msls.scene import keys
 
 logger = logging.getLogger(__name__)
@@ -70,8 +70,7 @@ def write_predictions(output: str | Path, lines: Sequence[str]) -> Path:
     archive = output.with_suffix(".zip")
     if archive == output:
         raise InputError(f"--output: '{output}' is the name of the zip; end it in .csv")
-    with replacing(output) as temporary:
-        temporary.write_text("\n".join(lines) + "\n")
+    write_text(output, "\n".join(lines) + "\n")
     with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w") as file:
         file.write(output, output.name, compress_type=zipfile.ZIP_DEFLATED)
     return archive
