@@ -16,8 +16,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
-from gcsa import fov, heading
+from gcsa import fov, heading, radio
 from gcsa.errors import InputError, nearest
 from gcsa.fov import FovConfig
 from gcsa.scene import Scene
@@ -39,6 +40,7 @@ class Lists:
     K: int
     L: int
     random: np.random.Generator | None = None
+    radio_dropout: float = 0.0
 
     @property
     def rows(self) -> np.ndarray:
@@ -67,6 +69,8 @@ def positional_db(scene: Scene, config: FovConfig) -> Columns | None:
     overlaps = fov.overlap_sparse(
         database.positions[:, :2], database.headings, mask=known, **config.kwargs()
     )
+    if database.positions.shape[1] == 3:
+        overlaps = _on_one_level(overlaps, database.positions[:, 2], config.height)
 
     def columns(lists: Lists) -> np.ndarray:
         pairs = zip(lists.rows, lists.anchors, strict=True)
@@ -103,10 +107,38 @@ def heading_with_query(scene: Scene, config: FovConfig) -> Columns | None:
     return columns
 
 
+def radio_db(scene: Scene, config: FovConfig) -> Columns | None:
+    """Affinity of what database images heard."""
+    heard = scene.database.radio
+
+    def columns(lists: Lists) -> np.ndarray:
+        return _radio_block(heard, lists.rows, lists.anchors, lists)
+
+    return None if heard is None else columns
+
+
+def radio_with_query(scene: Scene, config: FovConfig) -> Columns | None:
+    """Affinity of what query and database images heard."""
+    if scene.database.radio is None or scene.queries.radio is None:
+        return None
+    heard, count = radio.stack([scene.queries.radio, scene.database.radio]), len(scene.queries)
+
+    def columns(lists: Lists) -> np.ndarray:
+        def with_query(candidates: np.ndarray) -> np.ndarray:
+            shifted = np.where(candidates >= 0, candidates + count, -1)
+            return np.concatenate([lists.queries[:, None], shifted], axis=1)
+
+        return _radio_block(heard, with_query(lists.rows), with_query(lists.anchors), lists)
+
+    return None if not heard.has_any.any() else columns
+
+
 AFFINITIES: dict[str, Callable[[Scene, FovConfig], Columns | None]] = {
     "positional-db": positional_db,
     "heading": heading_with_query,
     "heading-db": heading_db,
+    "radio": radio_with_query,
+    "radio-db": radio_db,
 }
 
 
@@ -160,7 +192,7 @@ def _known(values: np.ndarray) -> np.ndarray:
     return np.nan_to_num(values, nan=0.0)
 
 
-def _sparse_block(matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+def _sparse_block(matrix: csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     """``matrix[rows][:, columns]`` of a CSR array, dense; rows and columns of -1 are zeros.
 
     ``columns`` holds no row twice but for -1. The entries of the rows are scattered through a
@@ -178,3 +210,26 @@ def _sparse_block(matrix, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
     kept = column >= 0
     block[row[kept], column[kept]] = matrix.data[entries[kept]]
     return block
+
+
+def _on_one_level(overlaps: csr_array, heights: np.ndarray, limit: float) -> csr_array:
+    """Only the entries of cameras whose heights differ by ``limit`` metres at most."""
+    entries = overlaps.tocoo()
+    kept = np.abs(heights[entries.row] - heights[entries.col]) <= limit
+    parts = entries.data[kept], (entries.row[kept], entries.col[kept])
+    return csr_array(parts, shape=overlaps.shape)
+
+
+def _radio_block(
+    heard: radio.Radio, rows: np.ndarray, anchors: np.ndarray, lists: Lists
+) -> np.ndarray:
+    """Radio affinities (B, R, A) of rows of ``heard``; in training some entries are dropped.
+
+    What is dropped of an image is so in all lists of the batch, by image and step.
+    """
+    if lists.random is not None and lists.radio_dropout > 0:
+        used = np.unique(np.concatenate([rows, anchors], axis=None))
+        used = used[used >= 0]
+        heard = radio.dropout(heard[used], lists.radio_dropout, lists.random)
+        rows, anchors = (np.where(r >= 0, np.searchsorted(used, r), -1) for r in (rows, anchors))
+    return radio.affinity_block(heard, rows, anchors)

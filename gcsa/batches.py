@@ -18,7 +18,7 @@ from gcsa.candidates import Candidates, retrieve
 from gcsa.fov import FovConfig
 from gcsa.readers import DataConfig, reader, scene_names
 from gcsa.scene import Scene
-from gcsa.truth import Truth, labels
+from gcsa.truth import Truth, check_depth, labels
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,8 @@ def prepare(
         candidates = retrieve(scene, num, device)
         if len(scene.database) < num:
             logger.info("%s: %d database images, lists padded", name, len(scene.database))
+        if truth is not None:
+            check_depth(scene, truth, min(num, len(scene.database) - 1))
         relevant = truth and labels(rule, scene, truth, candidates.indices, fov)
         scenes.append(
             RankedScene(scene, candidates, SideInformation(scene, kinds, fov), truth, relevant)
@@ -101,6 +103,7 @@ def stream(
     batch_size: int,
     num_workers: int = 0,
     seed: Sequence[int] = (),
+    radio_dropout: float = 0.0,
 ) -> Iterator[Batch]:
     """Batches of ``queries`` (M, 2) in their order, prepared ahead by ``num_workers`` threads.
 
@@ -111,7 +114,8 @@ def stream(
     picks = [queries[i : i + batch_size] for i in range(0, len(queries), batch_size)]
 
     def make(number: int) -> Batch:
-        return assemble(scenes, picks[number], K, L, np.random.default_rng([*seed, number]))
+        random = np.random.default_rng([*seed, number])
+        return assemble(scenes, picks[number], K, L, random, radio_dropout)
 
     if num_workers == 0:
         yield from map(make, range(len(picks)))
@@ -136,6 +140,7 @@ def assemble(
     K: int,
     L: int,
     random: np.random.Generator | None = None,
+    radio_dropout: float = 0.0,
 ) -> Batch:
     """One batch of the (B, 2) pairs (scene, query); its scenes may differ."""
     parts, rows = [], []
@@ -144,7 +149,8 @@ def assemble(
         rows.append(of_scene)
         own = queries[of_scene, 1]
         candidates = scenes[number].candidates.indices[own, : max(K, L)]
-        parts.append(_assemble_scene(scenes[number], Lists(own, candidates, K, L, random)))
+        lists = Lists(own, candidates, K, L, random, radio_dropout)
+        parts.append(_assemble_scene(scenes[number], lists))
     back = np.argsort(np.concatenate(rows))
     if len(parts) == 1:
         fields = parts[0]

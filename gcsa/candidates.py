@@ -58,32 +58,44 @@ def retrieve(scene: Scene, num: int, device: torch.device | str = "cpu") -> Cand
     """The ``num`` database images most alike to each query of a scene, exactly.
 
     Scores are inner products in float32 of the float16 descriptors; equal scores come in database
-    order. Where the database has fewer than ``num`` images the lists are padded.
+    order. A query that is itself a database image (one of the same name) is not its own
+    candidate. Where the database has fewer than ``num`` images the lists are padded.
     """
     if scene.database.descriptors is None or scene.queries.descriptors is None:
         raise InputError(f"{scene.name}: retrieval needs descriptors")
     found = min(num, len(scene.database))
+    own = torch.from_numpy(_own_rows(scene)).to(device)
     blocks = [
-        _top(scene, slice(start, start + QUERY_CHUNK), found, torch.device(device))
+        _top(scene, slice(start, start + QUERY_CHUNK), own, found)
         for start in range(0, len(scene.queries), QUERY_CHUNK)
     ]
     indices = np.full((len(scene.queries), num), -1, dtype=np.int64)
     scores = np.full((len(scene.queries), num), -np.inf, dtype=np.float32)
     indices[:, :found] = np.concatenate([b[0] for b in blocks])
     scores[:, :found] = np.concatenate([b[1] for b in blocks])
+    indices[np.isneginf(scores)] = -1
     return Candidates(indices, scores)
 
 
-def _top(
-    scene: Scene, rows: slice, num: int, device: torch.device
-) -> tuple[np.ndarray, np.ndarray]:
+def _own_rows(scene: Scene) -> np.ndarray:
+    """(Q,) the database row that is the query itself, -1 where there is none."""
+    order = np.argsort(scene.database.names)
+    names = scene.database.names[order]
+    place = np.minimum(np.searchsorted(names, scene.queries.names), len(names) - 1)
+    return np.where(names[place] == scene.queries.names, order[place], -1)
+
+
+def _top(scene: Scene, rows: slice, own: torch.Tensor, num: int) -> tuple[np.ndarray, np.ndarray]:
     """Indices and scores of the best ``num`` for some queries, the database taken in chunks."""
+    device, own = own.device, own[rows]
     queries = _float(scene.queries.descriptors[rows], device)
     best = torch.empty(len(queries), 0, device=device)
     index = torch.empty(len(queries), 0, dtype=torch.int64, device=device)
     for start in range(0, len(scene.database), DATABASE_CHUNK):
         block = _float(scene.database.descriptors[start : start + DATABASE_CHUNK], device)
         similarity = queries @ block.T
+        here = (own >= start) & (own < start + len(block))
+        similarity[here, own[here] - start] = -torch.inf
         top, where = similarity.topk(min(num, len(block)), dim=1)
         best, index = torch.cat([best, top], 1), torch.cat([index, where + start], 1)
         best, keep = best.topk(min(num, best.shape[1]), dim=1)

@@ -20,6 +20,7 @@ from yaml import YAMLError
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
 from gcsa.fov import CUTOFFS, FovConfig, sectors
+from gcsa.lamar.scene import HEADING_CONVENTIONS
 from gcsa.model import ModelConfig
 from gcsa.readers import DataConfig
 from gcsa.truth import RULES
@@ -124,6 +125,7 @@ def _check_choices(config: Config) -> None:
     choices = {
         "data.train_labels": (config.data.train_labels, RULES),
         "data.val_labels": (config.data.val_labels, RULES),
+        "data.heading_convention": (config.data.heading_convention, HEADING_CONVENTIONS),
         "fov.cutoff": (config.fov.cutoff, CUTOFFS),
         "train.precision": (config.train.precision, PRECISIONS),
         "train.init_proj": (config.train.init_proj, INITIALISATIONS),

@@ -48,6 +48,7 @@ class FovConfig:
     angle: float = 90.0  # degrees, full opening
     points: int = 16  # polygon vertices, apex included
     cutoff: str = "exact"  # exact | published
+    height: float = 3.0  # metres; cameras further apart in height do not overlap (3D positions)
 
     def kwargs(self) -> dict:
         """The arguments of the functions of this module, the angle in radians."""

@@ -130,9 +130,12 @@ def pairwise_affinity(radio_a: Radio, radio_b: Radio, unknown: str = "zero") -> 
     unknown: see the module. Raises InputError at an unknown ``unknown``.
     """
     _check_unknown(unknown)
-    if not np.array_equal(radio_a.transmitters, radio_b.transmitters):
+    names = radio_a.transmitters, radio_b.transmitters
+    if names[0] is not names[1] and not np.array_equal(*names):
         radio_a, radio_b = align([radio_a, radio_b])
     a, b = _rows(radio_a), _rows(radio_b)
+    if len(radio_a) <= ROWS:
+        return _affinity(a, b, unknown)
     result = np.empty((len(radio_a), len(radio_b)))
     for start in range(0, len(result), ROWS):
         part = tuple(array[start : start + ROWS] for array in a)
@@ -153,7 +156,9 @@ def affinity_block(
     everything, count = _rows(radio), anchors.shape[1]
     for b in range(len(rows)):
         part = tuple(array[rows[b]] for array in everything)
-        if np.array_equal(rows[b, :count], anchors[b]):  # as a rule they are: spare a gather
+        if np.array_equal(rows[b], anchors[b]):
+            other = part
+        elif np.array_equal(rows[b, :count], anchors[b]):  # as a rule: spare a gather
             other = tuple(array[:count] for array in part)
         else:
             other = tuple(array[anchors[b]] for array in everything)
@@ -177,7 +182,7 @@ def _affinity(a: tuple, b: tuple, unknown: str) -> np.ndarray:
     np.sqrt(np.maximum(result, 0, out=result), out=result)
     result *= -SCALE
     result += 1
-    if unknown == "zero":
+    if unknown == "zero" and not (a_known.all() and b_known.all()):
         result[~a_known] = 0
         result[:, ~b_known] = 0
     return result

@@ -40,7 +40,10 @@ class Scans:
 
 def clock_of(sensor_ids: np.ndarray) -> np.ndarray:
     """The sub-session of each sensor id: what stands before its first "/"; "" without one."""
-    parts = np.char.partition(np.asarray(sensor_ids, dtype=str), "/")
+    ids = np.asarray(sensor_ids, dtype=str)
+    if not ids.size:  # NumPy cannot cut no strings
+        return ids
+    parts = np.char.partition(ids, "/")
     return np.where(parts[..., 1] == "/", parts[..., 0], "")
 
 

@@ -74,6 +74,7 @@ class Trainer:
             data.batch_size,
             data.num_workers,
             seed=(seed, number),
+            radio_dropout=data.radio_dropout,
         )
         self.model.train()
         total = 0.0

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from gcsa import fov
@@ -26,15 +27,30 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, eq=False)
+class Judged:
+    """The content of a label file: which database images are relevant to each query.
+
+    relevant: (q, n) csr_array bool. num_relevant: (q,) int64, of the whole database. depth: how
+    many candidates of each query were judged; others count as not relevant.
+    """
+
+    relevant: csr_array
+    num_relevant: np.ndarray
+    depth: int
+
+
+@dataclass(frozen=True, eq=False)
 class Truth:
     """The true poses of a scene's queries, row by row.
 
     positions: (q, 2) or (q, 3) float64, metres, in the frame of the database; NaN is unknown.
     headings: (q,) float64, radians clockwise from north; NaN is unknown; None for none at all.
+    judged: which pairs a label file calls relevant; None where there is none.
     """
 
     positions: np.ndarray
     headings: np.ndarray | None = None
+    judged: Judged | None = None
 
     def __post_init__(self) -> None:
         q = len(self.positions)
@@ -70,7 +86,21 @@ def fields_overlap(
     return overlap >= OVERLAP
 
 
-RULES: dict[str, Rule] = {"dist": within_distance, "fov": fields_overlap}
+def judged_relevant(
+    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+) -> np.ndarray:
+    """Rules "score" and "geometry": the label file of that name says so."""
+    if truth.judged is None:
+        raise InputError(f"{scene.name}: there are no label files for this data set")
+    return np.asarray(truth.judged.relevant[queries, database]).ravel()
+
+
+RULES: dict[str, Rule] = {
+    "dist": within_distance,
+    "fov": fields_overlap,
+    "score": judged_relevant,
+    "geometry": judged_relevant,
+}
 
 
 def labels(
@@ -89,8 +119,19 @@ def labels(
     return relevant
 
 
+def check_depth(scene: Scene, truth: Truth, num: int) -> None:
+    """Raise InputError where a label file judges fewer candidates a query than are in use."""
+    if truth.judged is not None and truth.judged.depth < num:
+        raise InputError(
+            f"{scene.name}: its label file judges {truth.judged.depth} candidates a query, "
+            f"{num} are in use (model.K, model.L)"
+        )
+
+
 def num_relevant(rule: str, scene: Scene, truth: Truth, fov_config: FovConfig) -> np.ndarray:
     """How many images of the whole database are relevant to each query: (Q,) int64."""
+    if RULES[rule] is judged_relevant and truth.judged is not None:
+        return truth.judged.num_relevant
     _check(scene)
     reach = DISTANCE if rule == "dist" else 2 * fov_config.radius
     rows = np.flatnonzero(np.isfinite(scene.database.positions).all(1))

@@ -11,18 +11,25 @@ PACKAGE = Path(__file__).parents[1] / "gcsa"
 
 # From the files on disk to the programs: reading down is the way of the data.
 ORDER = """
-gcsa gcsa.errors gcsa.files gcsa.scene gcsa._fov gcsa.fov gcsa.heading gcsa.truth gcsa.descriptors
-gcsa.msls gcsa.msls.scene gcsa.readers gcsa.candidates gcsa.affinity gcsa.model gcsa.losses.ap
-gcsa.losses gcsa.metrics gcsa.checkpoint gcsa.refine gcsa.pca gcsa.batches gcsa.config gcsa.trainer
-gcsa.run gcsa.evaluate gcsa.train gcsa.msls.test
+gcsa gcsa.errors gcsa.files gcsa.scene gcsa._fov gcsa.fov gcsa.heading gcsa.radio gcsa.scans
+gcsa.truth gcsa.descriptors gcsa.msls gcsa.msls.scene gcsa.lamar gcsa.lamar.cameras
+gcsa.lamar.table gcsa.lamar.records gcsa.lamar.capture gcsa.lamar.scene gcsa.lamar.label_files
+gcsa.readers gcsa.candidates gcsa.affinity gcsa.model gcsa.losses.ap gcsa.losses gcsa.metrics
+gcsa.checkpoint gcsa.refine gcsa.pca gcsa.batches gcsa.config gcsa.trainer gcsa.run gcsa.evaluate
+gcsa.train gcsa.msls.test gcsa.lamar.poses gcsa.lamar.hloc_files gcsa.lamar.views
+gcsa.lamar.sampson gcsa.lamar.labels gcsa.lamar.pruning gcsa.lamar.rigs gcsa.lamar.hloc_run
+gcsa.lamar.localize
 """.split()
 # What a score depends on.
 SCORERS = """
-gcsa.scene gcsa.fov gcsa.heading gcsa.candidates gcsa.affinity gcsa.model gcsa.checkpoint
-gcsa.refine gcsa.pca
+gcsa.scene gcsa.fov gcsa.heading gcsa.radio gcsa.candidates gcsa.affinity gcsa.model
+gcsa.checkpoint gcsa.refine gcsa.pca
 """.split()
 # NumPy alone: usable without torch.
-NUMPY_ONLY = "gcsa.scene gcsa.fov gcsa.heading gcsa.truth gcsa.descriptors gcsa.metrics".split()
+NUMPY_ONLY = """
+gcsa.scene gcsa.fov gcsa.heading gcsa.radio gcsa.scans gcsa.truth gcsa.descriptors gcsa.metrics
+gcsa.msls.scene gcsa.lamar.scene
+""".split()
 
 
 def modules() -> dict[str, Path]:

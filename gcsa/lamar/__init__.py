@@ -1,0 +1,1 @@
+"""LaMAR: indoor and outdoor scenes with poses, rigs of cameras and radio scans."""
