@@ -33,16 +33,12 @@ class DataConfig:
     outputs: str = "outputs"  # the folder that holds msls/<city>/<desc_fn>, and training/
     labels: str = "data"  # LaMAR: the folder of its label files
     desc_fn: str = "global-feats-netvlad.h5"  # descriptor file of each scene
-    train_scenes: list[str] = field(
-        default_factory=list
-    )  # scenes to train on; empty: the official split's
+    train_scenes: list[str] = field(default_factory=list)  # empty: the official split's
     val_scenes: list[str] = field(default_factory=list)  # of validation, likewise
     test_scenes: list[str] = field(default_factory=list)  # of the test split, likewise
     subtask: str = "all"  # MSLS: images of validation and test; training takes every image
-    train_labels: str = (
-        "fov"  # which candidates are relevant in training: fov | dist | score | geometry
-    )
-    val_labels: str = "dist"  # which are relevant in the metrics, likewise
+    train_labels: str = "fov"  # what is relevant in training: fov | dist | score | geometry
+    val_labels: str = "dist"  # what is relevant in the metrics, likewise
     batch_size: int = 32  # queries of a training step
     num_workers: int = 8  # threads that prepare batches ahead of the model
     radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
