@@ -124,10 +124,10 @@ def dropout(radio: Radio, p: float, generator: np.random.Generator) -> Radio:
     return Radio(csr_array(parts, shape=matrix.shape), radio.transmitters)
 
 
-def pairwise_affinity(radio_a: Radio, radio_b: Radio, unknown: str = "zero") -> np.ndarray:
+def pairwise_affinity(radio_a: Radio, radio_b: Radio, unknown: str = "published") -> np.ndarray:
     """Affinity of all pairs: 1 - 2.5e-4 * distance, (n_a, n_b) float64, right to 1e-6.
 
-    unknown: see the module. Raises InputError at an unknown ``unknown``.
+    By default the plain formula, also for images that heard nothing; ``unknown``: see the module.
     """
     _check_unknown(unknown)
     names = radio_a.transmitters, radio_b.transmitters

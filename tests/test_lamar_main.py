@@ -99,8 +99,8 @@ def test_radio_columns_by_definition(halls):
         queries, candidates = np.array([0, 3]), ranked.candidates.indices[[0, 3]]
         columns = ranked.side.columns(Lists(queries, candidates, K, L))
         assert columns.shape == (2, 13, 6 + 7 + 6)
-        among = radio.pairwise_affinity(scene.database.radio, scene.database.radio)
-        across = radio.pairwise_affinity(scene.queries.radio, scene.database.radio)
+        among = radio.pairwise_affinity(scene.database.radio, scene.database.radio, "zero")
+        across = radio.pairwise_affinity(scene.queries.radio, scene.database.radio, "zero")
         for b, (q, c) in enumerate(zip(queries, candidates, strict=True)):
             block = among[np.ix_(c[:K], c[:L])]
             np.testing.assert_allclose(columns[b, 1:, 7:13], block, atol=1e-5)

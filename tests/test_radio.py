@@ -45,10 +45,10 @@ def test_path_loss_is_capped_and_knows_unknown_frequencies():
 def test_pairwise_affinity_is_that_of_dense_vectors():
     a, b = random_radio(empty=[3]), random_radio(n=25, seed=1, empty=[0, 7])
     expected = 1 - 2.5e-4 * cdist(vectors(a), vectors(b))
-    found = pairwise_affinity(a, b, unknown="published")
+    found = pairwise_affinity(a, b)
     assert found.dtype == np.float64 and found.shape == (40, 25)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
-    zeroed = pairwise_affinity(a, b)
+    zeroed = pairwise_affinity(a, b, "zero")
     assert not zeroed[3].any() and not zeroed[:, [0, 7]].any()
     kept = np.ix_(a.has_any, b.has_any)
     np.testing.assert_array_equal(zeroed[kept], found[kept])

@@ -80,8 +80,8 @@ def test_nothing_heard_by_nobody():
     for tables in ((None, None), (scans([]), scans([])), (None, scans([]))):
         observed = observe(np.array([5, 6]), np.array(["a", "b"]), *tables, past_only=True)
         assert len(observed) == 2 and not observed.has_any.any()
-        np.testing.assert_array_equal(pairwise_affinity(observed, observed), np.zeros((2, 2)))
-        np.testing.assert_array_equal(pairwise_affinity(observed, observed, "published"), 1)
+        np.testing.assert_array_equal(pairwise_affinity(observed, observed, "zero"), 0)
+        np.testing.assert_array_equal(pairwise_affinity(observed, observed), 1)
     assert len(observe(np.array([], dtype=int), np.array([], dtype=str), None, None, True)) == 0
 
 
