@@ -1,8 +1,8 @@
 """Recall@k and mAP@k of first-round retrieval or of a checkpoint, on any data set and split.
 
 A checkpoint brings its own K, L and kinds of side information. One that carries settings of ours
-is scored with the field of view it was trained with; one of the published code with the published
-behaviours. ``fov.*`` on the command line goes before both.
+is scored with the field of view and the heading convention it was trained with; one of the
+published code with the published behaviours. What the command line says of them goes before both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import argparse
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -43,31 +43,36 @@ def evaluate(
 ) -> Report:
     """Score a checkpoint, or with None the first-round retrieval; see :func:`report`.
 
-    overrides: the command line's ``section.key=value``, of which ``fov.*`` go before the
-    checkpoint's own settings.
+    overrides: the command line's ``section.key=value``, which the config holds already.
     """
     device = pick_device(config.train.device)
-    model, kinds, fov = None, [], config.fov
-    depth = max(metrics.KS)
+    model, kinds, depth = None, [], max(metrics.KS)
     if checkpoint is not None:
         model, kinds = load_checkpoint(checkpoint, device)
-        fov = checkpoint_fov(config, checkpoint, overrides)
+        config = as_trained(config, checkpoint, overrides)
         depth = max(depth, model.K, model.L)
-    scenes = prepare(config.data, fov, kinds, split, depth, device)
-    return report(config, split, scenes, rerank(model, scenes, config.data.batch_size), fov)
+    scenes = prepare(config.data, config.fov, kinds, split, depth, device)
+    return report(config, split, scenes, rerank(model, scenes, config.data.batch_size))
 
 
-def checkpoint_fov(config: Config, path: str, overrides: Sequence[str]) -> FovConfig:
-    """The field of view that a checkpoint is to be scored with; see the module's text."""
+def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
+    """The config with the geometry that a checkpoint was trained with; see the module's text.
+
+    overrides: those of the command line, which go before the checkpoint's own.
+    """
     settings = read_settings(path)
     if settings is None:
-        logger.info("%s: carries no settings, scored with fov.cutoff=published", path)
-        fov = replace(config.fov, cutoff="published")
+        logger.info("%s: carries no settings, scored as the published code does", path)
+        fov, convention = replace(config.fov, cutoff="published"), "published"
     else:
         fov = FovConfig(**settings["config"]["fov"])
-    asked = load_config(None, [o for o in overrides if o.startswith("fov.")]).fov
-    named = [o.split("=")[0].removeprefix("fov.") for o in overrides if o.startswith("fov.")]
-    return replace(fov, **{name: getattr(asked, name) for name in named})
+        convention = settings["config"]["data"]["heading_convention"]
+    asked = {o.split("=")[0] for o in overrides}
+    kept = {f.name for f in fields(FovConfig) if f"fov.{f.name}" in asked}
+    fov = replace(fov, **{name: getattr(config.fov, name) for name in kept})
+    if "data.heading_convention" in asked:
+        convention = config.data.heading_convention
+    return replace(config, fov=fov, data=replace(config.data, heading_convention=convention))
 
 
 def rerank(model: GCSA | None, scenes: Sequence[RankedScene], batch_size: int) -> list[Candidates]:
@@ -82,7 +87,6 @@ def report(
     split: str,
     scenes: Sequence[RankedScene],
     rankings: Sequence[Candidates],
-    fov: FovConfig,
 ) -> Report:
     """{"protocol", "counts", "metrics", "scenes": {name: {"counts", "metrics"}}} of ranked lists.
 
@@ -98,8 +102,8 @@ def report(
             )
         best = ranking.indices[:, : max(metrics.KS)]
         parts[scene.name] = (
-            labels(rule, scene, truth, best, fov),
-            num_relevant(rule, scene, truth, fov),
+            labels(rule, scene, truth, best, config.fov),
+            num_relevant(rule, scene, truth, config.fov),
             len(scene.database),
         )
     relevant, numbers, sizes = zip(*parts.values(), strict=True)

@@ -54,7 +54,7 @@ def train(
 
 def _validate(config: Config, model: GCSA | None, scenes: Sequence[RankedScene]) -> dict[str, Any]:
     rankings = rerank(model, scenes, config.data.batch_size)
-    return report(config, "val", scenes, rankings, config.fov)
+    return report(config, "val", scenes, rankings)
 
 
 def _finish(

@@ -12,7 +12,7 @@ from gcsa import evaluate as program
 from gcsa.checkpoint import save_checkpoint
 from gcsa.config import as_dict, load_config
 from gcsa.errors import InputError
-from gcsa.evaluate import checkpoint_fov, evaluate
+from gcsa.evaluate import as_trained, evaluate
 from gcsa.msls.scene import read_scene
 from gcsa.trainer import build_model
 
@@ -79,19 +79,21 @@ def test_a_checkpoint_brings_its_own_sizes_and_kinds(world, tmp_path):
     assert first["metrics"] != evaluate(config)["metrics"], "re-ranking does something"
 
 
-def test_which_field_of_view_a_checkpoint_is_scored_with(world, tmp_path):
+def test_what_geometry_a_checkpoint_is_scored_with(world, tmp_path):
     config, path = stage_2(world), tmp_path / "c.pth.tar"
+
+    def found(*arguments):
+        trained = as_trained(load_config(None, arguments), path, arguments)
+        return trained.fov.cutoff, trained.fov.radius, trained.data.heading_convention
+
     save(path, config, None)
-    assert checkpoint_fov(config, path, []).cutoff == "published"
-    assert checkpoint_fov(config, path, ["fov.cutoff=exact"]).cutoff == "exact"
+    assert found() == ("published", 50, "published")
+    assert found("fov.cutoff=exact") == ("exact", 50, "published")
+    assert found("data.heading_convention=correct") == ("published", 50, "correct")
     config.fov.radius = 33.0
     save(path, config, {"config": as_dict(config)})
-    other = load_config(None, ["fov.radius=44"])
-    assert (checkpoint_fov(other, path, []).cutoff, checkpoint_fov(other, path, []).radius) == (
-        "exact",
-        33.0,
-    )
-    assert checkpoint_fov(other, path, ["fov.radius=44", "data.subtask=all"]).radius == 44.0
+    assert found("data.subtask=s2w") == ("exact", 33, "correct")
+    assert found("fov.radius=44") == ("exact", 44, "correct")
 
 
 def test_descriptors_of_another_length(world, tmp_path):

@@ -14,14 +14,13 @@ import logging
 import os
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from gcsa.candidates import retrieve
 from gcsa.errors import InputError, run_program
 from gcsa.evaluate import pick_device
 from gcsa.lamar.hloc_files import LocalFeatures
-from gcsa.lamar.label_files import LabelFile, label_path, save_labels, without_own
+from gcsa.lamar.label_files import LabelFile, label_path, save_labels
 from gcsa.lamar.sampson import SampsonConfig, match_scores
 from gcsa.lamar.scene import SCENES, read_map, read_queries, read_scene
 from gcsa.lamar.views import Views, geometry_labels
@@ -46,10 +45,8 @@ def compute_labels(
     if split not in ("train", "val"):
         raise InputError(f"'{split}': labels are for the splits train and val")
     scene, truth = read_scene(root, scene_name, split, descriptors)
-    own = split == "train"
-    topk = retrieve(scene, num + own, device).indices
-    if own:
-        topk = without_own(topk, np.zeros(topk.shape, dtype=bool))[0][:, :num]
+    own = split == "train"  # retrieve leaves each image out of its own list
+    topk = retrieve(scene, num, device).indices
     folder = Path(root) / scene_name
     mapped = read_map(folder)
     queries = [mapped] if own else read_queries(folder, split)

@@ -25,7 +25,7 @@ from gcsa.candidates import Candidates
 from gcsa.checkpoint import load_checkpoint
 from gcsa.config import Config, load_config
 from gcsa.errors import InputError, nearest, run_program
-from gcsa.evaluate import checkpoint_fov, pick_device, rerank
+from gcsa.evaluate import as_trained, pick_device, rerank
 from gcsa.files import replacing, write_text
 from gcsa.lamar import hloc_run
 from gcsa.lamar.hloc_files import PosesInTime, write_submission
@@ -97,13 +97,14 @@ def localize(
     if config.data.dataset != "lamar":
         raise InputError(f"data.dataset: localisation is for lamar, not '{config.data.dataset}'")
     device = pick_device(config.train.device)
-    model, kinds, fov, depth = None, [], config.fov, settings.top_k
+    model, kinds, depth = None, [], settings.top_k
     if checkpoint is not None:
         model, kinds = load_checkpoint(checkpoint, device)
-        fov, depth = checkpoint_fov(config, checkpoint, overrides), max(depth, model.K, model.L)
+        config = as_trained(config, checkpoint, overrides)
+        depth = max(depth, model.K, model.L)
     # Poses are the measure here: candidates need no labels from a file.
     data = replace(config.data, val_labels="dist")
-    scenes = prepare(data, fov, kinds, split, depth, device)
+    scenes = prepare(data, config.fov, kinds, split, depth, device)
     located = {}
     for ranked, ranking in zip(scenes, rerank(model, scenes, config.data.batch_size), strict=True):
         folder = Path(config.data.root) / "lamar" / ranked.scene.name

@@ -18,7 +18,7 @@ from gcsa.candidates import Candidates
 from gcsa.checkpoint import load_checkpoint
 from gcsa.config import Config, load_config
 from gcsa.errors import InputError, run_program
-from gcsa.evaluate import checkpoint_fov, pick_device, report, rerank, show
+from gcsa.evaluate import as_trained, pick_device, report, rerank, show
 from gcsa.files import replacing, write_text
 from gcsa.msls.scene import keys
 
@@ -35,15 +35,15 @@ def test(
     """
     device = pick_device(config.train.device)
     model, kinds = load_checkpoint(checkpoint, device)
-    fov = checkpoint_fov(config, checkpoint, overrides)
-    scenes = prepare(config.data, fov, kinds, "test", max(model.K, model.L, k), device)
+    config = as_trained(config, checkpoint, overrides)
+    scenes = prepare(config.data, config.fov, kinds, "test", max(model.K, model.L, k), device)
     rankings = rerank(model, scenes, config.data.batch_size)
     lines = prediction_lines(scenes, rankings, k)
     archive = write_predictions(output, lines)
     logger.info("%s: %d queries, %d database images each", output, len(lines), k)
     logger.info("%s: submit this", archive)
     if all(s.truth is not None for s in scenes):
-        print(show(report(config, "test", scenes, rankings, fov)))
+        print(show(report(config, "test", scenes, rankings)))
     return archive
 
 
