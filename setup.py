@@ -81,6 +81,7 @@ setup(
         "wandb": ["wandb"],
         "plots": ["matplotlib"],
         "msls_meta": ["pyproj", "requests"],
+        "lamar": ["pycolmap"],
         "test": ["hypothesis", "pyproj", "pytest", "pytest-xdist", "requests", "ruff"],
         "all": [
             *["wandb", "matplotlib", "pyproj", "requests"],

@@ -11,11 +11,12 @@ import importlib
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from gcsa.batches import RankedScene, prepare
 from gcsa.config import Config, as_dict, load_config
-from gcsa.errors import InputError, run_program
+from gcsa.errors import InputError, MissingFileError, run_program
 from gcsa.evaluate import pick_device, report, rerank, show
 from gcsa.metrics import KS
 from gcsa.model import GCSA
@@ -29,6 +30,9 @@ def train(
     config: Config, name: str, resume: bool = False, wandb_project: str | None = None
 ) -> list[dict[str, Any]]:
     """Train a run to its last epoch and return the rows of its metrics.csv."""
+    if config.train.checkpoint and not Path(config.train.checkpoint).is_file():
+        # Said now: reading a large data set takes minutes.
+        raise MissingFileError(f"train.checkpoint: {config.train.checkpoint}: no such checkpoint")
     run = Run.start(config, name, resume)
     with _log_file(run), _tracker(run, wandb_project) as track:
         device = pick_device(config.train.device)

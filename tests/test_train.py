@@ -202,6 +202,13 @@ def test_a_frozen_random_projection_is_refused(world):
         run(world, "a", {"train.freeze_input_proj": True, "model.num_layers": 1})
 
 
+def test_a_checkpoint_that_is_not_there_is_said_before_anything_is_read(tmp_path):
+    config = load_config(None, ["train.checkpoint=none.pth.tar", f"data.outputs={tmp_path}"])
+    with pytest.raises(InputError, match="train.checkpoint: none.pth.tar: no such checkpoint"):
+        train(config, "a")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_frozen_identity_projection_works(world):
     run(world, "a", STAGE_2, {"model.proj_dim": 32, "train.num_epochs": 1})
     assert "input_proj.weight" not in weights(world, "a", 1)
