@@ -9,6 +9,7 @@ trap 'echo "test: $step failed" >&2' ERR
 bash scripts/install.sh --tests
 step=lint
 .venv/bin/ruff check .
+.venv/bin/shellcheck scripts/*.sh .ci/run
 .venv/bin/ruff format --check --quiet . || { .venv/bin/ruff format --diff --quiet . | head -40; false; }
 step=tests
 .venv/bin/python -m pytest -n "$(getconf _NPROCESSORS_ONLN)" "$@"

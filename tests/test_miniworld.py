@@ -12,6 +12,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+import pyproj
 import pytest
 from PIL import Image
 
@@ -176,7 +177,6 @@ def test_descriptors_follow_hloc(world):
 
 
 def test_positions_agree_with_pyproj_and_gps_noise_is_metres(world):
-    pyproj = pytest.importorskip("pyproj")
     out, _ = world
     for folder in folders(out):
         zone = zone_of(plan.CENTRES[folder.parent.name][0])
@@ -190,7 +190,6 @@ def test_positions_agree_with_pyproj_and_gps_noise_is_metres(world):
 
 @pytest.mark.parametrize("lon,lat", [(12.57, 55.68), (-122.42, 37.77), (144.96, -37.81), (32, 0.3)])
 def test_utm_agrees_with_pyproj(lon, lat):
-    pyproj = pytest.importorskip("pyproj")
     zone = zone_of(lon)
     code = f"EPSG:{327 if lat < 0 else 326}{zone:02d}"
     transform = pyproj.Transformer.from_crs("EPSG:4326", code, always_xy=True)

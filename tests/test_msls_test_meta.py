@@ -17,12 +17,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import pandas as pd
+import pyproj
 import pytest
 
-pd = pytest.importorskip("pandas")
-pyproj = pytest.importorskip("pyproj")
-pytest.importorskip("requests")
-pytest.importorskip("tqdm")
 SCRIPT = Path(__file__).parents[1] / "scripts" / "msls_test_meta.py"
 spec = importlib.util.spec_from_file_location("msls_test_meta", SCRIPT)
 meta = importlib.util.module_from_spec(spec)
@@ -366,7 +364,13 @@ def test_interrupted_run_goes_on(stand, root):
     stand.delay = 0.05
     command = [sys.executable, str(SCRIPT), "--root", str(root), "--base-url", stand.url,
                "--workers", "1", "--cities", "athens"]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ)
+    # A process that was started in the background may ignore SIGINT, and its children then do.
+    process = subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     while stand.asked.total() < 12 and process.poll() is None:
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
