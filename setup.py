@@ -91,8 +91,8 @@ setup(
     ext_modules=[
         Extension(
             "gcsa._fov",
-            sources=["src_c/module.c", "src_c/fov.c", "src_c/geos_ctx.c"],
-            depends=["src_c/fov.h", "src_c/geos_ctx.h"],
+            sources=["src_c/module.c", "src_c/fov.c", "src_c/geos_ctx.c", "src_c/convex.c"],
+            depends=["src_c/fov.h", "src_c/geos_ctx.h", "src_c/convex.h"],
             libraries=[] if os.name == "nt" else ["m"],
             extra_compile_args=[] if os.name == "nt" else ["-std=c11", "-Wall", "-Wextra"],
             optional=True,

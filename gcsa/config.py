@@ -19,7 +19,7 @@ from yaml import YAMLError
 
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
-from gcsa.fov import CUTOFFS, FovConfig, sectors
+from gcsa.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.lamar.scene import HEADING_CONVENTIONS
 from gcsa.model import ModelConfig
 from gcsa.readers import DataConfig
@@ -157,9 +157,7 @@ def _check_bounds(config: Config) -> None:
     for key, value in shares.items():
         if not 0 <= value < 1:
             raise InputError(f"{key}: {value} is not a share from 0 to below 1")
-    settings = config.fov.kwargs()
-    settings.pop("cutoff")
     try:
-        sectors(np.empty((0, 2)), np.empty(0), **settings)
+        overlap_with(np.zeros(2), 0.0, np.empty((0, 2)), np.empty(0), **config.fov.kwargs())
     except ValueError as error:
         raise InputError(f"fov: {error}") from error

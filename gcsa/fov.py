@@ -233,15 +233,22 @@ def _shapely_areas(poses, field) -> np.ndarray:
     return out
 
 
-def _geos_areas(poses, field) -> np.ndarray:
-    out = np.empty(len(poses))
-    _fov.intersection_areas(poses, field.angle, field.points, out)
-    return out
+def _compiled(function) -> Callable:
+    """A function of gcsa._fov as a backend."""
+
+    def areas(poses, field) -> np.ndarray:
+        out = np.empty(len(poses))
+        function(poses, field.angle, field.points, out)
+        return out
+
+    return areas
 
 
-# (poses (m, 3) of the other camera at radius 1, field) -> areas of intersection (m,); best first
-BACKENDS: dict[str, Callable] = {} if _fov is None else {"geos": _geos_areas}
-BACKENDS["shapely"] = _shapely_areas
+# (poses (m, 3) of the other camera at radius 1, field) -> areas of intersection (m,)
+BACKENDS: dict[str, Callable] = {"shapely": _shapely_areas}
+if _fov is not None:
+    compiled = {"geos": _fov.intersection_areas, "convex": _fov.convex_areas}
+    BACKENDS = {name: _compiled(function) for name, function in compiled.items()} | BACKENDS
 
 
 def _field(radius, angle, points, cutoff="exact", name=None) -> _Field:
@@ -257,6 +264,8 @@ def _field(radius, angle, points, cutoff="exact", name=None) -> _Field:
         raise ValueError(f"angle must be between 0 and 2 pi radians, not {angle}")
     if (step := angle / (points - 2)) > np.pi - _THIN:
         raise ValueError(f"angle {angle} needs more than {points} points: neighbours < pi apart")
+    if name == "convex" and angle > np.pi:
+        raise ValueError(f"backend 'convex' is for angles up to pi, not {angle}")
     polygon, sector = (points - 2) * np.sin(step) / 2, angle / 2  # their areas
     reach, whole = (2 * radius, polygon) if cutoff == "exact" else (radius, sector)
     return _Field(float(radius), float(angle), int(points), reach, whole, BACKENDS[name])

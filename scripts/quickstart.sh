@@ -1,10 +1,16 @@
 #!/usr/bin/env bash
-# From nothing to a table: install, make the miniworld, pre-train, train, evaluate, challenge file.
-# Everything that it makes lies in .venv and outputs/quickstart. Run again, it keeps the
-# installation and the miniworld, and trains anew.
+# From nothing to a table: install, make the miniworld, pre-train, train, evaluate. By default its
+# streets, in the files of MSLS, with the challenge file; with --lamar its buildings, in the files
+# of LaMAR, with labels and localisation. Everything that it makes lies in .venv and
+# outputs/quickstart. Run again, it keeps the installation and the miniworld, and trains anew.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
+case "${1:-}" in
+"") part=streets prefix="" conf=configs/miniworld ;;
+--lamar) part=buildings prefix="lamar_" conf=configs/miniworld_lamar ;;
+*) echo "usage: bash scripts/quickstart.sh [--lamar]" >&2 && exit 2 ;;
+esac
 here=outputs/quickstart
 outputs=$here/outputs
 runs=$outputs/training
@@ -18,24 +24,39 @@ python=.venv/bin/python
 started=$(date +%s)
 
 step="the miniworld"
-$python -m gcsa.miniworld --out "$here" --size small --seed 0
-rm -rf "$runs/pretrain" "$runs/train"
+if [ "$part" = streets ]; then
+    $python -m gcsa.miniworld --out "$here" --size small --seed 0
+else
+    $python -m gcsa.miniworld.building --out "$here" --size small --seed 0
+    step="the labels"
+    $python -m gcsa.lamar.labels --root "$here/datasets/lamar" --output "$here/labels" \
+        --descriptors "$outputs/lamar/{scene}/global-feats-miniworld.h5"
+fi
+rm -rf "$runs/${prefix}pretrain" "$runs/${prefix}train"
 step="pre-training"
-$python -m gcsa.train --name pretrain --conf configs/miniworld_pretrain.yaml
+$python -m gcsa.train --name "${prefix}pretrain" --conf "${conf}_pretrain.yaml"
 step="training"
-$python -m gcsa.train --name train --conf configs/miniworld_train.yaml
-best=$runs/train/checkpoint_best.pth.tar
+$python -m gcsa.train --name "${prefix}train" --conf "${conf}_train.yaml"
+best=$runs/${prefix}train/checkpoint_best.pth.tar
 step="evaluation"
-$python -m gcsa.evaluate --conf configs/miniworld_train.yaml --json "$outputs/none.json" >/dev/null
-$python -m gcsa.evaluate --conf configs/miniworld_train.yaml --checkpoint "$best" \
-    --json "$outputs/gcsa.json" >/dev/null
-step="the challenge file"
-$python -m gcsa.msls.test --conf configs/miniworld_train.yaml --checkpoint "$best" \
-    --output "$outputs/challenge.csv" >/dev/null
+$python -m gcsa.evaluate --conf "${conf}_train.yaml" --json "$outputs/${prefix}none.json" >/dev/null
+$python -m gcsa.evaluate --conf "${conf}_train.yaml" --checkpoint "$best" \
+    --json "$outputs/${prefix}gcsa.json" >/dev/null
+if [ "$part" = streets ]; then
+    step="the challenge file"
+    $python -m gcsa.msls.test --conf "${conf}_train.yaml" --checkpoint "$best" \
+        --output "$outputs/challenge.csv" >/dev/null
+    made="challenge file    $outputs/challenge.csv, to submit: $outputs/challenge.zip"
+else
+    step="localisation"
+    $python -m gcsa.lamar.localize --conf "${conf}_train.yaml" --checkpoint "$best" \
+        --method mean --output "$outputs/localize" --json "$outputs/lamar_poses.json"
+    made="poses, hloc files $outputs/lamar_poses.json, $outputs/localize"
+fi
 step="the summary"
-$python scripts/summary.py "$outputs" --seconds $(($(date +%s) - started))
+$python scripts/summary.py "$outputs" --prefix "$prefix" --seconds $(($(date +%s) - started))
 echo "
 re-ranking model  $best
-challenge file    $outputs/challenge.csv, to submit: $outputs/challenge.zip
-figures           $outputs/summary.json
-images            $here/datasets/msls"
+$made
+figures           $outputs/${prefix}summary.json
+images            $here/datasets"

@@ -13,14 +13,14 @@ from gcsa.files import write_text
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("outputs", type=Path, help="folder with none.json and gcsa.json")
+    parser.add_argument("--prefix", default="", help="of the names of these files")
     parser.add_argument("--seconds", type=int, required=True, help="what the quick start took")
     args = parser.parse_args()
-    reports = {
-        name: json.loads((args.outputs / f"{name}.json").read_text()) for name in ("none", "gcsa")
-    }
+    paths = {name: args.outputs / f"{args.prefix}{name}.json" for name in ("none", "gcsa")}
+    reports = {name: json.loads(path.read_text()) for name, path in paths.items()}
     metrics = {name: report["metrics"] for name, report in reports.items()}
     summary = json.dumps({**metrics, "seconds": args.seconds}, indent=2)
-    write_text(args.outputs / "summary.json", summary + "\n")
+    write_text(args.outputs / f"{args.prefix}summary.json", summary + "\n")
     print(f"\n{reports['gcsa']['protocol']}; {args.seconds} seconds in all\n")
     print(table({"no re-ranking": reports["none"], "GCSA": reports["gcsa"]}))
 

@@ -4,6 +4,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include "convex.h"
 #include "fov.h"
 
 /* A C-contiguous float64 buffer of ndim dimensions; the caller releases the view on 0. */
@@ -36,22 +37,17 @@ static PyObject *raise_status(fov_status status, size_t failed, const char *mess
     return PyErr_Format(PyExc_RuntimeError, "GEOS failed at pose %zu: %s", failed, message);
 }
 
-PyDoc_STRVAR(intersection_areas_doc,
-"intersection_areas(poses, angle, points, areas)\n--\n\n"
-"Write into areas (m,) the area that the field of view of radius 1 at the origin, heading 0,\n"
-"shares with the one at each pose (x, y, heading) of poses (m, 3). Both are C-contiguous\n"
-"float64. angle is the full opening in radians, points the vertices with the apex.\n\n"
-"TypeError or ValueError: the buffers or numbers do not fit. RuntimeError: GEOS failed.");
+/* What both ways to compute areas have in common; message may be left empty. */
+typedef fov_status areas_function(const double *poses, size_t count, double angle, int points,
+                                  double *areas, size_t *failed, char *message);
 
-static PyObject *intersection_areas(PyObject *module, PyObject *args)
+static PyObject *call_areas(PyObject *args, areas_function *function)
 {
-    (void)module;
     PyObject *poses_object, *areas_object, *result = NULL;
     Py_buffer poses, areas;
     double angle;
     int points;
-    if (!PyArg_ParseTuple(args, "OdiO:intersection_areas", &poses_object, &angle, &points,
-                          &areas_object))
+    if (!PyArg_ParseTuple(args, "OdiO", &poses_object, &angle, &points, &areas_object))
         return NULL;
     if (points < FOV_MIN_POINTS || points > FOV_MAX_POINTS)
         return PyErr_Format(PyExc_ValueError, "points must be from %d to %d, not %d",
@@ -70,10 +66,10 @@ static PyObject *intersection_areas(PyObject *module, PyObject *args)
     /* The views keep both buffers alive and unmoved while other threads run. */
     fov_status status;
     size_t failed;
-    char message[FOV_MESSAGE_SIZE];
+    char message[FOV_MESSAGE_SIZE] = "";
     Py_BEGIN_ALLOW_THREADS
-    status = fov_intersection_areas(poses.buf, (size_t)poses.shape[0], angle, points, areas.buf,
-                                    &failed, message);
+    status = function(poses.buf, (size_t)poses.shape[0], angle, points, areas.buf, &failed,
+                      message);
     Py_END_ALLOW_THREADS
     result = raise_status(status, failed, message);
 
@@ -84,15 +80,46 @@ release_poses:
     return result;
 }
 
+PyDoc_STRVAR(intersection_areas_doc,
+"intersection_areas(poses, angle, points, areas)\n--\n\n"
+"Write into areas (m,) the area that the field of view of radius 1 at the origin, heading 0,\n"
+"shares with the one at each pose (x, y, heading) of poses (m, 3). Both are C-contiguous\n"
+"float64. angle is the full opening in radians, points the vertices with the apex.\n\n"
+"TypeError or ValueError: the buffers or numbers do not fit. RuntimeError: GEOS failed.");
+
+static PyObject *intersection_areas(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return call_areas(args, fov_intersection_areas);
+}
+
+PyDoc_STRVAR(convex_areas_doc,
+"convex_areas(poses, angle, points, areas)\n--\n\n"
+"As intersection_areas, by clipping instead of GEOS, for angles up to pi.");
+
+static fov_status convex_areas_only(const double *poses, size_t count, double angle, int points,
+                                    double *areas, size_t *failed, char *message)
+{
+    (void)message;
+    return convex_intersection_areas(poses, count, angle, points, areas, failed);
+}
+
+static PyObject *convex_areas(PyObject *module, PyObject *args)
+{
+    (void)module;
+    return call_areas(args, convex_areas_only);
+}
+
 static PyMethodDef methods[] = {
     {"intersection_areas", intersection_areas, METH_VARARGS, intersection_areas_doc},
+    {"convex_areas", convex_areas, METH_VARARGS, convex_areas_doc},
     {NULL, NULL, 0, NULL},
 };
 
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_fov",
-    .m_doc = "Field-of-view overlap with GEOS; gcsa.fov is the way in.",
+    .m_doc = "Field-of-view overlap; gcsa.fov is the way in.",
     .m_size = 0,
     .m_methods = methods,
 };

@@ -24,6 +24,11 @@ def backend(request):
     return request.param
 
 
+def widest(backend):
+    """Degrees that a backend can take, at the most."""
+    return 180 if backend == "convex" else 350
+
+
 def polygon(position, heading, radius=50.0, angle=QUARTER, points=16):
     arc = [heading + angle * (k / (points - 2) - 0.5) for k in range(points - 1)]
     x, y = position
@@ -81,6 +86,10 @@ def test_facing_cameras_beyond_the_radius(backend):
     ],
 )
 def test_closed_forms(backend, offset, turn, field, expected):
+    if field.get("angle", 0) > np.deg2rad(widest(backend)):
+        with pytest.raises(ValueError, match="'convex' is for angles up to pi"):
+            one_pair(offset, turn, **field, backend=backend)
+        return
     assert one_pair(offset, turn, **field, backend=backend) == pytest.approx(expected, abs=1e-10)
 
 
@@ -115,7 +124,7 @@ def test_ten_thousand_pairs_equal_plain_shapely(backend):
     rng = np.random.default_rng(2)
     worst, count = 0.0, 0
     while count < 10_000:
-        points, angle = int(rng.integers(3, 65)), np.deg2rad(rng.uniform(10, 350))
+        points, angle = int(rng.integers(3, 65)), np.deg2rad(rng.uniform(10, widest(backend)))
         if angle / (points - 2) > 3.1:
             continue
         field = {"radius": rng.uniform(1, 80), "angle": angle, "points": points}
@@ -125,6 +134,22 @@ def test_ten_thousand_pairs_equal_plain_shapely(backend):
         found = fov.overlap_of_pairs(a, heading_a, b, heading_b, **field, backend=backend)
         worst, count = max(worst, abs(found - expected).max()), count + 50
     assert worst < 1e-9
+
+
+@pytest.mark.skipif("convex" not in fov.BACKENDS, reason="built without GEOS")
+@settings(max_examples=200, deadline=None)
+@given(STATES, st.floats(0.2, np.pi), st.integers(5, 40), st.booleans())
+def test_clipping_equals_geos_on_grids_too(state, angle, points, on_a_grid):
+    """Duplicate cameras and shared edges are frequent on the grid."""
+    rng = np.random.default_rng(state)
+    positions, headings = rng.uniform(0, 120, (30, 2)) + [5e5, 6e6], rng.uniform(0, 7, 30)
+    if on_a_grid:
+        positions, headings = np.round(positions / 25) * 25, np.round(headings / angle) * angle
+    field = {"angle": angle, "points": points}
+    one, two = (
+        fov.overlap_pairs(positions, headings, **field, backend=b) for b in ("convex", "geos")
+    )
+    assert abs(one - two).max() < 1e-9
 
 
 @settings(max_examples=60, deadline=None)
