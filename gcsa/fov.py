@@ -51,9 +51,11 @@ class FovConfig:
     height: float = 3.0  # metres; cameras further apart in height do not overlap (3D positions)
 
     def kwargs(self) -> dict:
-        """The arguments of the functions of this module, the angle in radians."""
+        """The arguments of this module's functions: angle in radians, the fastest backend."""
         angle = float(np.deg2rad(self.angle))
-        return dict(radius=self.radius, angle=angle, points=self.points, cutoff=self.cutoff)
+        fastest = "convex" if "convex" in BACKENDS and angle <= np.pi else None
+        names = {"cutoff": self.cutoff, "backend": fastest}
+        return {"radius": self.radius, "angle": angle, "points": self.points, **names}
 
 
 def backend() -> str:
