@@ -287,7 +287,10 @@ def test_wrong_candidates():
 
 def test_config_gives_radians():
     kwargs = fov.FovConfig(radius=10.0).kwargs()
-    assert kwargs == {"radius": 10.0, "angle": QUARTER, "points": 16, "cutoff": "exact"}
+    fastest = "convex" if "convex" in fov.BACKENDS else None
+    field = {"radius": 10.0, "angle": QUARTER, "points": 16, "cutoff": "exact"}
+    assert kwargs == {**field, "backend": fastest}
+    assert fov.FovConfig(angle=270.0).kwargs()["backend"] is None
     assert fov.overlap_pairs(*street(3), **kwargs).shape == (3, 3)
 
 

@@ -38,7 +38,8 @@ SEEN = 0.2  # share of the query's surface that a positive sees, where there are
 CHUNK = 512  # queries whose neighbours are looked up at a time
 GRID = 12  # depth is compared at GRID x GRID pixels, spread evenly
 AGREE = 0.05  # share of the depth that two surfaces may be apart, and at least 0.05 m
-MAPS_KEPT = 128  # depth maps that stay in memory
+MAPS_KEPT = 2048  # depth maps that stay in memory, thinned to at most
+MAP_SIDE = 256  # pixels along their longer side: 500 MB in all, at the most
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +177,7 @@ def seen_share(a: Views, i: int, b: Views, j: int) -> float:
     return float(agree.sum() / len(points))
 
 
+@lru_cache(maxsize=MAPS_KEPT)
 def _points(views: Views, row: int) -> np.ndarray:
     """World points (m, 3) at the sampled pixels of an image that have a depth."""
     camera, depth = views.cameras[row], _depth(views.depth_paths[row])
@@ -201,11 +203,12 @@ def _cells(pixels: np.ndarray, camera: Camera, depth: np.ndarray) -> tuple[np.nd
 
 @lru_cache(maxsize=MAPS_KEPT)
 def _depth(path: Path) -> np.ndarray:
-    """A depth map (h, w) float32, metres."""
+    """A depth map (h, w) float32, metres; of a large one every so many pixels."""
     if not path.is_file():
         raise MissingFileError(f"{path}: no such depth map, although depths.txt lists it")
     try:
         with Image.open(path) as image:
-            return np.asarray(image, dtype=np.float32) / 1000
+            step = -(-max(image.size) // MAP_SIDE)
+            return np.asarray(image)[::step, ::step].astype(np.float32) / 1000
     except OSError as error:
         raise InputError(f"{path}: not a readable image ({error})") from error
