@@ -62,3 +62,32 @@ def test_the_main_job(world):
     assert table.shape[1] == 21 and "test cities" in printed
     with zipfile.ZipFile(world / "challenge.zip") as archive:
         assert archive.namelist() == ["challenge.csv"]
+
+
+def test_indoors(tmp_path):
+    call("gcsa.miniworld.building", "--out", tmp_path, "--size", "tiny", "--workers", 2)
+    feats = tmp_path / "outputs" / "lamar" / "{scene}" / "global-feats-miniworld.h5"
+    root, scenes = tmp_path / "datasets" / "lamar", ["CAB", "HGE"]
+    labels = ["--output", tmp_path / "labels", "--descriptors", feats, "--scenes", *scenes]
+    call("gcsa.lamar.labels", "--root", root, *labels)
+    world = json.loads((tmp_path / "miniworld-building.json").read_text())
+    settings = {"root": "datasets", "outputs": "outputs", "labels": "labels"}
+    settings = {f"data.{key}": tmp_path / folder for key, folder in settings.items()}
+    settings |= {f"data.{split}_scenes": "[CAB,HGE]" for split in ("train", "val", "test")}
+    settings |= {"model.input_dim": world["descriptor"]["dim"], "model.proj_dim": 32}
+    settings |= {"model.output_dim": 32, "model.K": 40, "model.L": 20, "train.num_epochs": 1}
+    settings |= {"train.checkpoint": "null", "train.init_proj": "pca", "train.device": "cpu"}
+    conf = ["--conf", "configs/miniworld_lamar_train.yaml"]
+    conf += [f"{key}={value}" for key, value in settings.items()]
+    call("gcsa.train", "--name", "indoors", *conf)
+    checkpoint = tmp_path / "outputs" / "training" / "indoors" / "checkpoint_1.pth.tar"
+    report = tmp_path / "poses.json"
+    options = ["--output", tmp_path / "localize", "--submission", "--json", report]
+    options += ["--checkpoint", checkpoint, "--method", "mean"]
+    call("gcsa.lamar.localize", *conf, *options)
+    results = json.loads(report.read_text())["results"]
+    assert {"first_round", "reranked"} == set(results["total"])
+    call("gcsa.lamar.localize", *conf, *options, "--split", "test")
+    with zipfile.ZipFile(tmp_path / "localize" / "submission.zip") as archive:
+        names = {f"{s}_query_{d}.txt" for s in scenes for d in ("phone", "hololens")}
+        assert set(archive.namelist()) == names | {"description.txt"}
