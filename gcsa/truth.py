@@ -73,12 +73,18 @@ def within_distance(
 def fields_overlap(
     scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
 ) -> np.ndarray:
-    """Rule "fov": the two fields of view overlap by a third or more; unknown poses do not."""
+    """Rule "fov": the two fields of view overlap by a third or more, on one level.
+
+    Unknown poses do not overlap.
+    """
     if truth.headings is None or scene.database.headings is None:
         raise InputError(f"{scene.name}: labels 'fov' need the headings of queries and database")
     a, b = truth.positions[queries, :2], scene.database.positions[database, :2]
     heading_a, heading_b = truth.headings[queries], scene.database.headings[database]
     known = np.isfinite(a[:, 0] + b[:, 0] + heading_a + heading_b)
+    if scene.database.positions.shape[1] == 3 == truth.positions.shape[1]:
+        rise = truth.positions[queries, 2] - scene.database.positions[database, 2]
+        known &= np.abs(rise) <= fov_config.height
     overlap = np.zeros(len(queries))
     overlap[known] = fov.overlap_of_pairs(
         a[known], heading_a[known], b[known], heading_b[known], **fov_config.kwargs()

@@ -82,6 +82,17 @@ def test_25_metres_are_included_and_height_does_not_count():
     assert num_relevant("dist", scene, truth, FovConfig()).tolist() == [2]
 
 
+def test_fields_on_other_levels_do_not_overlap():
+    names = np.array(["a", "b", "c"])
+    positions = np.array([[0, 0, 2.9], [0, 0, -3.1], [0, 0, 0]], dtype=float)
+    database = ImageSet(names, positions=positions, headings=np.zeros(3))
+    scene = Scene("s", database, ImageSet(np.array(["q"])))
+    truth = Truth(np.zeros((1, 3)), np.zeros(1))
+    relevant = labels("fov", scene, truth, np.array([[0, 1, 2]]), FovConfig())
+    assert relevant.tolist() == [[True, False, True]]
+    assert num_relevant("fov", scene, truth, FovConfig()).tolist() == [2]
+
+
 def test_unknown_positions_are_relevant_to_none():
     scene, truth = make(extent=20)
     positions = scene.database.positions.copy()
