@@ -32,7 +32,8 @@ class Lists:
 
     queries: (B,) rows of the scene's queries. candidates: (B, N) rows of its database, -1 where
     padded. K: candidates to re-rank. L: anchors. random: what training drops at random is drawn
-    from here; None outside of training.
+    from here; None outside of training. radio_dropout: the share of the heard radio entries that
+    training drops.
     """
 
     queries: np.ndarray

@@ -70,3 +70,9 @@ def test_lists_that_are_too_short(world, checkpoint, tmp_path, monkeypatch):
     with pytest.raises(InputError, match="end it in .csv"):
         run(monkeypatch, world, "--checkpoint", checkpoint, "--output", tmp_path / "c.zip")
     assert not list(tmp_path.glob("c.csv")) and not list(tmp_path.glob("c.zip"))
+
+
+def test_other_data_sets_have_no_challenge_file(world, checkpoint, tmp_path, monkeypatch):
+    other = {**world, "data.dataset": "lamar"}
+    with pytest.raises(InputError, match="the challenge is of msls, not 'lamar'"):
+        run(monkeypatch, other, "--checkpoint", checkpoint, "--output", tmp_path / "c.csv")

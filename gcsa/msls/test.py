@@ -33,6 +33,8 @@ def test(
     Raises InputError where a city has fewer than ``k`` database images: the official evaluator
     reads a table, every row of the same length.
     """
+    if config.data.dataset != "msls":
+        raise InputError(f"data.dataset: the challenge is of msls, not '{config.data.dataset}'")
     device = pick_device(config.train.device)
     model, kinds = load_checkpoint(checkpoint, device)
     config = as_trained(config, checkpoint, overrides)
