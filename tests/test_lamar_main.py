@@ -93,6 +93,16 @@ def test_labels_come_from_the_file(halls):
     assert "LaMAR" in result["protocol"] and "geometry" in result["protocol"]
 
 
+def test_a_training_query_is_not_relevant_to_itself_whatever_its_file_says(halls, tmp_path):
+    path = label_path(tmp_path / "labels", "CAB", "train", "geometry")
+    n = len(read_scene(tmp_path / "datasets/lamar", "CAB", "train")[0].database)
+    topk = np.tile(np.arange(n), (n, 1))  # each lists itself, and all are positive
+    save_labels(path, LabelFile(topk, np.ones((n, n), dtype=bool)))
+    judged = scenes_of(halls, "train")[0].truth.judged
+    np.testing.assert_array_equal(judged.relevant.toarray(), ~np.eye(n, dtype=bool))
+    assert (judged.num_relevant == n - 1).all()
+
+
 def test_radio_columns_by_definition(halls):
     for ranked in scenes_of(halls):
         scene, K, L = ranked.scene, 12, 6
