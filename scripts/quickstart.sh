@@ -16,7 +16,7 @@ outputs=$here/outputs
 runs=$outputs/training
 step=installation
 trap 'echo "quickstart: $step failed" >&2' ERR
-# Threads that wait without spinning: several times faster where other programs use the cores too.
+# Threads that wait without spinning: faster where other programs use the cores too.
 export OMP_WAIT_POLICY=passive
 
 bash scripts/install.sh
