@@ -11,31 +11,50 @@ from gcsa.scene import ImageSet
 
 # Descriptors sampled: ten times the longest descriptors in use, and under a gigabyte.
 SAMPLE = 40_000
+# Rows that are held in double precision at once, 134 MB of 4096-d ones.
+BLOCK = 4096
+
+
+def fit(
+    descriptors: np.ndarray, dims: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean (D,), leading axes (dims, D) and variances (dims,) of descriptors (n, D), in float64.
+
+    The axes are orthonormal rows, the largest entry of each positive; variances are those of a
+    sample (divided by n - 1), falling. dims: all that n descriptors can span where None.
+    """
+    count, length = descriptors.shape
+    dims = min(count - 1, length) if dims is None else dims
+    if count < 2 or not 1 <= dims <= min(count, length):
+        raise InputError(
+            f"PCA to {dims} dimensions needs as many descriptors of that length, got "
+            f"{descriptors.shape}"
+        )
+    mean = np.mean(descriptors, axis=0, dtype=np.float64)
+    if not np.isfinite(mean).all():
+        raise InputError("PCA: a descriptor is not finite")
+    if count < length:
+        variances, axes = _from_products(descriptors - mean, dims)
+    else:
+        variances, axes = _from_covariance(descriptors, mean, dims)
+    # The sign of an eigenvector is arbitrary; fix it, so that every machine agrees.
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+    return mean, np.ascontiguousarray(axes * np.sign(largest)), variances.clip(min=0)
 
 
 def principal_axes(
     sets: Sequence[ImageSet], dim: int, generator: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (D0,) and the ``dim`` leading axes (dim, D0), orthonormal rows, of the descriptors.
+    """Mean (D0,) and the ``dim`` leading axes (dim, D0) of the descriptors of all sets, float32.
 
-    At most SAMPLE descriptors are drawn over all sets, alike from each image. float32.
+    See :func:`fit` and :func:`sample`.
     """
-    sample = _sample(sets, generator)
-    if dim > min(sample.shape):
-        raise InputError(
-            f"PCA to {dim} dimensions needs as many descriptors of that length, got {sample.shape}"
-        )
-    mean = sample.mean(axis=0)
-    centred = sample - mean
-    # Eigenvectors of the covariance, ascending: D0 x D0 is far smaller than the sample.
-    _, vectors = np.linalg.eigh(centred.T @ centred)
-    axes = vectors[:, ::-1][:, :dim].T
-    # The sign of an eigenvector is arbitrary; fix it, so that every machine agrees.
-    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
-    return mean, np.ascontiguousarray(axes * np.sign(largest))
+    mean, axes, _ = fit(sample(sets, generator), dim)
+    return mean.astype(np.float32), axes.astype(np.float32)
 
 
-def _sample(sets: Sequence[ImageSet], generator: np.random.Generator) -> np.ndarray:
+def sample(sets: Sequence[ImageSet], generator: np.random.Generator) -> np.ndarray:
+    """At most SAMPLE descriptors, drawn over all sets, alike from each image: (n, D0) float32."""
     total = sum(len(images) for images in sets)
     share = min(1.0, SAMPLE / total)
     parts = []
@@ -44,3 +63,28 @@ def _sample(sets: Sequence[ImageSet], generator: np.random.Generator) -> np.ndar
         rows = np.sort(generator.choice(len(images), count, replace=False))
         parts.append(np.asarray(images.descriptors[rows], dtype=np.float32))
     return np.concatenate(parts)
+
+
+def _from_covariance(
+    descriptors: np.ndarray, mean: np.ndarray, dims: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Variances and axes from the (D, D) covariance, summed over blocks of rows."""
+    total = np.zeros((len(mean), len(mean)))
+    for start in range(0, len(descriptors), BLOCK):
+        centred = descriptors[start : start + BLOCK] - mean
+        total += centred.T @ centred
+    values, vectors = np.linalg.eigh(total / (len(descriptors) - 1))
+    return _leading(values, dims), _leading(vectors.T, dims)
+
+
+def _from_products(centred: np.ndarray, dims: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same from the (n, n) inner products, the smaller matrix where n < D."""
+    values, vectors = np.linalg.eigh(centred @ centred.T / (len(centred) - 1))
+    spanned = centred.T @ _leading(vectors.T, dims).T  # (D, dims), axes times their lengths
+    # Orthonormal also where a length is 0: the last, or when descriptors repeat.
+    return _leading(values, dims), np.linalg.qr(spanned)[0].T
+
+
+def _leading(ascending: np.ndarray, dims: int) -> np.ndarray:
+    """The last ``dims`` along the first axis, the very last first: eigenvalues come ascending."""
+    return ascending[::-1][:dims]

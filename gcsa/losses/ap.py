@@ -9,6 +9,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from gcsa.losses.rows import mean_over, positives, without_padding
+
 
 class APLoss(nn.Module):
     """1 - mAP, each AP over M = ``num_bins`` soft bins of the scores.
@@ -35,9 +37,7 @@ class APLoss(nn.Module):
         ap = self.average_precision(scores, labels, valid)
         if not self.skip_empty:
             return 1 - ap.mean()
-        filled = _mask(labels, valid).any(dim=1)
-        # With none to learn from the loss is 0, still a function of the scores.
-        return ((1 - ap) * filled).sum() / filled.sum().clamp(min=1)
+        return mean_over(1 - ap, positives(labels, valid).any(dim=1))
 
     def average_precision(self, scores: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
         """Quantised AP of each query: (B,) in [0, 1]; arguments as in :meth:`forward`."""
@@ -46,18 +46,13 @@ class APLoss(nn.Module):
         )
         spacing = (self.high - self.low) / (self.num_bins - 1)
         # Rounding may push a cosine a hair beyond the last centre: it belongs in the last bin.
-        inside = scores.clamp(self.low, self.high)
+        inside = without_padding(scores, valid).clamp(self.low, self.high)
         distance = (inside[:, None, :] - centres[:, None]).abs()  # (B, M, N)
         share = (1 - distance / spacing).clamp(min=0)
         if valid is not None:
             share = share * valid[:, None, :]
-        relevant = (share * _mask(labels, valid)[:, None, :]).sum(-1)  # (B, M)
+        relevant = (share * positives(labels, valid)[:, None, :]).sum(-1)  # (B, M)
         precision = relevant.cumsum(-1) / (share.sum(-1).cumsum(-1) + 1e-16)
         total = relevant.sum(-1, keepdim=True)
         recall = relevant / total.clamp(min=1e-16)
         return (precision * recall).sum(-1)
-
-
-def _mask(labels: Tensor, valid: Tensor | None) -> Tensor:
-    labels = labels.bool()
-    return labels if valid is None else labels & valid

@@ -1,0 +1,227 @@
+"""Reading pickles of others without running what they ask for.
+
+A pickle can name any function and have it called. Here it gets plain containers, numbers, strings
+and NumPy arrays, and classes that the caller has a harmless replacement for; whatever else it
+names is refused, with its name, before anything is called. Arrays are rebuilt from their bytes by
+code of this module: what NumPy restores by itself can be told to read beyond them.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import re
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from gcsa.errors import InputError, MissingFileError
+
+Allowed = Mapping[tuple[str, str], Any]
+
+# What torch.save put first before its files became zip archives.
+TORCH_MAGIC = 0x1950A86A20F9469CFC6C
+# Types of an array's items: NumPy's letter, the size in bytes or letters.
+ITEMS = re.compile(r"[biufcSUO]\d*")
+
+
+class _PickleError(Exception):
+    """Why a pickle is not read, in words that the file name goes before."""
+
+
+class Attributes:
+    """Stands for an object of a class that is not imported: its attributes, and nothing else."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+
+
+def load(path: str | os.PathLike, allow: Allowed | None = None) -> Any:
+    """The object of a pickle file.
+
+    allow: {("module", "Class"): replacement} for further names that the file may use; an
+    :class:`Attributes` takes what the class would have stored. Strings of Python 2 are read as
+    Latin-1. Arrays may be read-only.
+
+    Raises InputError, naming the file, where it is no whole pickle or names something else.
+    """
+    return _read(path, lambda file: _Unpickler(file, allow).load())
+
+
+def load_torch(path: str | os.PathLike, allow: Allowed | None = None) -> Any:
+    """The object of a ``torch.save`` file, old or new, or of a plain pickle; tensors are None."""
+    return _read(path, lambda file: _load_torch(file, allow))
+
+
+def _read(path: str | os.PathLike, read: Callable[[BinaryIO], Any]) -> Any:
+    if not Path(path).is_file():
+        raise MissingFileError(f"{path}: no such file")
+    try:
+        with open(path, "rb") as file:
+            return _Finish()(read(file))
+    except _PickleError as error:
+        raise InputError(f"{path}: {error}") from None
+    # A broken pickle ends in nearly any error, as it is a program that goes wrong.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(f"{path}: not a readable pickle ({reason})") from error
+
+
+def _load_torch(file: BinaryIO, allow: Allowed | None) -> Any:
+    if zipfile.is_zipfile(file):
+        with zipfile.ZipFile(file) as archive:
+            names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+            if not names:
+                raise _PickleError("a zip archive, but not of torch: it lacks data.pkl")
+            with archive.open(names[0]) as record:
+                return _TorchUnpickler(record, allow).load()
+    file.seek(0)
+    first = _TorchUnpickler(file, allow).load()
+    if not isinstance(first, int) or first != TORCH_MAGIC:
+        return first
+    for _ in range(2):  # the protocol's version, and facts of the machine that wrote it
+        _TorchUnpickler(file, allow).load()
+    return _TorchUnpickler(file, allow).load()
+
+
+class _Unpickler(pickle.Unpickler):
+    def __init__(self, file: BinaryIO, allow: Allowed | None):
+        super().__init__(file, encoding="latin1")
+        self.allow = {**NAMES, **(allow or {})}
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self.allow:
+            raise _PickleError(f"refused, the pickle asks for {module}.{name}")
+        return self.allow[module, name]
+
+
+class _TorchUnpickler(_Unpickler):
+    """Tensors lie outside the pickle; what makes one of them makes None instead."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if module.split(".")[0] == "torch" and (module, name) not in self.allow:
+            return _nothing
+        return super().find_class(module, name)
+
+    def persistent_load(self, pid: Any) -> None:
+        return None
+
+
+def _nothing(*args: Any) -> None:
+    return None
+
+
+class _Items:
+    """The type of an array's items, in place of a ``numpy.dtype``: a code and a byte order."""
+
+    def __init__(self, code: str, *flags: Any):
+        if not ITEMS.fullmatch(code):
+            raise _PickleError(f"refused, the pickle holds an array of type '{code}'")
+        self.code, self.order = code, "="
+
+    def __setstate__(self, state: tuple) -> None:
+        self.order = state[1]
+
+    def dtype(self) -> np.dtype:
+        return np.dtype(self.code).newbyteorder(self.order)
+
+
+class _Array:
+    """An array before its state has come, which is (version, shape, type, Fortran order, data)."""
+
+    def __init__(self, *empty: Any):
+        self.state: tuple | None = None
+
+    def __setstate__(self, state: tuple) -> None:
+        self.state = state
+
+
+def _scalar(items: _Items, data: bytes | str) -> Any:
+    return _array((), items, False, data)[()]
+
+
+def _from_buffer(data: Any, items: _Items, shape: tuple, order: str) -> np.ndarray:
+    return _array(shape, items, order == "F", data)
+
+
+def _array(shape: tuple, items: _Items, fortran: bool, data: Any) -> np.ndarray:
+    data = data.encode("latin1") if isinstance(data, str) else data  # a Python 2 string
+    order, dtype = "F" if fortran else "C", items.dtype()
+    if len(data) != math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize):
+        raise _PickleError(
+            f"damaged, an array of shape {shape} and type {dtype} has {len(data)} bytes"
+        )
+    if not dtype.hasobject:
+        return np.ndarray(shape, dtype, data, order=order)
+    array = np.empty(len(data), dtype=object)
+    for place, value in enumerate(data):
+        array[place] = value
+    return array.reshape(shape, order=order)
+
+
+def _bytes(text: str, encoding: str) -> bytes:
+    """Bytes, which the old protocols spell as a text to be encoded; no other codec is needed."""
+    if encoding not in ("latin1", "latin-1"):
+        raise _PickleError(f"refused, the pickle asks for the encoding {encoding}")
+    return text.encode("latin1")
+
+
+NAMES: Allowed = {
+    ("_codecs", "encode"): _bytes,
+    ("collections", "OrderedDict"): OrderedDict,
+    # Handed to _reconstruct and looked at by nobody.
+    ("numpy", "ndarray"): "numpy.ndarray",
+    ("numpy", "dtype"): _Items,
+    **{
+        (f"numpy.{core}.{module}", name): made
+        for core in ("core", "_core")
+        for module, name, made in (
+            ("multiarray", "_reconstruct", _Array),
+            ("multiarray", "scalar", _scalar),
+            ("numeric", "_frombuffer", _from_buffer),
+        )
+    },
+    **{
+        (module, kind.__name__): kind
+        for module in ("builtins", "__builtin__")
+        for kind in (set, frozenset, complex, bytes, bytearray)
+    },
+}
+
+
+class _Finish:
+    """Puts arrays in place of what stands for them, all through an unpickled object."""
+
+    def __init__(self) -> None:
+        self.done: dict[int, tuple[Any, Any]] = {}  # by id; what it was is kept alive beside it
+
+    def __call__(self, value: Any) -> Any:
+        if not isinstance(value, (_Array, _Items, Attributes, tuple, list, dict)):
+            return value
+        if id(value) not in self.done:
+            # A container that holds itself finds itself here.
+            self.done[id(value)] = value, value
+            self.done[id(value)] = value, self._finished(value)
+        return self.done[id(value)][1]
+
+    def _finished(self, value: Any) -> Any:
+        if isinstance(value, _Array):
+            _, shape, items, fortran, data = value.state
+            return _array(shape, items, fortran, self(data))  # the data of objects is a list
+        if isinstance(value, _Items):
+            return value.dtype()
+        if isinstance(value, tuple):
+            return tuple(self(item) for item in value)
+        if isinstance(value, list):
+            value[:] = [self(item) for item in value]
+        elif isinstance(value, dict):
+            for key in value:
+                value[key] = self(value[key])
+        else:
+            self(vars(value))
+        return value
