@@ -1,0 +1,1 @@
+"""Oxford and Paris buildings, classic and revisited: ground truth, feature files, distractors."""

@@ -1,0 +1,203 @@
+"""Feature files of image retrieval: descriptors by row number, in a pickle or an npz.
+
+cirtorch's users, CSA among them, keep descriptors as a dict of arrays (n, D) by role ("db" and
+"query", "train" and "val"), distractors as one bare array; row i belongs to image i of a list
+kept elsewhere. Reading a pickle takes its whole size in memory each time (8 GB for a million
+distractors). So a role of ``X.pkl`` is read once, into ``X.pkl.<role>.pack.npy``, (n, D) float16
+of unit length, memory-mapped, and ``X.pkl.<role>.pack.json``, which says of which file; both are
+made again when size or time of that file have changed. A bare .npy is memory-mapped as it is.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gcsa import pickles
+from gcsa.errors import InputError, MissingFileError
+from gcsa.files import replacing, write_text
+from gcsa.scene import NORM_ROWS, NORM_TOLERANCE
+
+logger = logging.getLogger(__name__)
+
+PACK_VERSION = 1
+# Rows normalised at a time: 64 MB of 2048-d float32.
+CHUNK = 8192
+# In the names of a pack, for the array of a file that holds one alone.
+BARE = "all"
+# Behind a role, the key of the names of its images; only our own .npz files have it.
+NAMES = "_names"
+
+
+def open_features(
+    path: str | os.PathLike, role: str | None, rows: int | None = None, width: int | None = None
+) -> np.ndarray:
+    """The descriptors of one role: (n, D) of unit length, a read-only memory map.
+
+    float16, but for a .npy, which keeps its type.
+    path: .pkl or .npz. role: the key; None for a file that is one bare array, which may be .npy.
+    rows, width: n and D where known. Descriptors of other lengths are normalised, which is
+    logged. Raises InputError where key, shape or values cannot be right.
+    """
+    path = Path(path)
+    if role is None and path.suffix == ".npy":
+        array = check_array(read_file(path), path, role, rows, width)
+        _check_lengths(array, path)
+        return array
+    array = _open_pack(path, role)
+    if array is None:
+        source = path.stat() if path.is_file() else None
+        content = check_array(pick(read_file(path), path, role), path, role, rows, width)
+        _write_pack(content, path, role, source)
+        array = _open_pack(path, role)
+    if array is None:
+        raise InputError(f"{path}: changed while its descriptors were being packed")
+    return check_array(array, path, role, rows, width)
+
+
+def read_file(path: str | os.PathLike) -> Any:
+    """What a feature file holds: a dict of arrays, or one array."""
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such feature file")
+    if path.suffix == ".pkl":
+        return pickles.load(path)
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+        if path.suffix == ".npy":
+            return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a readable {path.suffix} file ({error})") from error
+    raise InputError(f"{path}: expected a .pkl, .npz or .npy file")
+
+
+def stored_names(path: str | os.PathLike, role: str) -> np.ndarray | None:
+    """The names (n,) of a role's images where the file has them: an .npz of ours."""
+    path = Path(path)
+    if path.suffix != ".npz" or not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return file[role + NAMES] if role + NAMES in file else None
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: not a readable .npz file ({error})") from error
+
+
+def pick(content: Any, path: Path, role: str | None) -> Any:
+    """The array of a role out of what a file holds; with None the bare array that it is."""
+    if role is None:
+        if isinstance(content, dict):
+            raise InputError(
+                f"{path}: expected one bare array, got a dict of {', '.join(map(str, content))}"
+            )
+        return content
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected a dict with '{role}', got {type(content).__name__}")
+    if role not in content:
+        raise InputError(
+            f"{path}: has no '{role}', only {', '.join(map(str, content)) or 'nothing'}"
+        )
+    return content[role]
+
+
+def check_array(
+    array: Any, path: Path, role: str | None, rows: int | None, width: int | None
+) -> np.ndarray:
+    """``array``, or InputError where it is not floats of shape (rows, width), as far as known."""
+    where = f"{path}: '{role}'" if role else f"{path}"
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
+        got = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array)
+        raise InputError(f"{where}: expected a two-dimensional array of floats, got {got}")
+    expected = (rows, width)
+    if all(e is None or e == n for e, n in zip(expected, array.shape, strict=True)):
+        return array
+    if all(e is None or e == n for e, n in zip(expected, array.T.shape, strict=True)):
+        raise InputError(
+            f"{where}: shape {array.shape} has an image in each column; transpose it to "
+            f"{array.T.shape} (python -m gcsa.revisited.convert --transpose)"
+        )
+    if rows is not None and rows != len(array):
+        raise InputError(f"{where}: {len(array)} descriptors for {rows} images")
+    raise InputError(f"{where}: descriptors of length {array.shape[1]}, expected {width}")
+
+
+def unit_rows(array: np.ndarray, out: np.ndarray, where: str) -> None:
+    """Write the rows of ``array`` (n, D), divided by their lengths, into ``out`` (n, D).
+
+    Logs one line where they were not of unit length. Raises InputError for a row that is zero or
+    not finite.
+    """
+    shortest, longest = np.inf, 0.0
+    for start in range(0, len(array), CHUNK):
+        block = np.asarray(array[start : start + CHUNK], dtype=np.float32)
+        lengths = np.linalg.norm(block, axis=1)
+        wrong = ~(np.isfinite(lengths) & (lengths > 0))
+        if wrong.any():
+            row = start + int(wrong.argmax())
+            raise InputError(f"{where}: row {row} is zero or not finite, it has no direction")
+        out[start : start + CHUNK] = block / lengths[:, None]
+        shortest, longest = min(shortest, lengths.min()), max(longest, lengths.max())
+    if len(array) and max(longest - 1, 1 - shortest) > NORM_TOLERANCE:
+        logger.info("%s: lengths from %.4g to %.4g, normalised", where, shortest, longest)
+
+
+def _check_lengths(array: np.ndarray, path: Path) -> None:
+    """InputError where rows, some spread evenly, are not of unit length."""
+    rows = np.unique(np.linspace(0, max(len(array) - 1, 0), min(len(array), NORM_ROWS)).astype(int))
+    lengths = np.linalg.norm(np.asarray(array[rows], dtype=np.float32), axis=1)
+    wrong = ~(np.abs(lengths - 1) <= NORM_TOLERANCE)
+    if wrong.any():
+        raise InputError(
+            f"{path}: row {rows[wrong.argmax()]} has length {lengths[wrong.argmax()]:.4g}, "
+            "expected 1; python -m gcsa.revisited.convert normalises"
+        )
+
+
+def _paths(path: Path, role: str | None) -> tuple[Path, Path]:
+    stem = f"{path.name}.{role or BARE}.pack"
+    return path.with_name(f"{stem}.npy"), path.with_name(f"{stem}.json")
+
+
+def _write_pack(array: np.ndarray, path: Path, role: str | None, source: os.stat_result) -> None:
+    array_path, record_path = _paths(path, role)
+    with replacing(array_path) as temporary:
+        # A memory map, so that the copy needs no memory beside the file's content.
+        packed = np.lib.format.open_memmap(temporary, "w+", np.float16, array.shape)
+        unit_rows(array, packed, f"{path}: '{role}'" if role else f"{path}")
+        packed.flush()
+    record = {
+        "version": PACK_VERSION,
+        "source": path.name,
+        "size": source.st_size,
+        "mtime_ns": source.st_mtime_ns,
+        "shape": array.shape,
+    }
+    write_text(record_path, json.dumps(record))
+
+
+def _open_pack(path: Path, role: str | None) -> np.ndarray | None:
+    """The pack of a role, or None where there is none, or it is stale or not whole.
+
+    Where the feature file itself is gone the pack serves alone.
+    """
+    array_path, record_path = _paths(path, role)
+    try:
+        record = json.loads(record_path.read_text())
+        array = np.load(array_path, mmap_mode="r")
+        whole = record["version"] == PACK_VERSION and list(array.shape) == record["shape"]
+        packed = record["size"], record["mtime_ns"]
+    except (OSError, ValueError, KeyError):
+        return None
+    source = path.stat() if path.is_file() else None
+    if whole and (source is None or packed == (source.st_size, source.st_mtime_ns)):
+        return array
+    logger.info("%s: its packed descriptors are stale, packing again", path)
+    return None
