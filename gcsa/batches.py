@@ -1,172 +1,198 @@
-"""Ranked lists of many scenes: made ready from the files, and as one stream of batches."""
+"""Ranked lists of many scenes as one stream of batches, prepared ahead of the model.
+
+A batch does not hold a descriptor for each query and candidate, but the number of its row in an
+array of descriptors, or of projected ones: an image that stands in many lists is read, moved and,
+where the model wants that, projected once.
+"""
 
 from __future__ import annotations
 
-import logging
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
-from gcsa.affinity import Lists, SideInformation, check_kinds
-from gcsa.candidates import Candidates, retrieve
-from gcsa.fov import FovConfig
-from gcsa.readers import DataConfig, reader, scene_names
+from gcsa.affinity import Lists, SideInformation
+from gcsa.candidates import Candidates
 from gcsa.scene import Scene
-from gcsa.truth import Truth, check_depth, labels
-
-logger = logging.getLogger(__name__)
+from gcsa.table import Table
 
 
 @dataclass(frozen=True, eq=False)
 class RankedScene:
     """A scene with the first-round candidates of its queries, their side information and labels.
 
-    truth: None where it is not published. labels: (Q, N) bool, which candidates are relevant;
-    None without truth.
+    labels: (Q, N) bool, which candidates are relevant; None where nobody asks.
     """
 
     scene: Scene
     candidates: Candidates
     side: SideInformation
-    truth: Truth | None
-    labels: np.ndarray | None
-
-
-def prepare(
-    data: DataConfig,
-    fov: FovConfig,
-    kinds: Sequence[str],
-    split: str,
-    num: int,
-    device: torch.device | str = "cpu",
-) -> list[RankedScene]:
-    """Read every scene of a split and retrieve ``num`` candidates for each of its queries."""
-    check_kinds(kinds)
-    names, read = scene_names(data, split), reader(data).read
-    rule = data.train_labels if split == "train" else data.val_labels
-    scenes = []
-    for name in tqdm(names, desc=f"reading {split}", unit="scene", leave=False):
-        scene, truth = read(data, name, split)
-        candidates = retrieve(scene, num, device)
-        if len(scene.database) < num:
-            logger.info("%s: %d database images, lists padded", name, len(scene.database))
-        if truth is not None:
-            check_depth(scene, truth, min(num, len(scene.database) - 1))
-        relevant = truth and labels(rule, scene, truth, candidates.indices, fov)
-        scenes.append(
-            RankedScene(scene, candidates, SideInformation(scene, kinds, fov), truth, relevant)
-        )
-    return scenes
+    labels: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What a training step reads, on one device; row 0 is the query.
+    """What the model reads of B queries, N candidates each; row 0 is the query.
 
-    descriptors: (B, 1+N, D0) float32. columns: (B, 1+K, C) float32.
-    labels: (B, 1+K) bool, the query itself a positive. valid: (B, N) bool, False where padded.
+    place: (B, 1+N) int64, rows of ``descriptors`` or of an array that the receiver has.
+    columns: (B, 1+K, C) float32. labels: (B, 1+K) bool, the query itself a positive, or None.
+    valid: (B, N) bool, False where padded; None where nothing is. descriptors: (U, D0) float16 of
+    the images of the batch, each once, or None; on the host it is overwritten once the next batch
+    is asked for.
     """
 
-    descriptors: Tensor
+    place: Tensor
     columns: Tensor
-    labels: Tensor
-    valid: Tensor
+    labels: Tensor | None
+    valid: Tensor | None
+    descriptors: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.place)
 
     def to(self, device: torch.device) -> Batch:
-        """On another device, descriptors as float32 (half precision is what travels)."""
-        descriptors = self.descriptors.to(device, non_blocking=True).float()
-        others = (self.columns, self.labels, self.valid)
-        return Batch(descriptors, *(t.to(device, non_blocking=True) for t in others))
+        """On another device, where all were in pinned memory or none waits for the copy."""
+        fields = (self.place, self.columns, self.labels, self.valid, self.descriptors)
+        return Batch(*(t if t is None else t.to(device, non_blocking=True) for t in fields))
 
 
-def all_queries(scenes: Sequence[RankedScene], with_positives: bool) -> np.ndarray:
-    """(M, 2) pairs (scene, query) for training; ``with_positives``: those with a label only."""
-    kept = [
-        np.flatnonzero(s.labels.any(axis=1)) if with_positives else np.arange(len(s.labels))
-        for s in scenes
-    ]
-    numbers = np.repeat(np.arange(len(scenes)), [len(k) for k in kept])
-    return np.stack([numbers, np.concatenate(kept)], axis=1)
+# (numbers (B, 1+N) in the table, number of the batch) -> place, descriptors of a Batch.
+Locate = Callable[[np.ndarray, int], tuple[np.ndarray, Tensor | None]]
 
 
-def stream(
-    scenes: Sequence[RankedScene],
-    queries: np.ndarray,
-    K: int,
-    L: int,
-    batch_size: int,
-    num_workers: int = 0,
-    seed: Sequence[int] = (),
-    radio_dropout: float = 0.0,
-) -> Iterator[Batch]:
-    """Batches of ``queries`` (M, 2) in their order, prepared ahead by ``num_workers`` threads.
+class OwnDescriptors:
+    """Locates images in the batch's own descriptors, which are gathered once an image.
 
-    What a batch drops at random follows from ``seed`` and its number. The last batch may be
-    smaller. Threads suffice: gathering rows and looking overlaps up is NumPy's work, outside the
-    interpreter's lock.
+    Host memory is used again after ``depth`` batches: a fresh buffer costs the time of the
+    gathering itself. For a GPU it is pinned, and the copy is done before the batch is handed out.
     """
-    picks = [queries[i : i + batch_size] for i in range(0, len(queries), batch_size)]
 
-    def make(number: int) -> Batch:
-        random = np.random.default_rng([*seed, number])
-        return assemble(scenes, picks[number], K, L, random, radio_dropout)
+    def __init__(self, table: Table, depth: int):
+        self._table, self._depth = table, depth
+        self._room: list[Tensor | None] = [None] * depth
 
-    if num_workers == 0:
-        yield from map(make, range(len(picks)))
-        return
-    with ThreadPoolExecutor(num_workers) as pool:
-        waiting: deque = deque()
-        try:
-            for number in range(len(picks)):
-                waiting.append(pool.submit(make, number))
-                if len(waiting) > num_workers:
+    def __call__(self, numbers: np.ndarray, batch: int) -> tuple[np.ndarray, Tensor]:
+        images, place = np.unique(numbers, return_inverse=True)
+        place = place.reshape(numbers.shape)
+        if not self._table.on_host:
+            return place, self._table.gather(images)
+        slot = batch % self._depth
+        if self._room[slot] is None or len(self._room[slot]) < len(images):
+            pinned = self._table.device.type == "cuda"
+            shape = (numbers.size, self._table.length)
+            self._room[slot] = torch.empty(shape, dtype=torch.float16, pin_memory=pinned)
+        return place, self._table.gather(images, self._room[slot]).to(self._table.device)
+
+
+class Known:
+    """Locates images among those of an array that the receiver has: rows of ``images``."""
+
+    def __init__(self, images: np.ndarray, total: int):
+        self._row = np.full(total, -1, dtype=np.int64)
+        self._row[images] = np.arange(len(images))
+
+    def __call__(self, numbers: np.ndarray, batch: int) -> tuple[np.ndarray, None]:
+        return self._row[numbers], None
+
+
+@dataclass(eq=False)
+class Stream:
+    """Batches of queries, prepared ahead by ``num_workers`` threads.
+
+    Threads suffice: gathering rows and looking overlaps up is NumPy's work, outside of the
+    interpreter's lock. seed: what a batch drops at random follows from it and the batch's number;
+    None outside of training.
+    """
+
+    scenes: Sequence[RankedScene]
+    table: Table
+    K: int
+    L: int
+    batch_size: int
+    num_workers: int = 0
+    seed: tuple[int, ...] | None = None
+    radio_dropout: float = 0.0
+
+    def own_descriptors(self) -> OwnDescriptors:
+        """A way to locate images for :meth:`batches` that gathers descriptors batch by batch."""
+        # Those that wait, the one in use and the one that a thread is filling.
+        return OwnDescriptors(self.table, self.num_workers + 2)
+
+    def numbers(self, queries: np.ndarray) -> np.ndarray:
+        """Numbers (M, 1+N) in the table of the (M, 2) pairs (scene, query) and their candidates."""
+        out = np.empty((len(queries), 1 + max(self.K, self.L)), dtype=np.int64)
+        for number, rows, own, candidates in self._by_scene(queries):
+            out[rows] = self.table.rows(number, own, candidates)
+        return out
+
+    def batches(self, queries: np.ndarray, locate: Locate, first: int = 0) -> Iterator[Batch]:
+        """Batches of (M, 2) pairs (scene, query), in their order; the last may be smaller.
+
+        first: the number of the first batch, where this is not the start.
+        """
+        starts = range(0, len(queries), self.batch_size)
+
+        def make(i: int) -> Batch:
+            return self.assemble(queries[starts[i] :][: self.batch_size], locate, first + i)
+
+        if self.num_workers == 0:
+            yield from map(make, range(len(starts)))
+            return
+        with ThreadPoolExecutor(self.num_workers) as pool:
+            waiting: deque = deque()
+            try:
+                for i in range(len(starts)):
+                    waiting.append(pool.submit(make, i))
+                    if len(waiting) > self.num_workers:
+                        yield waiting.popleft().result()
+                while waiting:
                     yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def assemble(self, queries: np.ndarray, locate: Locate, batch: int = 0) -> Batch:
+        """One batch of the (B, 2) pairs (scene, query); its scenes may differ."""
+        random = None if self.seed is None else np.random.default_rng([*self.seed, batch])
+        place, descriptors = locate(self.numbers(queries), batch)
+        parts, order = [], []
+        for number, rows, own, candidates in self._by_scene(queries):
+            order.append(rows)
+            lists = Lists(own, candidates, self.K, self.L, random, self.radio_dropout)
+            parts.append(_side(self.scenes[number], lists))
+        if len(parts) > 1:
+            back = np.argsort(np.concatenate(order))
+            fields = [_joined(arrays, back) for arrays in zip(*parts, strict=True)]
+        else:
+            fields = parts[0]
+        columns, labels, valid = (None if f is None else torch.from_numpy(f) for f in fields)
+        valid = None if bool(valid.all()) else valid
+        return Batch(torch.from_numpy(place), columns, labels, valid, descriptors)
+
+    def _by_scene(
+        self, queries: np.ndarray
+    ) -> Iterator[tuple[int, np.ndarray, np.ndarray, np.ndarray]]:
+        """For each scene among the pairs: its number, where it stands, its queries, their lists."""
+        for number in np.unique(queries[:, 0]):
+            rows = np.flatnonzero(queries[:, 0] == number)
+            own = queries[rows, 1]
+            lists = self.scenes[number].candidates.indices[own, : max(self.K, self.L)]
+            yield int(number), rows, own, lists
 
 
-def assemble(
-    scenes: Sequence[RankedScene],
-    queries: np.ndarray,
-    K: int,
-    L: int,
-    random: np.random.Generator | None = None,
-    radio_dropout: float = 0.0,
-) -> Batch:
-    """One batch of the (B, 2) pairs (scene, query); its scenes may differ."""
-    parts, rows = [], []
-    for number in np.unique(queries[:, 0]):
-        of_scene = np.flatnonzero(queries[:, 0] == number)
-        rows.append(of_scene)
-        own = queries[of_scene, 1]
-        candidates = scenes[number].candidates.indices[own, : max(K, L)]
-        lists = Lists(own, candidates, K, L, random, radio_dropout)
-        parts.append(_assemble_scene(scenes[number], lists))
-    back = np.argsort(np.concatenate(rows))
-    if len(parts) == 1:
-        fields = parts[0]
-    else:
-        fields = [np.concatenate(arrays)[back] for arrays in zip(*parts, strict=True)]
-    return Batch(*(torch.from_numpy(array) for array in fields))
+def _side(ranked: RankedScene, lists: Lists) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+    """Columns, labels and valid of a Batch for some queries of one scene."""
+    labels = None
+    if ranked.labels is not None:
+        labels = np.ones((len(lists.queries), 1 + lists.K), dtype=bool)
+        labels[:, 1:] = ranked.labels[lists.queries, : lists.K]
+    return ranked.side.columns(lists), labels, lists.candidates >= 0
 
 
-def _assemble_scene(ranked: RankedScene, lists: Lists) -> tuple[np.ndarray, ...]:
-    """The fields of a Batch for some queries of one scene, descriptors still float16."""
-    queries, candidates = lists.queries, lists.candidates
-    database, own = ranked.scene.database.descriptors, ranked.scene.queries.descriptors
-    shape = (len(queries), 1 + candidates.shape[1], database.shape[1])
-    descriptors = np.empty(shape, dtype=database.dtype)
-    descriptors[:, 0] = own[queries]
-    descriptors[:, 1:] = database[np.maximum(candidates, 0)]  # padded: any row, it is not read
-    labels = np.ones((len(queries), 1 + lists.K), dtype=bool)
-    labels[:, 1:] = ranked.labels[queries, : lists.K]
-    return descriptors, ranked.side.columns(lists), labels, candidates >= 0
+def _joined(arrays: Sequence[np.ndarray | None], back: np.ndarray) -> np.ndarray | None:
+    return None if arrays[0] is None else np.concatenate(arrays)[back]

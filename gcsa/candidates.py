@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gcsa.errors import InputError
+from gcsa import distributed
+from gcsa.errors import InputError, nearest
 from gcsa.scene import Scene
+from gcsa.search import KEPT, QUERY_CHUNK, SEARCHES, fastest, own_rows
 
-# Descriptors are compared in blocks of this many queries by this many database images: large
-# enough for the matrix product to run at full speed, and 160 MB of scores at most.
-QUERY_CHUNK = 1024
-DATABASE_CHUNK = 32768
+CHOICES = ("auto", *SEARCHES)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,57 +53,38 @@ class Candidates:
         return Candidates(indices, new)
 
 
-def retrieve(scene: Scene, num: int, device: torch.device | str = "cpu") -> Candidates:
+def retrieve(
+    scene: Scene, num: int, device: torch.device | str = "cpu", search: str = "auto"
+) -> Candidates:
     """The ``num`` database images most alike to each query of a scene, exactly.
 
     Scores are inner products in float32 of the float16 descriptors; equal scores come in database
     order. A query that is itself a database image (one of the same name) is not its own
-    candidate. Where the database has fewer than ``num`` images the lists are padded.
+    candidate. Where the database has fewer than ``num`` images the lists are padded. Several
+    processes share the queries.
+
+    search: "fp32", or "half": the database is searched in half precision (float16 on a GPU,
+    bfloat16 on a CPU), the best are compared again in float32, and a query whose result rounding
+    could have changed is searched again in float32; the result is that of "fp32". "faiss": its
+    exact index, on the CPU, which holds the database in float32. "auto" takes what is fastest:
+    half precision where the device has units for it, faiss for short descriptors if installed.
     """
     if scene.database.descriptors is None or scene.queries.descriptors is None:
         raise InputError(f"{scene.name}: retrieval needs descriptors")
-    found = min(num, len(scene.database))
-    own = torch.from_numpy(_own_rows(scene)).to(device)
-    blocks = [
-        _top(scene, slice(start, start + QUERY_CHUNK), own, found)
-        for start in range(0, len(scene.queries), QUERY_CHUNK)
-    ]
-    indices = np.full((len(scene.queries), num), -1, dtype=np.int64)
-    scores = np.full((len(scene.queries), num), -np.inf, dtype=np.float32)
-    indices[:, :found] = np.concatenate([b[0] for b in blocks])
-    scores[:, :found] = np.concatenate([b[1] for b in blocks])
+    if search not in CHOICES:
+        raise InputError(f"search: '{search}' is not a choice{nearest(search, CHOICES)}")
+    device = torch.device(device)
+    if search == "auto":
+        search = fastest(scene, num, device)
+    found, rows = min(num, len(scene.database)), np.arange(len(scene.queries))
+    own, part = own_rows(scene), rows[distributed.share(len(rows))]
+    finder = SEARCHES[search](scene, found, device, own)
+    step = max(1, min(QUERY_CHUNK, KEPT // max(1, found)))
+    blocks = [finder.best(part[i : i + step]) for i in range(0, len(part), step)]
+    blocks.append((torch.empty(0, found), torch.empty(0, found, dtype=torch.int64)))
+    indices = np.full((len(rows), num), -1, dtype=np.int64)
+    scores = np.full((len(rows), num), -np.inf, dtype=np.float32)
+    scores[:, :found] = distributed.gathered(torch.cat([b[0] for b in blocks]).numpy())
+    indices[:, :found] = distributed.gathered(torch.cat([b[1] for b in blocks]).numpy())
     indices[np.isneginf(scores)] = -1
     return Candidates(indices, scores)
-
-
-def _own_rows(scene: Scene) -> np.ndarray:
-    """(Q,) the database row that is the query itself, -1 where there is none."""
-    order = np.argsort(scene.database.names)
-    names = scene.database.names[order]
-    place = np.minimum(np.searchsorted(names, scene.queries.names), len(names) - 1)
-    return np.where(names[place] == scene.queries.names, order[place], -1)
-
-
-def _top(scene: Scene, rows: slice, own: torch.Tensor, num: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices and scores of the best ``num`` for some queries, the database taken in chunks."""
-    device, own = own.device, own[rows]
-    queries = _float(scene.queries.descriptors[rows], device)
-    best = torch.empty(len(queries), 0, device=device)
-    index = torch.empty(len(queries), 0, dtype=torch.int64, device=device)
-    for start in range(0, len(scene.database), DATABASE_CHUNK):
-        block = _float(scene.database.descriptors[start : start + DATABASE_CHUNK], device)
-        similarity = queries @ block.T
-        here = (own >= start) & (own < start + len(block))
-        similarity[here, own[here] - start] = -torch.inf
-        top, where = similarity.topk(min(num, len(block)), dim=1)
-        best, index = torch.cat([best, top], 1), torch.cat([index, where + start], 1)
-        best, keep = best.topk(min(num, best.shape[1]), dim=1)
-        index = index.gather(1, keep)
-    index, by_index = index.sort(dim=1)
-    best, by_score = best.gather(1, by_index).sort(dim=1, descending=True, stable=True)
-    return index.gather(1, by_score).cpu().numpy(), best.cpu().numpy()
-
-
-def _float(descriptors: np.ndarray, device: torch.device) -> torch.Tensor:
-    """Float32 on the device; the half-precision bytes are what travels."""
-    return torch.from_numpy(np.ascontiguousarray(descriptors)).to(device).float()

@@ -17,16 +17,19 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from gcsa.candidates import CHOICES as SEARCHES
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
 from gcsa.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.lamar.scene import HEADING_CONVENTIONS
+from gcsa.losses import LossConfig, check_loss
 from gcsa.model import ModelConfig
 from gcsa.readers import DataConfig
 from gcsa.truth import RULES
 
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 INITIALISATIONS = ("random", "pca")
+PROJECTIONS = ("per-candidate", "shared")
 
 
 @dataclass
@@ -41,10 +44,15 @@ class TrainConfig:
     freeze_input_proj: bool = False  # train everything but the projection
     checkpoint: str | None = None  # start from this file: the pre-trained projection
     init_proj: str = "random"  # projection at the start: random | pca of training descriptors
+    projection: str = "per-candidate"  # dropout drawn per-candidate (published) | shared by image
+    refresh: int = 50  # shared, frozen projection: steps until its dropout is drawn anew
+    nearby: int = 1  # training queries drawn in groups of so many near each other
+    loss: str = "ap"  # ap | dir-ap | tie-aware-ap | contrastive | sare; parameters: section loss
     own_positive: bool = True  # the query counts as a positive of its own (published)
     skip_empty: bool = False  # leave queries without a relevant candidate out
     keep_best: bool = False  # also keep checkpoint_best.pth.tar, by validation mAP@10
     precision: str = "auto"  # fp32 | bf16 | fp16; auto: fp16 on a GPU, fp32 on the CPU
+    compile: bool = False  # torch.compile the transformer: minutes at first, faster on GPUs
     device: str = "auto"  # auto: a GPU where there is one
     seed: int = 0  # of the weights, the order of the queries and dropout
 
@@ -56,6 +64,7 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     fov: FovConfig = field(default_factory=FovConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -75,6 +84,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     result = OmegaConf.to_object(config)
     _check_choices(result)
     _check_bounds(result)
+    check_loss(result.train.loss, result.loss, result.train.own_positive)
     return result
 
 
@@ -126,9 +136,11 @@ def _check_choices(config: Config) -> None:
         "data.train_labels": (config.data.train_labels, RULES),
         "data.val_labels": (config.data.val_labels, RULES),
         "data.heading_convention": (config.data.heading_convention, HEADING_CONVENTIONS),
+        "data.search": (config.data.search, SEARCHES),
         "fov.cutoff": (config.fov.cutoff, CUTOFFS),
         "train.precision": (config.train.precision, PRECISIONS),
         "train.init_proj": (config.train.init_proj, INITIALISATIONS),
+        "train.projection": (config.train.projection, PROJECTIONS),
     }
     for key, (value, allowed) in choices.items():
         if value not in allowed:
@@ -141,6 +153,9 @@ def _check_bounds(config: Config) -> None:
         "data.batch_size": (config.data.batch_size, 1),
         "data.num_workers": (config.data.num_workers, 0),
         "train.num_epochs": (config.train.num_epochs, 0),
+        "data.memory": (config.data.memory, 0),
+        "train.refresh": (config.train.refresh, 1),
+        "train.nearby": (config.train.nearby, 1),
         "train.lr_step": (config.train.lr_step, 1),
         "train.learning_rate": (config.train.learning_rate, 0),
         "train.weight_decay": (config.train.weight_decay, 0),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable
 
@@ -42,5 +43,6 @@ def run_program(main: Callable[[], object]) -> None:
 
 
 def _fail(message: str, status: int) -> int:
-    print(message, file=sys.stderr)
+    if os.environ.get("RANK", "0") == "0":  # of several processes with the same input, one says it
+        print(message, file=sys.stderr)
     return status

@@ -18,7 +18,6 @@ import numpy as np
 import torch
 
 from gcsa import metrics
-from gcsa.batches import RankedScene, prepare
 from gcsa.candidates import Candidates
 from gcsa.checkpoint import load_checkpoint, read_settings
 from gcsa.config import Config, load_config
@@ -26,7 +25,8 @@ from gcsa.errors import InputError, run_program
 from gcsa.files import write_text
 from gcsa.fov import FovConfig
 from gcsa.model import GCSA
-from gcsa.readers import reader
+from gcsa.prepare import JudgedScene, prepare
+from gcsa.readers import DataConfig, reader
 from gcsa.refine import refine
 from gcsa.truth import labels, num_relevant
 
@@ -52,7 +52,7 @@ def evaluate(
         config = as_trained(config, checkpoint, overrides)
         depth = max(depth, model.K, model.L)
     scenes = prepare(config.data, config.fov, kinds, split, depth, device)
-    return report(config, split, scenes, rerank(model, scenes, config.data.batch_size))
+    return report(config, split, scenes, rerank(model, scenes, config.data))
 
 
 def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
@@ -75,17 +75,18 @@ def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
     return replace(config, fov=fov, data=replace(config.data, heading_convention=convention))
 
 
-def rerank(model: GCSA | None, scenes: Sequence[RankedScene], batch_size: int) -> list[Candidates]:
+def rerank(model: GCSA | None, scenes: Sequence[JudgedScene], data: DataConfig) -> list[Candidates]:
     """The ranked lists of each scene: the model's, or without one the first-round ones."""
     if model is None:
         return [s.candidates for s in scenes]
-    return [refine(model, s.scene, s.candidates, s.side, batch_size) for s in scenes]
+    ahead = data.batch_size, data.num_workers
+    return [refine(model, s.scene, s.candidates, s.side, *ahead) for s in scenes]
 
 
 def report(
     config: Config,
     split: str,
-    scenes: Sequence[RankedScene],
+    scenes: Sequence[JudgedScene],
     rankings: Sequence[Candidates],
 ) -> Report:
     """{"protocol", "counts", "metrics", "scenes": {name: {"counts", "metrics"}}} of ranked lists.

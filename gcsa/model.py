@@ -123,6 +123,7 @@ class GCSA(nn.Module):
         columns: (B, 1+K, C), instead of ``affinities``: just the blocks that the model reads, as
             :meth:`gcsa.affinity.SideInformation.columns` makes them.
         valid: (B, N) bool, False for padded candidates: what stands in them changes nothing.
+            None where nothing is padded, which is faster.
 
         Returns (B, 1+K, D') of unit length (D without layers): the score of a candidate is the
         inner product of its row with row 0.
@@ -145,7 +146,7 @@ class GCSA(nn.Module):
             return projected[:, : 1 + K]
         affinity = projected[:, : 1 + K] @ projected[:, : 1 + L].transpose(1, 2)  # (B, 1+K, 1+L)
         keep = None
-        if valid is not None and not valid.all():
+        if valid is not None:
             seen = F.pad(valid, (1, 0), value=True)  # (B, 1+N), the query is always there
             affinity = affinity * seen[:, None, : 1 + L]
             keep = seen[:, : 1 + K]

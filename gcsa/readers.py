@@ -41,6 +41,9 @@ class DataConfig:
     val_labels: str = "dist"  # what is relevant in the metrics, likewise
     batch_size: int = 32  # queries of a training step
     num_workers: int = 8  # threads that prepare batches ahead of the model
+    memory: float = 8.0  # gigabytes of the mapped descriptor files that may stay resident
+    search: str = "auto"  # first round: auto | fp32 | half | faiss, the same result by each
+    on_device: bool = False  # keep the training descriptors on the GPU (2 bytes a number)
     radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
     radio: bool = True  # LaMAR: false reads the scenes as if no image had heard any radio
     heading_convention: str = "correct"  # LaMAR: correct | published (mirrored)

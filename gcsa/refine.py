@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from gcsa.affinity import Lists, SideInformation
+from gcsa import distributed
+from gcsa.affinity import SideInformation
+from gcsa.batches import Batch, Known, RankedScene, Stream
 from gcsa.candidates import Candidates
 from gcsa.errors import InputError
 from gcsa.model import GCSA, scores
-from gcsa.scene import ImageSet, Scene
-
-# Descriptors projected at a time: a gigabyte of float32 at 4096-d would be 65,536.
-PROJECT_CHUNK = 8192
+from gcsa.scene import Scene
+from gcsa.table import Table
 
 
 @torch.inference_mode()
@@ -22,11 +23,13 @@ def refine(
     candidates: Candidates,
     side: SideInformation,
     batch_size: int = 32,
+    num_workers: int = 0,
 ) -> Candidates:
     """Re-rank the first K candidates of every query of a scene, on the model's device.
 
     candidates: lists of at least max(K, L) entries. There is no dropout here, so every image is
-    projected once and the batches gather what they need.
+    projected once; the batches read projected rows, prepared ahead by ``num_workers`` threads.
+    Where several processes work together each refines its share of the queries.
     """
     width = max(model.K, model.L)
     if candidates.indices.shape[1] < width:
@@ -37,13 +40,21 @@ def refine(
     check_dimension(model, scene)
     was_training = model.training
     model.eval()
-    database, queries = project(model, scene.database), project(model, scene.queries)
-    refined = torch.empty(len(candidates), model.K, device=database.device)
-    for start in range(0, len(candidates), batch_size):
-        rows = slice(start, start + batch_size)
-        refined[rows] = _scores(model, side, database, queries, candidates, rows, width)
+    device = next(model.parameters()).device
+    table = Table([scene], device)
+    every = np.arange(len(table))
+    stream = Stream(
+        [RankedScene(scene, candidates, side)], table, model.K, model.L, batch_size, num_workers
+    )
+    projected = project(model, table, every)
+    own = np.arange(len(candidates))[distributed.share(len(candidates))]
+    queries = np.stack([np.zeros_like(own), own], axis=1)
+    refined = [torch.empty(0, model.K, device=device)] + [
+        read(model, batch.to(device), projected)[:, 1:]
+        for batch in stream.batches(queries, Known(every, len(every)))
+    ]
     model.train(was_training)
-    return candidates.reordered(refined.cpu().numpy())
+    return candidates.reordered(distributed.gathered(torch.cat(refined).cpu().numpy()))
 
 
 def check_dimension(model: GCSA, scene: Scene) -> None:
@@ -56,30 +67,19 @@ def check_dimension(model: GCSA, scene: Scene) -> None:
         )
 
 
-def project(model: GCSA, images: ImageSet) -> Tensor:
-    """Projected descriptors of all images: (n, D) float32 on the model's device."""
-    device = next(model.parameters()).device
-    chunks = []
-    for start in range(0, len(images), PROJECT_CHUNK):
-        rows = torch.from_numpy(images.descriptors[start : start + PROJECT_CHUNK])
-        chunks.append(model.project(rows.to(device).float()))
-    return torch.cat(chunks)
+def project(model: GCSA, table: Table, images: np.ndarray) -> Tensor:
+    """Projected descriptors (m, D) float32 of ascending numbers (m,) of a table, on its device.
+
+    In training mode an image's dropout is drawn once, however many lists it stands in.
+    """
+    length = model.proj_dim
+    projected = torch.empty(len(images), length, device=table.device)
+    for part, descriptors in table.chunks(images):
+        projected[part] = model.project(descriptors)
+    return projected
 
 
-def _scores(
-    model: GCSA,
-    side: SideInformation,
-    database: Tensor,
-    queries: Tensor,
-    candidates: Candidates,
-    rows: slice,
-    width: int,
-) -> Tensor:
-    """Scores (B, K) of the candidates of some queries."""
-    indices = candidates.indices[rows, :width]
-    query_rows = torch.arange(rows.start, rows.start + len(indices))
-    columns = side.columns(Lists(query_rows.numpy(), indices, model.K, model.L))
-    index = torch.from_numpy(indices).to(database.device)
-    listed = torch.cat([queries[query_rows.to(database.device), None], database[index]], dim=1)
-    columns = torch.from_numpy(columns).to(database.device)
-    return scores(model.refine(listed, columns, index >= 0))[:, 1:]
+def read(model: GCSA, batch: Batch, projected: Tensor) -> Tensor:
+    """Scores (B, 1+K) of a batch whose images are rows of ``projected``; the query is first."""
+    listed = torch.nn.functional.embedding(batch.place, projected)
+    return scores(model.refine(listed, batch.columns, batch.valid))

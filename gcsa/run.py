@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from gcsa import distributed
 from gcsa.checkpoint import save_checkpoint
 from gcsa.config import Config, as_dict, load_config, save_config
 from gcsa.errors import InputError
@@ -29,6 +30,8 @@ FREE_SETTINGS = {
     "data.root",
     "data.outputs",
     "data.num_workers",
+    "data.memory",
+    "data.on_device",
     "train.num_epochs",
     "train.device",
 }
@@ -49,6 +52,8 @@ class Run:
         if not name or Path(name).name != name:
             raise InputError(f"--name: '{name}' is not a folder's name")
         run = cls(Path(config.data.outputs) / "training" / name, config)
+        if distributed.rank() > 0:  # only the first of several processes writes
+            return run
         if resume:
             run._check_same_settings()
         elif (run.folder / "metrics.csv").exists():
@@ -67,6 +72,8 @@ class Run:
     ) -> None:
         """Keep an epoch: its checkpoint, its row of metrics.csv, and what resuming needs."""
         self.rows.append(row)
+        if distributed.rank() > 0:
+            return
         if row["epoch"] > 0:
             self._save(model, row, f"checkpoint_{row['epoch']}.pth.tar")
             if self.config.train.keep_best and row is self.best():
@@ -83,7 +90,8 @@ class Run:
             return None
         state = torch.load(path, map_location="cpu", weights_only=True)
         self.rows = state["rows"]
-        self._write_metrics()
+        if distributed.rank() == 0:
+            self._write_metrics()
         logger.info("%s: resumed after epoch %d", self.folder, self.epoch)
         return state
 

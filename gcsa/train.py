@@ -9,17 +9,18 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gcsa.batches import RankedScene, prepare
+from gcsa import distributed
 from gcsa.config import Config, as_dict, load_config
 from gcsa.errors import InputError, MissingFileError, run_program
 from gcsa.evaluate import pick_device, report, rerank, show
 from gcsa.metrics import KS
 from gcsa.model import GCSA
+from gcsa.prepare import JudgedScene, prepare
 from gcsa.run import Run
 from gcsa.trainer import Trainer
 
@@ -33,31 +34,39 @@ def train(
     if config.train.checkpoint and not Path(config.train.checkpoint).is_file():
         # Said now: reading a large data set takes minutes.
         raise MissingFileError(f"train.checkpoint: {config.train.checkpoint}: no such checkpoint")
-    run = Run.start(config, name, resume)
-    with _log_file(run), _tracker(run, wandb_project) as track:
-        device = pick_device(config.train.device)
-        depth, kinds = max(config.model.K, config.model.L), config.model.affinity
-        validation = prepare(config.data, config.fov, kinds, "val", max(depth, max(KS)), device)
-        scenes = prepare(config.data, config.fov, kinds, "train", depth, device)
-        trainer = Trainer(config, scenes, device)
-        state = run.restore() if resume else None
-        if state is not None:
-            trainer.load_state(state)
-        else:
-            first = _validate(config, None, validation)
-            logger.info("without re-ranking: %s\n", show(first))
-            track(_finish(run, trainer, {"epoch": 0, "loss": None, "learning_rate": None}, first))
-        for epoch in range(run.epoch + 1, config.train.num_epochs + 1):
-            row = {"epoch": epoch, "learning_rate": trainer.learning_rate}
-            row["loss"] = trainer.epoch(epoch)
-            result = _validate(config, trainer.model, validation)
-            track(_finish(run, trainer, row, result))
-            logger.info(_line(run.rows[-1]))
+    with distributed.processes():
+        run = Run.start(config, name, resume)
+        with _log_file(run), _tracker(run, wandb_project) as track:
+            return _train(config, run, resume, track)
+
+
+def _train(
+    config: Config, run: Run, resume: bool, track: Callable[[dict[str, Any]], None]
+) -> list[dict[str, Any]]:
+    """What :func:`train` does between opening the run's files and closing them."""
+    device = pick_device(config.train.device)
+    depth, kinds = max(config.model.K, config.model.L), config.model.affinity
+    validation = prepare(config.data, config.fov, kinds, "val", max(depth, max(KS)), device)
+    scenes = prepare(config.data, config.fov, kinds, "train", depth, device)
+    trainer = Trainer(config, scenes, device)
+    state = run.restore() if resume else None
+    if state is not None:
+        trainer.load_state(state)
+    else:
+        first = _validate(config, None, validation)
+        logger.info("without re-ranking: %s\n", show(first))
+        track(_finish(run, trainer, {"epoch": 0, "loss": None, "learning_rate": None}, first))
+    for epoch in range(run.epoch + 1, config.train.num_epochs + 1):
+        row = {"epoch": epoch, "learning_rate": trainer.learning_rate}
+        row["loss"] = trainer.epoch(epoch)
+        result = _validate(config, trainer.model, validation)
+        track(_finish(run, trainer, row, result))
+        logger.info(_line(run.rows[-1]))
     return run.rows
 
 
-def _validate(config: Config, model: GCSA | None, scenes: Sequence[RankedScene]) -> dict[str, Any]:
-    rankings = rerank(model, scenes, config.data.batch_size)
+def _validate(config: Config, model: GCSA | None, scenes: Sequence[JudgedScene]) -> dict[str, Any]:
+    rankings = rerank(model, scenes, config.data)
     return report(config, "val", scenes, rankings)
 
 
@@ -77,7 +86,10 @@ def _line(row: dict[str, Any]) -> str:
 
 @contextmanager
 def _log_file(run: Run) -> Iterator[None]:
-    """Everything that the package logs also goes to log.txt."""
+    """Everything that the package logs also goes to log.txt, once where processes share a run."""
+    if distributed.rank() > 0:
+        yield
+        return
     handler = logging.FileHandler(run.folder / "log.txt")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     package = logging.getLogger("gcsa")
@@ -95,7 +107,7 @@ def _log_file(run: Run) -> Iterator[None]:
 @contextmanager
 def _tracker(run: Run, project: str | None) -> Iterator[Any]:
     """A function that takes rows: wandb's where a project is named, else one that does nothing."""
-    if project is None:
+    if project is None or distributed.rank() > 0:
         yield lambda row: None
         return
     try:

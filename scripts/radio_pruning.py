@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ablation import markdown
 
-from gcsa.batches import prepare
+from gcsa.prepare import prepare
 from gcsa.config import load_config
 from gcsa.errors import run_program
 from gcsa.evaluate import report

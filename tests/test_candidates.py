@@ -1,11 +1,14 @@
 """First-round retrieval against NumPy, and re-ordering."""
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gcsa import candidates
+from gcsa import search as search_module
 from gcsa.candidates import Candidates, retrieve
 from gcsa.errors import InputError
 from gcsa.scene import ImageSet, Scene
@@ -21,14 +24,21 @@ def scene(database, queries):
 
 
 @settings(deadline=None, max_examples=30)
-@given(st.integers(0, 1000), st.integers(1, 30), st.sampled_from([(3, 7), (1024, 32768)]))
-def test_equals_numpy(seed, num, chunks):
+@given(
+    st.integers(0, 1000),
+    st.integers(1, 30),
+    st.sampled_from([(3, 7), (3, 25), (2048, 4096)]),
+    st.sampled_from(["fp32", "half", "faiss"]),
+)
+def test_equals_numpy(seed, num, chunks, search):
     random = np.random.default_rng(seed)
     s = scene(random.normal(size=(25, 6)), random.normal(size=(10, 6)))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(candidates, "QUERY_CHUNK", chunks[0])
-        patch.setattr(candidates, "DATABASE_CHUNK", chunks[1])
-        found = retrieve(s, num)
+        patch.setattr(search_module, "QUERY_CHUNK", chunks[0])
+        patch.setattr(search_module, "DATABASE_CHUNK", chunks[1])
+        patch.setattr(candidates, "KEPT", 60)
+        found = retrieve(s, num, search=search)
     similarity = s.queries.descriptors.astype("f4") @ s.database.descriptors.astype("f4").T
     expected = np.argsort(-similarity, axis=1, kind="stable")[:, :num]
     k = min(num, 25)
@@ -39,6 +49,49 @@ def test_equals_numpy(seed, num, chunks):
     assert found.indices.shape == (10, num)
     assert (found.indices[:, k:] == -1).all() and not found.valid[:, k:].any()
     assert np.isneginf(found.scores[:, k:]).all()
+
+
+def test_half_precision_finds_what_full_precision_does(monkeypatch):
+    """Also where hundreds of scores are nearer to each other than rounding is exact."""
+    random = np.random.default_rng(0)
+    near = random.normal(size=64) + 1e-3 * random.normal(size=(400, 64))
+    some = near[:20] + 0.1 * random.normal(size=(20, 64))
+    s = scene(np.concatenate([near, random.normal(size=(2000, 64))]),
+              np.concatenate([some, random.normal(size=(20, 64))]))  # fmt: skip
+    again = []
+    exact = search_module.Search.best
+    monkeypatch.setattr(
+        search_module.Search,
+        "best",
+        lambda self, rows: again.append(len(rows)) or exact(self, rows),
+    )
+    half = retrieve(s, 30, search="half")
+    searched_again = sum(again)
+    full = retrieve(s, 30, search="fp32")
+    np.testing.assert_allclose(half.scores, full.scores, atol=1e-6)
+    assert (half.indices == full.indices).mean() > 0.99
+    assert 0 < searched_again < 40, "some are sure at once, some are not"
+
+
+def test_a_query_is_not_its_own_candidate():
+    random = np.random.default_rng(1)
+    images = scene(random.normal(size=(12, 6)), np.eye(6)).database
+    for search in ("fp32", "half", "faiss"):
+        found = retrieve(Scene("s", images, images), 12, search=search)
+        assert not (found.indices == np.arange(12)[:, None]).any()
+        assert (found.indices[:, 11] == -1).all() and (found.indices[:, :11] >= 0).all()
+
+
+def test_faiss_that_is_not_there(monkeypatch):
+    monkeypatch.setitem(sys.modules, "faiss", None)
+    with pytest.raises(InputError, match="search: faiss is not installed"):
+        retrieve(scene(np.eye(3), np.eye(3)), 2, search="faiss")
+
+
+def test_a_search_that_is_no_choice():
+    s = scene(np.eye(3), np.eye(3))
+    with pytest.raises(InputError, match="search: 'bf16' is not a choice"):
+        retrieve(s, 2, search="bf16")
 
 
 def test_equal_scores_come_in_database_order():

@@ -62,7 +62,7 @@ def stage_2(world):
 
 
 def save(path, config, settings, seed=0):
-    from gcsa.batches import prepare
+    from gcsa.prepare import prepare
 
     scenes = prepare(config.data, config.fov, config.model.affinity, "train", 40)
     torch.manual_seed(seed)

@@ -11,24 +11,38 @@ PACKAGE = Path(__file__).parents[1] / "gcsa"
 
 # From the files on disk to the programs: reading down is the way of the data.
 ORDER = """
-gcsa gcsa.errors gcsa.files gcsa.scene gcsa._fov gcsa.fov gcsa.heading gcsa.radio gcsa.scans
+gcsa gcsa.errors gcsa.files gcsa.pickles
+gcsa.scene gcsa._fov gcsa.fov_shapely gcsa.fov gcsa.heading gcsa.radio gcsa.scans
 gcsa.truth gcsa.descriptors gcsa.msls gcsa.msls.scene gcsa.lamar gcsa.lamar.cameras
 gcsa.lamar.table gcsa.lamar.records gcsa.lamar.capture gcsa.lamar.scene gcsa.lamar.label_files
-gcsa.readers gcsa.candidates gcsa.affinity gcsa.model gcsa.losses.ap gcsa.losses gcsa.metrics
-gcsa.checkpoint gcsa.refine gcsa.pca gcsa.batches gcsa.config gcsa.trainer gcsa.run gcsa.evaluate
+gcsa.revisited gcsa.revisited.truth gcsa.revisited.features gcsa.revisited.scene gcsa.rsfm
+gcsa.rsfm.scene
+gcsa.readers gcsa.distributed gcsa.search gcsa.candidates gcsa.affinity gcsa.model gcsa.losses.rows
+gcsa.losses.ap gcsa.losses.bins gcsa.losses.dir_ap gcsa.losses.tie_aware_ap gcsa.losses.contrastive
+gcsa.losses.sare gcsa.losses.config gcsa.losses gcsa.mining gcsa.metrics gcsa.protocols
+gcsa.rerankers.topk gcsa.rerankers.similarity gcsa.rerankers.lists gcsa.rerankers.expansion
+gcsa.rerankers.augmentation gcsa.rerankers.k_reciprocal gcsa.rerankers.icfrr
+gcsa.rerankers.raw_affinity gcsa.rerankers.diffusion gcsa.rerankers.fusion gcsa.rerankers
+gcsa.checkpoint gcsa.table gcsa.batches gcsa.refine gcsa.pca gcsa.whitening
+gcsa.prepare gcsa.sampling gcsa.config gcsa.trainer gcsa.run gcsa.evaluate
 gcsa.train gcsa.msls.test gcsa.lamar.poses gcsa.lamar.hloc_files gcsa.lamar.views
 gcsa.lamar.sampson gcsa.lamar.labels gcsa.lamar.pruning gcsa.lamar.rigs gcsa.lamar.hloc_run
-gcsa.lamar.localize
+gcsa.lamar.localize gcsa.revisited.convert
+gcsa.pictures gcsa.plots.style gcsa.plots.strips gcsa.plots.maps gcsa.plots.matrices
+gcsa.plots.attention gcsa.plots.curves gcsa.plots.tradeoff gcsa.plots gcsa.report
+gcsa.report.charts gcsa.report.runs gcsa.report.outcomes gcsa.report.tables gcsa.report.maps
+gcsa.report.rows gcsa.report.page gcsa.report.__main__
 """.split()
 # What a score depends on.
 SCORERS = """
 gcsa.scene gcsa.fov gcsa.heading gcsa.radio gcsa.candidates gcsa.affinity gcsa.model
-gcsa.checkpoint gcsa.refine gcsa.pca
+gcsa.checkpoint gcsa.table gcsa.batches gcsa.refine gcsa.pca gcsa.search
 """.split()
 # NumPy alone: usable without torch.
 NUMPY_ONLY = """
 gcsa.scene gcsa.fov gcsa.heading gcsa.radio gcsa.scans gcsa.truth gcsa.descriptors gcsa.metrics
-gcsa.msls.scene gcsa.lamar.scene
+gcsa.msls.scene gcsa.lamar.scene gcsa.protocols gcsa.revisited.scene gcsa.revisited.convert
+gcsa.rsfm.scene
 """.split()
 
 

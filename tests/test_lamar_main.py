@@ -10,7 +10,7 @@ from worlds import write_descriptors
 
 from gcsa import radio
 from gcsa.affinity import Lists, SideInformation
-from gcsa.batches import assemble, prepare
+from gcsa.batches import Stream
 from gcsa.candidates import retrieve
 from gcsa.config import load_config
 from gcsa.errors import InputError
@@ -18,8 +18,10 @@ from gcsa.evaluate import evaluate
 from gcsa.fov import FovConfig, overlap_pairs
 from gcsa.lamar.label_files import LabelFile, label_path, save_labels
 from gcsa.lamar.scene import read_scene
+from gcsa.prepare import prepare
 from gcsa.readers import reader
 from gcsa.scene import ImageSet, Scene
+from gcsa.table import Table
 from gcsa.train import train
 from gcsa.truth import labels
 
@@ -138,8 +140,9 @@ def test_radio_dropout_is_seeded_and_by_image(halls):
     queries = np.array([[0, 0], [0, 1], [0, 0], [1, 2]])
 
     def columns(seed, share):
-        random = np.random.default_rng(seed)
-        return assemble(scenes, queries, 12, 6, random, share).columns.numpy()
+        table = Table([s.scene for s in scenes])
+        stream = Stream(scenes, table, 12, 6, 4, seed=(seed,), radio_dropout=share)
+        return stream.assemble(queries, stream.own_descriptors()).columns.numpy()
 
     whole, some, again, other = (columns(*a) for a in ((0, 0), (1, 0.5), (1, 0.5), (2, 0.5)))
     np.testing.assert_array_equal(some, again)

@@ -15,11 +15,11 @@ from conftest import SMALL, STAGE_2, overrides
 from worlds import write_world
 
 from gcsa import train as program
-from gcsa.batches import assemble, prepare
 from gcsa.checkpoint import load_checkpoint, read_settings
 from gcsa.config import load_config
 from gcsa.errors import InputError
 from gcsa.evaluate import evaluate
+from gcsa.prepare import prepare
 from gcsa.train import train
 from gcsa.trainer import Trainer, build_model
 
@@ -36,6 +36,11 @@ def run(world, name, *settings, **options):
 def weights(world, name, epoch):
     path = f"{world['data.outputs']}/training/{name}/checkpoint_{epoch}.pth.tar"
     return load_checkpoint(path)[0].state_dict()
+
+
+def first_batch(trainer, size):
+    queries = trainer.sampler.epoch(np.random.default_rng(0))[:size]
+    return trainer.stream.assemble(queries, trainer.stream.own_descriptors())
 
 
 def assert_same_weights(one, two):
@@ -102,11 +107,11 @@ def test_a_run_that_dies_within_an_epoch_resumes_to_the_same_weights(world, monk
     run(world, "whole", *settings)
     step, calls = Trainer.step, []
 
-    def failing(self, batch):
+    def failing(self, *batch):
         calls.append(1)
         if len(calls) == 5 * (dies_in - 1) + 3:  # five batches an epoch
             raise KeyboardInterrupt
-        return step(self, batch)
+        return step(self, *batch)
 
     monkeypatch.setattr(Trainer, "step", failing)
     with pytest.raises(KeyboardInterrupt):
@@ -162,8 +167,8 @@ def test_one_batch_can_be_overfitted(world):
                          "train.skip_empty": True}))  # fmt: skip
     scenes = prepare(config.data, config.fov, config.model.affinity, "train", 40)
     trainer = Trainer(config, scenes, torch.device("cpu"))
-    batch = assemble(scenes, trainer.queries[:6], 40, 20).to(torch.device("cpu"))
-    losses = [trainer.step(batch) for _ in range(400)]
+    batch = first_batch(trainer, 6)
+    losses = [float(trainer.step(batch)) for _ in range(400)]
     assert losses[0] > 0.3 and losses[-1] < 0.03
 
 
@@ -176,8 +181,7 @@ def test_settings_beyond_the_published_loop(world):
             world, {"train.own_positive": own, "model.input_dropout": 0}))  # fmt: skip
         scenes = scenes or prepare(config.data, config.fov, [], "train", 40)
         trainer = Trainer(config, scenes, torch.device("cpu"))
-        batch = assemble(scenes, trainer.queries[:8], 40, 20).to(torch.device("cpu"))
-        found[own] = trainer.step(batch)
+        found[own] = trainer.step(first_batch(trainer, 8))
     assert found[True] < found[False], "the query as its own positive flatters"
 
 

@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 
-from gcsa.batches import prepare
 from gcsa.candidates import Candidates
 from gcsa.checkpoint import load_checkpoint
 from gcsa.config import Config, load_config
@@ -33,6 +32,7 @@ from gcsa.lamar.hloc_run import HlocInputs
 from gcsa.lamar.poses import CDF_POINTS, THRESHOLDS, Poses, cdf_at, pose_errors, pose_recall
 from gcsa.lamar.rigs import ESTIMATES, Device, retrieved_poses
 from gcsa.lamar.scene import read_map, read_queries
+from gcsa.prepare import prepare
 from gcsa.scene import Scene
 
 logger = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ def localize(
     data = replace(config.data, val_labels="dist")
     scenes = prepare(data, config.fov, kinds, split, depth, device)
     located = {}
-    for ranked, ranking in zip(scenes, rerank(model, scenes, config.data.batch_size), strict=True):
+    for ranked, ranking in zip(scenes, rerank(model, scenes, config.data), strict=True):
         folder = Path(config.data.root) / "lamar" / ranked.scene.name
         rankings = {FIRST: ranked.candidates} | ({RERANKED: ranking} if model is not None else {})
         for name, part in localize_scene(ranked.scene, rankings, folder, split, settings).items():

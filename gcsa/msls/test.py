@@ -13,7 +13,6 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from gcsa.batches import RankedScene, prepare
 from gcsa.candidates import Candidates
 from gcsa.checkpoint import load_checkpoint
 from gcsa.config import Config, load_config
@@ -21,6 +20,7 @@ from gcsa.errors import InputError, run_program
 from gcsa.evaluate import as_trained, pick_device, report, rerank, show
 from gcsa.files import replacing, write_text
 from gcsa.msls.scene import keys
+from gcsa.prepare import JudgedScene, prepare
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def test(
     model, kinds = load_checkpoint(checkpoint, device)
     config = as_trained(config, checkpoint, overrides)
     scenes = prepare(config.data, config.fov, kinds, "test", max(model.K, model.L, k), device)
-    rankings = rerank(model, scenes, config.data.batch_size)
+    rankings = rerank(model, scenes, config.data)
     lines = prediction_lines(scenes, rankings, k)
     archive = write_predictions(output, lines)
     logger.info("%s: %d queries, %d database images each", output, len(lines), k)
@@ -50,7 +50,7 @@ def test(
 
 
 def prediction_lines(
-    scenes: Sequence[RankedScene], rankings: Sequence[Candidates], k: int
+    scenes: Sequence[JudgedScene], rankings: Sequence[Candidates], k: int
 ) -> list[str]:
     """One line a query, scenes and queries in their order: "query database database ..."."""
     lines = []
