@@ -81,7 +81,7 @@ class Search:
 
 
 class Half(Search):
-    """Search in half precision whose result is that of float32: :func:`gcsa.candidates.retrieve`."""
+    """Search in half precision with the result of float32: :func:`gcsa.candidates.retrieve`."""
 
     def __init__(self, scene: Scene, num: int, device: torch.device, own: np.ndarray):
         self.dtype = torch.float16 if device.type == "cuda" else torch.bfloat16

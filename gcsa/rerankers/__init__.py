@@ -1,0 +1,86 @@
+"""Re-rankers that need no training, behind one signature, to compare a trained model with.
+
+Each takes similarities (:mod:`gcsa.rerankers.similarity`), first-round candidates and its own
+config, and returns candidates: the first K (all for 0) in a new order with new scores, the others
+behind in first-round order. A new one is a file and a line in RERANKERS. Any of them, and a
+trained model, can be fused with the first round: :func:`gcsa.rerankers.fusion.fuse`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gcsa.candidates import Candidates
+from gcsa.errors import InputError, nearest
+from gcsa.rerankers import (
+    augmentation,
+    diffusion,
+    expansion,
+    icfrr,
+    k_reciprocal,
+    raw_affinity,
+)
+from gcsa.rerankers.similarity import Similarity
+
+
+@dataclass(frozen=True)
+class Method:
+    """A re-ranker: the class of its config, its function, and values worth trying of settings.
+
+    Of a setting that says how many neighbours in the database are looked for, the largest value
+    stands first: smaller ones are answered from that search while it is the outermost loop.
+    """
+
+    config: type
+    rerank: Callable[[Similarity, Candidates, Any], Candidates]
+    grid: Mapping[str, list] = field(default_factory=dict)
+
+
+RERANKERS: dict[str, Method] = {
+    "average-qe": Method(
+        expansion.AverageQEConfig, expansion.average_qe, {"k": [1, 2, 3, 5, 10, 20]}
+    ),
+    "alpha-qe": Method(
+        expansion.AlphaQEConfig,
+        expansion.alpha_qe,
+        {"k": [2, 5, 10, 20, 50], "alpha": [1.0, 2.0, 3.0, 5.0]},
+    ),
+    "dba": Method(
+        augmentation.DBAConfig,
+        augmentation.dba,
+        {"k": [20, 10, 5, 2], "alpha": [0.0, 1.0, 3.0], "qe_k": [0, 5, 10]},
+    ),
+    "k-reciprocal": Method(
+        k_reciprocal.KReciprocalConfig,
+        k_reciprocal.k_reciprocal,
+        {"k1": [5, 10, 20], "k2": [1, 3, 6], "lambda_": [0.1, 0.3, 0.5]},
+    ),
+    "icfrr": Method(
+        icfrr.ICFRRConfig,
+        icfrr.icfrr,
+        {
+            "KG": [125, 30, 10],
+            "KQ": [3, 10, 30],
+            "beta": [0.1, 0.5],
+            "iterations": [1, 5],
+            "base": ["position", "accumulate"],
+        },
+    ),
+    "affinity": Method(
+        raw_affinity.RawAffinityConfig, raw_affinity.raw_affinity, {"L": [10, 30, 60, 127, 255]}
+    ),
+    "diffusion": Method(
+        diffusion.DiffusionConfig,
+        diffusion.diffusion,
+        {"k": [5, 10, 20, 50, 100], "alpha": [0.8, 0.9, 0.99], "gamma": [1.0, 3.0]},
+    ),
+}
+
+
+def method(name: str) -> Method:
+    """A re-ranker by name; InputError with the nearest names where there is none."""
+    if name not in RERANKERS:
+        raise InputError(f"no re-ranker '{name}'{nearest(name, RERANKERS)}")
+    return RERANKERS[name]
