@@ -1,0 +1,179 @@
+"""A query and its candidates from above, with their fields of view; north is up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gcsa.errors import InputError
+from gcsa.fov import FovConfig, sectors
+from gcsa.pictures import Top, query_pose
+from gcsa.plots.style import OTHER, QUERY, RELEVANT, UNKNOWN, new_figure, styled
+from gcsa.scene import Scene
+from gcsa.truth import Truth
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# A candidate can lie at the other end of the city: what is beyond this many radii of a field of
+# view stands at the map's edge, with its distance, so that what is near can be told apart.
+FAR = 2.2
+EDGE = 0.93  # of the way to the edge: a mark fits beside it
+LEAST = 1.3  # radii from the middle to the edge, at least: a field of view fits
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What the map of a query shows, in metres (east, north) from its middle.
+
+    offsets: (n, 2) of cameras, NaN where unknown. fields: {number of the camera: polygon} of those
+    whose heading is known, too. half: from the middle to the edges. query: (2,) or None.
+    own: the query's field of view, or None.
+    """
+
+    offsets: np.ndarray
+    fields: dict[int, np.ndarray]
+    half: float
+    query: np.ndarray | None
+    own: np.ndarray | None
+
+    @property
+    def known(self) -> np.ndarray:
+        """Numbers of the cameras that have a place, the last first: the best is drawn on top."""
+        return np.flatnonzero(np.isfinite(self.offsets).all(axis=1))[::-1]
+
+
+def view_of(
+    scene: Scene, truth: Truth | None, query: int, rows: np.ndarray, fov: FovConfig
+) -> View:
+    """The map of a query and of database ``rows``, around the query or else their median.
+
+    Raises InputError where no position is known.
+    """
+    database = scene.database
+    if database.positions is None:
+        raise InputError(f"{scene.name}: no positions of the database, no map")
+    place, heading = query_pose(scene, truth, query)
+    places = database.positions[rows, :2]
+    known = np.isfinite(places).all(axis=1)
+    there = bool(np.isfinite(place).all())
+    if not there and not known.any():
+        raise InputError(f"{scene.name}: query {query}: no position is known, no map")
+    middle = place if there else np.median(places[known], axis=0)
+    offsets = places - middle
+    headings = None if database.headings is None else database.headings[rows]
+    return View(
+        offsets,
+        _fields(offsets, headings, fov),
+        half_width(offsets[known], fov.radius),
+        place - middle if there else None,
+        _fields((place - middle)[None], np.array([heading]), fov).get(0),
+    )
+
+
+def half_width(offsets: np.ndarray, radius: float) -> float:
+    """Metres from the map's middle to its edges, for cameras at ``offsets`` (n, 2) from it."""
+    distance = np.abs(offsets).max(axis=1, initial=0.0)
+    near = distance[distance <= FAR * radius]
+    return max(LEAST * radius, 1.12 * near.max(initial=0.0))
+
+
+def to_edge(offsets: np.ndarray, half: float) -> tuple[np.ndarray, np.ndarray]:
+    """Offsets (n, 2) drawn in along their direction to the square's edge, and which were (n,)."""
+    distance = np.abs(offsets).max(axis=1)
+    beyond = distance > half
+    scale = np.where(beyond, EDGE * half / np.where(beyond, distance, 1), 1)
+    return offsets * scale[:, None], beyond
+
+
+def _fields(
+    positions: np.ndarray, headings: np.ndarray | None, fov: FovConfig
+) -> dict[int, np.ndarray]:
+    """Fields of view {row: (points, 2)} of those cameras whose position and heading are known."""
+    if headings is None:
+        return {}
+    known = np.flatnonzero(np.isfinite(positions).all(axis=1) & np.isfinite(headings))
+    shape = fov.radius, np.deg2rad(fov.angle), fov.points
+    polygons = sectors(positions[known], headings[known], *shape)
+    return dict(zip(known.tolist(), polygons, strict=True))
+
+
+@styled
+def query_map(scene: Scene, truth: Truth | None, query: int, top: Top, fov: FovConfig) -> Figure:
+    """The query at the middle, the top of its list with ranks, relevant ones green.
+
+    Metres, north up. What is far stands at the edge, with its distance.
+    """
+    rows = top.indices[query][top.indices[query] >= 0]
+    view = view_of(scene, truth, query, rows, fov)
+    relevant = None if top.relevant is None else top.relevant[query]
+    colours = [_colour(relevant, rank) for rank in range(len(rows))]
+    figure = new_figure(6, 6.4)
+    axes = figure.subplots()
+    for number, polygon in view.fields.items():
+        _draw_field(axes, polygon, colours[number])
+    if view.own is not None:
+        _draw_field(axes, view.own, QUERY, linestyle="--", linewidth=1.4)
+    for number in view.known:
+        _draw_camera(axes, view.offsets[number], view.half, number + 1, colours[number])
+    if view.query is not None:
+        star = {"marker": "*", "color": QUERY, "markersize": 14, "markeredgecolor": "white"}
+        axes.plot(*view.query, **star, zorder=6)
+    _frame(axes, view.half)
+    _legend(figure, relevant is not None)
+    return figure
+
+
+def _colour(relevant: np.ndarray | None, rank: int) -> str:
+    if relevant is None:
+        return UNKNOWN
+    return RELEVANT if relevant[rank] else OTHER
+
+
+def _draw_field(axes: Axes, polygon: np.ndarray, colour: str, **line) -> None:
+    """A field of view: filled lightly, or with a ``line`` of its own its outline alone."""
+    from matplotlib.patches import Polygon
+
+    fill = (0, 0, 0, 0) if line else (colour, 0.13)
+    line = line or {"linewidth": 0.9}
+    axes.add_patch(Polygon(polygon, facecolor=fill, edgecolor=colour, **line))
+
+
+def _draw_camera(axes: Axes, offset: np.ndarray, half: float, rank: int, colour: str) -> None:
+    """A dot with its rank; at the edge, an arrow's head and the distance."""
+    (place,), (beyond,) = to_edge(offset[None], half)
+    angle = np.degrees(np.arctan2(-offset[0], offset[1]))  # of the marker, from north
+    marker = (3, 0, angle) if beyond else "o"
+    axes.plot(*place, marker=marker, color=colour, markersize=13, markeredgecolor="white", zorder=5)
+    text = {"ha": "center", "va": "center", "zorder": 5.5, "color": "white", "fontsize": 7}
+    axes.text(*place, str(rank), fontweight="bold", **text)
+    if beyond:
+        distance = np.hypot(*offset)
+        label = f"{distance:.0f} m" if distance < 1000 else f"{distance / 1000:.1f} km"
+        inward = -10 * np.sign(place) * (np.abs(place) > 0.5 * half)
+        away = {"xytext": (1.6 * inward[0], inward[1]), "textcoords": "offset points"}
+        axes.annotate(label, place, **away, ha="center", va="center", fontsize=7)
+
+
+def _frame(axes: Axes, half: float) -> None:
+    axes.set(xlim=(-half, half), ylim=(-half, half), aspect="equal")
+    axes.set(xlabel="metres east", ylabel="metres north")
+    axes.spines[:].set_visible(True)
+    axes.grid(alpha=0.5)
+    axes.set_axisbelow(True)
+    axes.set_title("N \N{UPWARDS ARROW}", loc="right")
+
+
+def _legend(figure: Figure, judged: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    names = {"relevant": RELEVANT, "not relevant": OTHER} if judged else {"candidate": UNKNOWN}
+    round_dot = {"linestyle": "", "marker": "o", "markersize": 9}
+    handles = [Line2D([], [], color=QUERY, linestyle="", marker="*", markersize=12, label="query")]
+    handles += [Line2D([], [], color=c, label=name, **round_dot) for name, c in names.items()]
+    far = {"linestyle": "", "marker": "^", "markersize": 9, "label": "farther away"}
+    handles.append(Line2D([], [], color="#777777", **far))
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, title="numbers: rank")

@@ -1,0 +1,95 @@
+"""Quality against time: which of several methods is worth its cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gcsa.errors import InputError
+from gcsa.plots.style import LINES, MARKERS, new_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Where a label may stand about its point, in points, the first that is free: dx, dy, ha, va.
+PLACES = [
+    (8 * f * x, 8 * f * y, {1: "left", 0: "center", -1: "right"}[x], va)
+    for f in (1, 2, 3.5, 5)
+    for x, y, va in (
+        *((1, 0, "center"), (0, 1, "bottom"), (0, -1, "top"), (-1, 0, "center")),
+        *((1, 1, "bottom"), (1, -1, "top"), (-1, 1, "bottom"), (-1, -1, "top")),
+    )
+]
+WIDE = 10.0  # ratio of the slowest to the fastest from which time is on a logarithmic axis
+
+
+@styled
+def quality_against_time(
+    points: Mapping[str, tuple[float, float]],
+    quality: str = "mAP@10 (%)",
+    time: str = "milliseconds a query",
+) -> Figure:
+    """Points (time, quality) with their names; a line joins those that nothing beats in both.
+
+    Time is positive; it is logarithmic where it spans a factor of ten. Labels keep clear of each
+    other and of the points, where there is room.
+    """
+    values = np.array(list(points.values()), dtype=float).reshape(-1, 2)
+    if not len(values) or not (np.isfinite(values).all() and (values[:, 0] > 0).all()):
+        raise InputError("quality_against_time: expected finite points with times above 0")
+    figure = new_figure(7.5, 4.8)
+    axes = figure.subplots()
+    if values[:, 0].max() >= WIDE * values[:, 0].min():
+        axes.set_xscale("log")
+        axes.xaxis.set_major_formatter("{x:g}")
+    best = unbeaten(values)
+    axes.plot(*values[best].T, color="#bbbbbb", linewidth=1.2, zorder=1)
+    for number, (time_taken, value) in enumerate(values):
+        colour, marker = LINES[number % len(LINES)], MARKERS[number % len(MARKERS)]
+        axes.plot(time_taken, value, marker=marker, color=colour, markersize=9, linestyle="")
+    axes.set(xlabel=time, ylabel=quality)
+    axes.margins(0.14)
+    axes.grid()
+    axes.set_axisbelow(True)
+    _label(figure, axes, list(points), values)
+    return figure
+
+
+def unbeaten(values: np.ndarray) -> np.ndarray:
+    """Rows of (time, quality) that no other is faster and better than, fastest first."""
+    order = np.lexsort((-values[:, 1], values[:, 0]))
+    best = np.maximum.accumulate(values[order, 1])
+    return order[np.r_[True, best[1:] > best[:-1]]]
+
+
+def _label(figure: Figure, axes: Axes, names: list[str], values: np.ndarray) -> None:
+    """Put each name at the first of PLACES where it covers no point and no other name."""
+    figure.draw_without_rendering()  # lays the axes out
+    figure.set_layout_engine("none")  # labels inside must not change it again
+    pixels = axes.transData.transform(values)
+    reach = 7 * figure.dpi / 72
+    taken = [(x - reach, y - reach, x + reach, y + reach) for x, y in pixels]
+    for name, value in zip(names, values, strict=True):
+        text = axes.annotate(name, value, (0, 0), textcoords="offset points", fontsize=9)
+        boxes = [_moved(text, place) for place in PLACES]
+        inside = axes.bbox.extents
+        free = [not _meets(box, taken) and _within(box, inside) for box in boxes]
+        chosen = free.index(True) if True in free else 0
+        taken.append(_moved(text, PLACES[chosen]))
+
+
+def _moved(text, place: tuple) -> tuple[float, float, float, float]:
+    """Put a label at a place; its box (x0, y0, x1, y1) in pixels."""
+    text.set(position=place[:2], ha=place[2], va=place[3])
+    return tuple(text.get_window_extent().extents)
+
+
+def _meets(box: tuple, others: list[tuple]) -> bool:
+    return any(box[0] < o[2] and o[0] < box[2] and box[1] < o[3] and o[1] < box[3] for o in others)
+
+
+def _within(box: tuple, outer: tuple) -> bool:
+    return outer[0] <= box[0] and outer[1] <= box[1] and box[2] <= outer[2] and box[3] <= outer[3]

@@ -1,0 +1,156 @@
+"""Line charts and histograms as inline SVG; the page's style sheet gives them their colours."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+
+import numpy as np
+
+WIDTH, HEIGHT = 420, 260
+LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 36
+COLOURS = 7  # classes c0 .. c6 of the style sheet
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a chart: (x, y) points by rising x, and a level that is dotted across."""
+
+    name: str
+    points: Sequence[tuple[float, float]]
+    level: float | None = None
+
+
+@dataclass
+class Scale:
+    """Data to pixels along one axis, with ticks at round numbers."""
+
+    low: float
+    high: float
+    start: float
+    end: float
+    ticks: list[float] = field(default_factory=list)
+
+    def __call__(self, value: float) -> float:
+        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+
+
+def line_chart(title: str, lines: Sequence[Line], x_name: str, unit: str = "") -> str:
+    """A figure of lines: <figure> with a caption, points that say their values, and a legend."""
+    xs = [x for line in lines for x, _ in line.points]
+    ys = [y for line in lines for _, y in line.points]
+    ys += [line.level for line in lines if line.level is not None]
+    if not xs:
+        return ""
+    x = scale(min(xs), max(xs), LEFT + 6, WIDTH - RIGHT - 6, whole=True)
+    y = scale(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
+    drawn = [_axes(x, y, x_name)]
+    drawn += [
+        _line(line, number % COLOURS, x, y, x_name, unit) for number, line in enumerate(lines)
+    ]
+    legend = "".join(
+        f'<li><span class="swatch c{number % COLOURS}"></span>{escape(line.name)}</li>'
+        for number, line in enumerate(lines)
+    )
+    if any(line.level is not None for line in lines):
+        legend += '<li><span class="swatch level"></span>no re-ranking</li>'
+    caption = f"{escape(title)}{f' <small>{escape(unit)}</small>' if unit else ''}"
+    return _figure(caption, f'{_svg(title, drawn)}<ul class="legend">{legend}</ul>')
+
+
+def histogram(title: str, values: np.ndarray, unit: str) -> str:
+    """Counts of values in [-1, 1] by tenths; those that are 0 are a bar of their own, between.
+
+    A bar of gains holds (0, 0.1], (0.1, 0.2], ..., one of losses the same of the other sign.
+    """
+    size = np.round(10 * np.abs(values), 6)
+    tenth = np.ceil(size).astype(int)  # 0: unchanged
+    counts = {
+        kind: np.bincount(tenth[mask], minlength=11)[1:]
+        for kind, mask in (("lost", values < 0), ("gained", values > 0))
+    }
+    none = int((tenth == 0).sum())
+    x = Scale(-1.05, 1.05, LEFT, WIDTH - RIGHT, [-1, -0.5, 0, 0.5, 1])
+    y = scale(0, max(1, none, *counts["lost"], *counts["gained"]), HEIGHT - BOTTOM, TOP, whole=True)
+    bars = [_bar(x(-0.05), x(0.05), y(none), y(0), "unchanged", f"{none} unchanged")]
+    for kind, side in (("lost", -1), ("gained", 1)):
+        for number, count in enumerate(counts[kind]):
+            ends = sorted(x(side * (number / 10 + shift)) for shift in (0.05, 0.15))
+            words = f"{count} {kind} by up to {10 * number + 10} {unit}"
+            bars.append(_bar(*ends, y(count), y(0), kind, words))
+    labels = ["\N{MINUS SIGN}100", "\N{MINUS SIGN}50", "0", "+50", "+100"]
+    drawn = [_axes(x, y, f"change of AP@10, {unit}", labels), *bars]
+    return _figure(escape(title), _svg(title, drawn))
+
+
+def scale(low: float, high: float, start: float, end: float, whole: bool = False) -> Scale:
+    """A scale from round number to round number around [low, high], with 3 to 7 ticks.
+
+    whole: ticks at whole numbers, and no wider than the data.
+    """
+    if high - low < 1e-9:
+        low, high = low - (0.5 if whole else 1), high + (0.5 if whole else 1)
+    step = _step((high - low) / 5, (1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10))
+    if whole:
+        step = max(1.0, step)
+        first, last = math.ceil(low / step), math.floor(high / step + 1e-9)
+    else:
+        first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+        low, high = first * step, last * step
+    return Scale(low, high, start, end, [step * i for i in range(first, last + 1)])
+
+
+def _step(size: float, factors: Sequence[float]) -> float:
+    """The least of the factors times a power of ten that is not below ``size``."""
+    power = 10.0 ** math.floor(math.log10(size))
+    return next(power * f for f in factors if power * f >= size * (1 - 1e-9))
+
+
+def _figure(caption: str, content: str) -> str:
+    return f'<figure class="chart"><figcaption>{caption}</figcaption>{content}</figure>'
+
+
+def _svg(title: str, parts: Sequence[str]) -> str:
+    box = f'viewBox="0 0 {WIDTH} {HEIGHT}"'
+    return f'<svg {box} role="img" aria-label="{escape(title)}">{"".join(parts)}</svg>'
+
+
+def _axes(x: Scale, y: Scale, x_name: str, labels: Sequence[str] = ()) -> str:
+    parts = []
+    for tick in y.ticks:
+        at = f"{y(tick):.1f}"
+        parts.append(f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"/>')
+        parts.append(f'<text class="tick end" x="{LEFT - 7}" y="{at}" dy=".35em">{tick:g}</text>')
+    for number, tick in enumerate(x.ticks):
+        text, low = labels[number] if labels else f"{tick:g}", HEIGHT - BOTTOM + 16
+        parts.append(f'<text class="tick" x="{x(tick):.1f}" y="{low}">{text}</text>')
+    middle = (LEFT + WIDTH - RIGHT) / 2
+    parts.append(f'<text class="tick" x="{middle}" y="{HEIGHT - 5}">{escape(x_name)}</text>')
+    return "".join(parts)
+
+
+def _line(line: Line, colour: int, x: Scale, y: Scale, x_name: str, unit: str) -> str:
+    places = [(x(a), y(b)) for a, b in line.points]
+    parts = []
+    if line.level is not None:
+        at = f"{y(line.level):.1f}"
+        said = f"<title>no re-ranking: {line.level:.4g} {unit}</title>"
+        ends = f'x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"'
+        parts.append(f'<line class="level" {ends}>{said}</line>')
+    path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
+    parts.append(f'<polyline class="line c{colour}" points="{path}"/>')
+    for (a, b), (value, result) in zip(places, line.points, strict=True):
+        said = escape(f"{line.name}, {x_name} {value:g}: {result:.4g} {unit}".rstrip())
+        place = f'cx="{a:.1f}" cy="{b:.1f}" r="3.4"'
+        parts.append(f'<circle class="dot c{colour}" {place}><title>{said}</title></circle>')
+    return "".join(parts)
+
+
+def _bar(left: float, right: float, top: float, bottom: float, kind: str, words: str) -> str:
+    if bottom - top < 1e-9:
+        return ""
+    place = f'x="{left + 0.7:.1f}" y="{top:.1f}"'
+    size = f'width="{right - left - 1.4:.1f}" height="{bottom - top:.1f}"'
+    return f'<rect class="bar {kind}" {place} {size}><title>{escape(words)}</title></rect>'

@@ -1,0 +1,118 @@
+"""The map of a query as inline SVG: cameras and fields of view from above, north up."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gcsa.fov import FovConfig
+from gcsa.pictures import Top
+from gcsa.plots.maps import to_edge, view_of
+from gcsa.report.outcomes import SceneOutcome
+
+SIZE = 260  # pixels, of the square
+BAR = 90  # pixels, of the scale at most
+
+
+def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
+    """The first ``num`` re-ranked candidates with rank and field of view, the first round's others
+    as rings; "" where no position is known. What is far away stands at the edge.
+    """
+    new = _shown(outcome.reranked, query, num)
+    old = {row: r for row, r in _shown(outcome.first, query, num).items() if row not in new}
+    rows, relevant = np.array([*new, *old], dtype=np.int64), [*new.values(), *old.values()]
+    positions = outcome.scene.database.positions
+    if positions is None or not np.isfinite(positions[rows]).any():
+        return ""
+    view = view_of(outcome.scene, outcome.truth, query, rows, fov)
+    parts = [
+        _field(polygon, view.half, "good" if relevant[number] else "bad")
+        for number, polygon in view.fields.items()
+        if number < len(new)
+    ]
+    if view.own is not None:
+        parts.append(_field(view.own, view.half, "own"))
+    for number in view.known:
+        rank = number + 1 if number < len(new) else None
+        camera = rows[number], view.offsets[number], view.half
+        parts.append(_camera(*camera, relevant[number], rank))
+    if view.query is not None:
+        ((x, y),) = _pixels(view.query[None], view.half)
+        parts.append(f'<path class="me" d="{_star(x, y)}"/>')
+    return _frame(view.half, parts)
+
+
+def _shown(top: Top, query: int, num: int) -> dict[int, bool]:
+    """{database row: relevant} of the first ``num`` of a list, best first."""
+    rows = top.indices[query, :num]
+    return {int(r): bool(top.relevant[query, i]) for i, r in enumerate(rows) if r >= 0}
+
+
+def _pixels(offsets: np.ndarray, half: float) -> np.ndarray:
+    """Metres east and north of the middle (n, 2) -> pixels, which grow downwards."""
+    return (np.array([1.0, -1.0]) * offsets / half + 1) * SIZE / 2
+
+
+def _field(polygon: np.ndarray, half: float, kind: str) -> str:
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _pixels(polygon, half))
+    return f'<polygon class="fov {kind}" points="{points}"/>'
+
+
+def _camera(row: int, offset: np.ndarray, half: float, relevant: bool, rank: int | None) -> str:
+    (place,), (beyond,) = to_edge(offset[None], half)
+    x, y = _pixels(place[None], half)[0]
+    kind = f"{'good' if relevant else 'bad'}{' ring' if rank is None else ''}"
+    words = f"rank {rank}" if rank else "first round only"
+    said = f"<title>{words}, {metres(float(np.hypot(*offset)))}</title>"
+    if beyond:
+        turn = np.degrees(np.arctan2(offset[0], offset[1]))
+        shape = f'<path d="M0 -8 L7 6 L-7 6 Z" transform="rotate({turn:.0f})"/>'
+    else:
+        shape = f'<circle r="{5 if rank is None else 7}"/>'
+    number = f'<text dy=".35em">{rank}</text>' if rank else ""
+    at = f'transform="translate({x:.1f} {y:.1f})"'
+    return f'<g class="cam {kind}" data-i="{row}" {at}>{said}{shape}{number}</g>'
+
+
+def _star(x: float, y: float) -> str:
+    angles = np.arange(10) * np.pi / 5
+    radius = np.where(np.arange(10) % 2, 4.0, 9.5)
+    points = zip(x + radius * np.sin(angles), y - radius * np.cos(angles), strict=True)
+    return "M" + " L".join(f"{a:.1f} {b:.1f}" for a, b in points) + " Z"
+
+
+def _frame(half: float, parts: list[str]) -> str:
+    """The map around its parts; below it a scale and an arrow to the north."""
+    bar = bar_length(2 * half * BAR / SIZE)
+    wide, y, x = bar / (2 * half) * SIZE, SIZE + 16, SIZE - 26
+    marks = (
+        f'<path class="mark" d="M10 {y - 5} V{y} H{10 + wide:.1f} V{y - 5}"/>'
+        f'<text class="tick start" x="{17 + wide:.1f}" y="{y}">{bar_name(bar)}</text>'
+        f'<path class="mark" d="M{x} {y} v-10 m-4 4 l4 -5 l4 5"/>'
+        f'<text class="tick" x="{x + 13}" y="{y}">N</text>'
+    )
+    inside = (
+        f'<svg width="{SIZE}" height="{SIZE}"><rect class="ground" width="{SIZE}" height="{SIZE}"/>'
+    )
+    box = f'viewBox="0 0 {SIZE} {SIZE + 24}"'
+    label = 'role="img" aria-label="map of the query and its candidates, north up"'
+    return f'<svg class="map" {box} {label}>{inside}{"".join(parts)}</svg>{marks}</svg>'
+
+
+def bar_length(most: float) -> float:
+    """The longest of 1, 2, 5 times a power of ten metres that is not above ``most``."""
+    power = 10.0 ** np.floor(np.log10(most))
+    return float(max(power * f for f in (1, 2, 5) if power * f <= most * (1 + 1e-9)))
+
+
+def bar_name(length: float) -> str:
+    """A round length in words: 0.5 m, 20 m, 1 km."""
+    return f"{length / 1000:g} km" if length >= 1000 else f"{length:g} m"
+
+
+def metres(distance: float) -> str:
+    """A distance in words: 3.4 m, 56 m, 1.2 km; a dash where it is unknown."""
+    if not np.isfinite(distance):
+        return "–"
+    if distance >= 1000:
+        return f"{distance / 1000:.1f} km"
+    return f"{distance:.1f} m" if distance < 9.95 else f"{distance:.0f} m"

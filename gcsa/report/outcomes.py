@@ -1,0 +1,121 @@
+"""What a checkpoint does to every query: the first round's list and the re-ranked one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gcsa import metrics
+from gcsa.candidates import Candidates
+from gcsa.checkpoint import load_checkpoint
+from gcsa.config import Config
+from gcsa.errors import InputError
+from gcsa.evaluate import Report, as_trained, pick_device, report, rerank
+from gcsa.pictures import Top, top
+from gcsa.prepare import JudgedScene, prepare
+from gcsa.scene import Scene
+from gcsa.truth import Truth, num_relevant
+
+DEPTH = max(metrics.KS)
+# The measure that decides which queries gained and which lost: AP@10, as mAP@10 selects epochs.
+CUT = 10
+
+
+@dataclass(frozen=True, eq=False)
+class SceneOutcome:
+    """A scene with both lists of its queries, the first 20 of each.
+
+    num_relevant: (Q,) int64 of the whole database. before, after: (Q,) AP@10 in [0, 1].
+    """
+
+    scene: Scene
+    truth: Truth
+    first: Top
+    reranked: Top
+    num_relevant: np.ndarray
+    before: np.ndarray
+    after: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """All scenes of a split. config: with the geometry that the checkpoint was trained with.
+
+    first, reranked: reports as of :mod:`gcsa.evaluate`.
+    """
+
+    config: Config
+    scenes: list[SceneOutcome]
+    first: Report
+    reranked: Report
+
+
+@dataclass(frozen=True)
+class Change:
+    """One query that has a relevant image: its scene's number, its row, AP@10 before and after."""
+
+    scene: int
+    query: int
+    before: float
+    after: float
+
+    @property
+    def gain(self) -> float:
+        """What re-ranking adds to AP@10, in [-1, 1]."""
+        return self.after - self.before
+
+    @property
+    def kind(self) -> str:
+        """gained, lost or unchanged."""
+        if abs(self.gain) < 1e-9:
+            return "unchanged"
+        return "gained" if self.gain > 0 else "lost"
+
+
+def study(config: Config, checkpoint: str, split: str, overrides: Sequence[str] = ()) -> Outcome:
+    """Evaluate the first round and a checkpoint on a split, query by query."""
+    device = pick_device(config.train.device)
+    model, kinds = load_checkpoint(checkpoint, device)
+    config = as_trained(config, checkpoint, overrides)
+    depth = max(DEPTH, model.K, model.L)
+    scenes = prepare(config.data, config.fov, kinds, split, depth, device)
+    rankings = rerank(model, scenes, config.data)
+    first = report(config, split, scenes, [s.candidates for s in scenes])
+    if not first["counts"]["with_positives"]:
+        raise InputError(f"split '{split}': no query has a relevant image, nothing can be shown")
+    return Outcome(
+        config,
+        first=first,
+        reranked=report(config, split, scenes, rankings),
+        scenes=[_outcome(config, s, r) for s, r in zip(scenes, rankings, strict=True)],
+    )
+
+
+def _outcome(config: Config, judged: JudgedScene, ranking: Candidates) -> SceneOutcome:
+    rule, scene, truth = config.data.val_labels, judged.scene, judged.truth
+    lists = [top(scene, truth, r, rule, config.fov, DEPTH) for r in (judged.candidates, ranking)]
+    numbers = num_relevant(rule, scene, truth, config.fov)
+    precisions = [metrics.average_precision_at_k(t.relevant, numbers, CUT) for t in lists]
+    return SceneOutcome(scene, truth, *lists, numbers, *precisions)
+
+
+def changes(scenes: Sequence[SceneOutcome]) -> list[Change]:
+    """Every query that has a relevant image, the most changed first; ties in their order."""
+    found = [
+        Change(number, int(query), float(s.before[query]), float(s.after[query]))
+        for number, s in enumerate(scenes)
+        for query in np.flatnonzero(s.num_relevant > 0)
+    ]
+    return sorted(found, key=lambda change: -abs(change.gain))
+
+
+def by_k(scenes: Sequence[SceneOutcome]) -> dict[str, dict[str, float]]:
+    """{"first round": {"recall@1": ...}, "re-ranked": ...} for every k from 1 to 20."""
+    ks, numbers = tuple(range(1, DEPTH + 1)), np.concatenate([s.num_relevant for s in scenes])
+    lists = {"first round": [s.first for s in scenes], "re-ranked": [s.reranked for s in scenes]}
+    return {
+        name: metrics.evaluate(np.concatenate([t.relevant for t in tops]), numbers, ks)
+        for name, tops in lists.items()
+    }

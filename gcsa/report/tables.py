@@ -1,0 +1,146 @@
+"""The tables of a report as HTML: results by scene, runs beside each other, settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from html import escape
+from typing import Any
+
+from gcsa.config import Config, as_dict
+from gcsa.evaluate import Report
+from gcsa.metrics import KS
+from gcsa.report.runs import PastRun, differences, validated_on
+
+NAMES = [f"{metric}@{k}" for metric in ("recall", "mAP") for k in KS]
+CARDS = ("mAP@10", "recall@1", "recall@5", "recall@10")
+
+
+def cards(first: Report, reranked: Report) -> str:
+    """The few figures that come first: before, after, difference."""
+    items = []
+    for name in CARDS:
+        before, after = (100 * r["metrics"][name] for r in (first, reranked))
+        items.append(
+            f'<li class="card"><span class="name">{name}</span>'
+            f'<span class="value">{after:.1f}<small> %</small></span>'
+            f'<span class="from">{_difference(after - before)} from {before:.1f} %</span></li>'
+        )
+    return f'<ul class="cards">{"".join(items)}</ul>'
+
+
+def results(first: Report, reranked: Report) -> str:
+    """Recall@k and mAP@k by scene and in total, without and with re-ranking, with the counts."""
+    parts = {name: (first["scenes"][name], reranked["scenes"][name]) for name in first["scenes"]}
+    parts["total"] = (first, reranked)
+    body = "".join(_scene_rows(name, *pair) for name, pair in parts.items())
+    head = ["scene", "list", *(n.replace("recall", "R") for n in NAMES), "queries", "database"]
+    return _table(head, body, first["protocol"])
+
+
+def _scene_rows(name: str, first: Report, reranked: Report) -> str:
+    counts = first["counts"]
+    values = [100 * first["metrics"][n] for n in NAMES]
+    queries = f"{counts['with_positives']:,} of {counts['queries']:,}"
+    plain = "".join(f"<td>{v:.2f} <small></small></td>" for v in values)
+    now = [100 * reranked["metrics"][n] for n in NAMES]
+    pairs = zip(now, values, strict=True)
+    better = "".join(f"<td>{new:.2f} {_difference(new - old)}</td>" for new, old in pairs)
+    return (
+        f'<tbody><tr><th scope="rowgroup" rowspan="2">{escape(name)}</th>'
+        f'<th scope="row">first round</th>{plain}'
+        f'<td rowspan="2">{queries}</td><td rowspan="2">{counts["database"]:,}</td></tr>'
+        f'<tr class="better"><th scope="row">re-ranked</th>{better}</tr></tbody>'
+    )
+
+
+def comparison(runs: Sequence[PastRun]) -> str:
+    """Runs by their best epoch as metrics.csv has it, with the settings that they differ in."""
+    body = []
+    for run, settings in zip(runs, differences(runs), strict=True):
+        best = run.best
+        cells = "".join(f"<td>{_percent(best.get(n))}</td>" for n in NAMES)
+        said = "".join(
+            f"<li><code>{escape(key)}</code> {escape(_plain(value))}</li>"
+            for key, value in settings.items()
+        )
+        other = "" if validated_on(run) == validated_on(runs[0]) else " <em>(other data)</em>"
+        body.append(
+            f'<tr><th scope="row">{escape(run.name)}{other}</th><td>{best["epoch"]:.0f} of '
+            f"{run.rows[-1]['epoch']:.0f}</td>{cells}<td>{_percent(run.rows[0].get('mAP@10'))}</td>"
+            f'<td class="words"><ul class="plain">{said}</ul></td></tr>'
+        )
+    names = [n.replace("recall", "R") for n in NAMES]
+    head = ["run", "epoch", *names, "mAP@10 without", "settings that differ"]
+    caption = "Best epoch of each run by validation mAP@10, from its metrics.csv; percent."
+    return _table(head, f"<tbody>{''.join(body)}</tbody>", caption)
+
+
+def epochs(run: PastRun) -> str:
+    """metrics.csv of a run as a table."""
+    names = [n for n in run.rows[0] if n != "epoch"]
+    body = "".join(
+        f'<tr><th scope="row">{row["epoch"]:.0f}</th>'
+        + "".join(f"<td>{_cell(name, row[name])}</td>" for name in names)
+        + "</tr>"
+        for row in run.rows
+    )
+    return _table(["epoch", *names], f"<tbody>{body}</tbody>", "metrics.csv; metrics in percent.")
+
+
+def configuration(config: Config) -> str:
+    """Every setting by section; those that are not the default's are marked, in a word too."""
+    standard = {f.name: f.default_factory() for f in fields(Config)}
+    return "".join(
+        _section(name, values, vars(standard[name])) for name, values in as_dict(config).items()
+    )
+
+
+def _section(name: str, values: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
+    rows = []
+    for key, value in values.items():
+        changed = value != defaults[key]
+        note = f" <small>default {escape(_plain(defaults[key]))}</small>" if changed else ""
+        mark = ' class="changed"' if changed else ""
+        rows.append(
+            f'<tr{mark}><th scope="row"><code>{escape(key)}</code></th>'
+            f'<td class="words">{escape(_plain(value))}{note}</td></tr>'
+        )
+    table = _table(["setting", "value"], f"<tbody>{''.join(rows)}</tbody>")
+    return f"<section><h3>{escape(name)}</h3>{table}</section>"
+
+
+def _table(head: Sequence[str], body: str, caption: str = "") -> str:
+    """A table that scrolls sideways on its own where the page is narrow, by keyboard too."""
+    cells = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    said = f"<caption>{escape(caption)}</caption>" if caption else ""
+    label = escape(caption or "table")
+    return (
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{label}">'
+        f"<table>{said}<thead><tr>{cells}</tr></thead>{body}</table></div>"
+    )
+
+
+def _difference(points: float) -> str:
+    """A difference in percentage points, its sign always written."""
+    kind = "same" if abs(points) < 0.005 else "up" if points > 0 else "down"
+    return f'<small class="{kind}">{points:+.1f}</small>'.replace("-", "\N{MINUS SIGN}")
+
+
+def _cell(name: str, value: float | None) -> str:
+    if name in ("loss", "learning_rate") or "@" not in name:
+        return "" if value is None else f"{value:.4g}"
+    return _percent(value)
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.2f}"
+
+
+def _plain(value: Any) -> str:
+    """A setting as YAML would have it on one line."""
+    if isinstance(value, list):
+        return f"[{', '.join(map(str, value))}]"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "null" if value is None else str(value)
