@@ -47,7 +47,7 @@ def with_faiss(scene: Scene, num: int):
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--queries", type=int, default=2048)
-    parser.add_argument("--database", type=int, default=18871, help="as in MSLS's validation cities")
+    parser.add_argument("--database", type=int, default=18871, help="MSLS's validation has 18,871")
     parser.add_argument("--num", type=int, default=319, help="candidates of a query")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")

@@ -3,8 +3,8 @@
 hloc writes one HDF5 group per image, named by the image's path, with a ``global_descriptor`` in
 it. Looking 100,000 groups up costs tens of seconds each time; a memory map opens at once and
 gathers rows at memory speed. So ``X.h5`` is read once, into ``X.pack.npy`` ((n, D) float16, rows
-in the sorted order of the names) and ``X.pack.json`` (the names and what the pack was made
-from), both beside it. A pack whose source has changed, or whose array is not whole, is rebuilt.
+in the sorted order of the names), ``X.pack.names.npy`` and ``X.pack.json`` (what it was made
+from), beside it. A pack whose source has changed, or whose array is not whole, is rebuilt.
 
 Pages of a memory map that were read stay in the process until something drops them: RESIDENT
 counts them over all packs, and gives them back to the system when they pass its limit.
@@ -22,20 +22,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
-from tqdm import tqdm
 
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import replacing, write_text
+from gcsa.files import write_text
+from gcsa.packing import pack
 
 logger = logging.getLogger(__name__)
 
-DATASET = "global_descriptor"
-PACK_VERSION = 1
-# Images whose descriptors are copied at a time: some tens of megabytes.
-PACK_CHUNK = 2048
+PACK_VERSION = 2
 
 
 class Resident:
@@ -123,25 +119,29 @@ class DescriptorRows(NDArrayOperatorsMixin):
 class Pack:
     """Every descriptor of one file: ``array`` (n, D) float16, memory-mapped, row i of ``names[i]``.
 
-    ``source`` is the HDF5 file it was made from.
+    ``source`` is the HDF5 file it was made from; ``keys`` are the names as UTF-8 bytes, sorted.
     """
 
     source: Path
-    names: np.ndarray
+    keys: np.ndarray
     array: np.ndarray
+
+    @property
+    def names(self) -> np.ndarray:
+        """Names of the images, (n,) str."""
+        return np.char.decode(self.keys, "utf-8")
 
     def rows(self, names: np.ndarray) -> DescriptorRows:
         """The descriptors of the images ``names``, in their order; InputError if one lacks."""
-        if len(self.names) == 0:
-            raise InputError(f"{self.source}: holds no '{DATASET}'")
         names = np.asarray(names, dtype=str)
-        index = np.minimum(np.searchsorted(self.names, names), len(self.names) - 1)
-        missing = np.flatnonzero(self.names[index] != names)
+        keys = np.char.encode(names, "utf-8")
+        index = np.minimum(np.searchsorted(self.keys, keys), len(self.keys) - 1)
+        missing = np.flatnonzero(self.keys[index] != keys)
         if len(missing):
             others = f" (nor for {len(missing) - 1} others)" if len(missing) > 1 else ""
             raise InputError(
                 f"{self.source}: no descriptor for image '{names[missing[0]]}'{others}; "
-                f"the file's names are like '{self.names[0]}'"
+                f"the file's names are like '{self.keys[0].decode()}'"
             )
         return DescriptorRows(self.array, index)
 
@@ -166,18 +166,19 @@ def open_pack(source: str | os.PathLike) -> Pack:
     return pack
 
 
-def _paths(source: Path) -> tuple[Path, Path]:
-    return source.with_suffix(".pack.npy"), source.with_suffix(".pack.json")
+def _paths(source: Path) -> tuple[Path, Path, Path]:
+    ends = ".pack.npy", ".pack.names.npy", ".pack.json"
+    return tuple(source.with_suffix(end) for end in ends)
 
 
 def _open_fresh(source: Path) -> Pack | None:
     """The pack of ``source``, or None where there is none, or it is stale or not whole."""
-    array_path, record_path = _paths(source)
+    array_path, names_path, record_path = _paths(source)
     try:
         record = json.loads(record_path.read_text())
         array = np.load(array_path, mmap_mode="r")
+        names = np.load(names_path)
         whole = record["version"] == PACK_VERSION and list(array.shape) == record["shape"]
-        names = np.array(record["names"], dtype=str)
     except (OSError, ValueError, KeyError):
         return None
     if not whole or len(names) != len(array) or not _is_fresh(record, source, record_path):
@@ -203,90 +204,17 @@ def _is_fresh(record: dict, source: Path, record_path: Path) -> bool:
 
 
 def _build(source: Path) -> None:
-    array_path, record_path = _paths(source)
+    array_path, names_path, record_path = _paths(source)
     stat, digest = source.stat(), _content_hash(source)
-    try:
-        with h5py.File(source, "r") as file:
-            names = _image_names(file)
-            with replacing(array_path) as temporary:
-                shape = _pack_array(file, names, temporary, source)
-    except OSError as error:
-        raise InputError(f"{source}: not a readable HDF5 file ({error})") from error
     record = {
         "version": PACK_VERSION,
         "source": source.name,
         "size": stat.st_size,
         "mtime_ns": stat.st_mtime_ns,
         "blake2b": digest,
-        "shape": shape,
-        "names": names,
+        "shape": pack(source, array_path, names_path),
     }
     write_text(record_path, json.dumps(record))
-
-
-def _image_names(file: h5py.File) -> list[str]:
-    """Names of the images that have a descriptor, sorted: hloc's own order is not repeatable."""
-    suffix, found = f"/{DATASET}".encode(), []
-    # The low-level visitor opens no object: several times faster than File.visititems.
-    file.id.links.visit(lambda name: found.append(name) if name.endswith(suffix) else None)
-    return sorted(name[: -len(suffix)].decode() for name in found)
-
-
-def _pack_array(file: h5py.File, names: list[str], path: Path, source: Path) -> tuple[int, int]:
-    """Copy the descriptors of ``names`` into a .npy file at ``path``; returns its shape."""
-    if not names:
-        raise InputError(f"{source}: holds no '{DATASET}'; expected the output of hloc")
-    reader = _Rows(file, source, names[0])
-    shape = (len(names), reader.length)
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-    with tqdm(total=len(names), desc=f"packing {source.name}", unit="image", leave=False) as bar:
-        for start in range(0, len(names), PACK_CHUNK):
-            chunk = names[start : start + PACK_CHUNK]
-            block = array[start : start + len(chunk)]
-            np.stack([reader.read(name) for name in chunk], out=block, casting="same_kind")
-            # Infinite and NaN have every bit of the exponent set; isfinite is far slower.
-            finite = ((block.view(np.uint16) & 0x7C00) < 0x7C00).all(axis=1)
-            if not finite.all():
-                name = chunk[int(finite.argmin())]
-                raise InputError(f"{source}: descriptor of image '{name}' is not finite")
-            bar.update(len(chunk))
-    array.flush()
-    return shape
-
-
-class _Rows:
-    """Reads descriptors out of an HDF5 file, each as it lies there.
-
-    hloc writes plain floats in one piece, and HDF5 says where: reading the bytes there is several
-    times faster than asking HDF5 for them, and opening by the name within the folder faster than
-    by the whole path.
-    """
-
-    def __init__(self, file: h5py.File, source: Path, first: str):
-        self._file, self._source, self._first = file, source, first
-        example = file[f"{first}/{DATASET}"]
-        self.shape, self.dtype, self._type = example.shape, example.dtype, example.id.get_type()
-        self.length = int(np.prod(self.shape))
-        self._bytes = np.asarray(np.memmap(source, dtype=np.uint8, mode="r"))
-        self._folders: dict[str, h5py.h5g.GroupID] = {}
-
-    def read(self, name: str) -> np.ndarray:
-        """The descriptor (length,) of an image, in the type of the file."""
-        folder, _, stem = name.rpartition("/")
-        if folder not in self._folders:
-            self._folders[folder] = h5py.h5g.open(self._file.id, folder.encode() or b"/")
-        dataset = h5py.h5d.open(self._folders[folder], f"{stem}/{DATASET}".encode())
-        if dataset.shape != (self.length,):
-            raise InputError(
-                f"{self._source}: descriptor of image '{name}' has shape {dataset.shape}, "
-                f"that of '{self._first}' {self.shape}"
-            )
-        offset = dataset.get_offset()
-        if offset is not None and self.dtype.kind == "f" and dataset.get_type().equal(self._type):
-            return self._bytes[offset : offset + self.length * self.dtype.itemsize].view(self.dtype)
-        row = np.empty(self.length, dtype=np.float32)  # compressed, in chunks, or of another type
-        dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, row)
-        return row
 
 
 def _content_hash(path: Path) -> str:

@@ -11,6 +11,7 @@ from gcsa.affinity import SideInformation
 from gcsa.batches import Batch, Known, RankedScene, Stream
 from gcsa.candidates import Candidates
 from gcsa.errors import InputError
+from gcsa.memory import keep_freed_memory
 from gcsa.model import GCSA, scores
 from gcsa.scene import Scene
 from gcsa.table import Table
@@ -41,6 +42,8 @@ def refine(
     was_training = model.training
     model.eval()
     device = next(model.parameters()).device
+    if device.type == "cpu":
+        keep_freed_memory()
     table = Table([scene], device)
     every = np.arange(len(table))
     stream = Stream(

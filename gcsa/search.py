@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 
 import numpy as np
 import torch
@@ -125,6 +126,7 @@ class Faiss:
     """Exact search by faiss, where it is installed."""
 
     def __init__(self, scene: Scene, num: int, device: torch.device, own: np.ndarray):
+        logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which build it loads
         try:
             faiss = importlib.import_module("faiss")
         except ImportError as error:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from worlds import write_descriptors
 
-from gcsa.descriptors import open_pack
+from gcsa.descriptors import PACK_VERSION, RESIDENT, open_pack
 from gcsa.errors import InputError, MissingFileError
+from gcsa.packing import write_names
 
 NAMES = ["query/images/-b.jpg", "database/images/z.jpg", "database/images/_a.jpg"]
 
@@ -78,7 +79,9 @@ def test_a_copied_source_keeps_its_pack(source):
     assert json.loads(source.with_suffix(".pack.json").read_text())["mtime_ns"] == 5
 
 
-@pytest.mark.parametrize("damage", ["truncated array", "no array", "broken record", "old version"])
+@pytest.mark.parametrize(
+    "damage", ["truncated array", "no array", "no names", "broken record", "old version"]
+)
 def test_a_pack_that_is_not_whole_is_made_again(source, damage):
     expected = np.array(open_pack(source).array)
     array, record = source.with_suffix(".pack.npy"), source.with_suffix(".pack.json")
@@ -86,6 +89,8 @@ def test_a_pack_that_is_not_whole_is_made_again(source, damage):
         array.write_bytes(array.read_bytes()[:-10])
     elif damage == "no array":
         array.unlink()
+    elif damage == "no names":
+        source.with_suffix(".pack.names.npy").unlink()
     elif damage == "broken record":
         record.write_text(record.read_text()[:-20])
     else:
@@ -132,3 +137,46 @@ def test_files_that_are_not_descriptors(tmp_path):
         file["a/keypoints"] = np.zeros(3)
     with pytest.raises(InputError, match="empty.h5: holds no 'global_descriptor'"):
         open_pack(tmp_path / "empty.h5")
+
+
+def resident_bytes():
+    """Pages of files that this process has mapped and read (Linux)."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[2]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads Linux's /proc")
+def test_resident_memory_is_bounded_by_the_setting(tmp_path, monkeypatch):
+    source, rows = tmp_path / "feats.h5", 40_000
+    names = np.char.mod("%06d.jpg", np.arange(rows))
+    array = np.lib.format.open_memmap(
+        source.with_suffix(".pack.npy"), "w+", np.float16, (rows, 4096)
+    )  # 330 MB with a hole in it: nothing on disk
+    write_names(source.with_suffix(".pack.names.npy"), names.tolist())
+    record = {"version": PACK_VERSION, "shape": array.shape}
+    source.with_suffix(".pack.json").write_text(json.dumps(record))
+    del array
+    order = np.random.default_rng(0).permutation(rows).reshape(-1, 500)
+    out, peaks = np.empty((500, 4096), np.float16), {}
+    for limit in (64e6, 8e9):
+        monkeypatch.setattr(RESIDENT, "limit", int(limit))
+        RESIDENT.drop()
+        found, before, most = open_pack(source).rows(names), resident_bytes(), 0
+        for rows_read in order:
+            found.take(rows_read, out)
+            most = max(most, resident_bytes() - before)
+        peaks[limit] = most
+        del found
+    assert peaks[64e6] < 64e6 + 40e6 and peaks[8e9] > 300e6
+
+
+def test_the_last_touch_of_a_pack_leaves_its_content(source, monkeypatch):
+    """Dropped pages are read again: what a row holds stays."""
+    monkeypatch.setattr(RESIDENT, "limit", 1)
+    rows = open_pack(source).rows(np.array(NAMES))
+    expected = np.stack([stored(source)[name] for name in NAMES])
+    out = np.empty((3, 16), np.float16)
+    for _ in range(3):
+        rows.take(np.array([0, 1, 2]), out)
+        np.testing.assert_array_equal(out, expected)
+        np.testing.assert_array_equal(rows[:], expected)

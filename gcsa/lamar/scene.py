@@ -191,7 +191,7 @@ class _DescriptorFile:
 
     def __init__(self, path: str | os.PathLike):
         self._pack = open_pack(path)
-        self._full = bool(np.char.startswith(self._pack.names, "sessions/").any())
+        self._full = bool(np.char.startswith(self._pack.keys, b"sessions/").any())
 
     def __call__(self, names: np.ndarray):
         short = np.char.replace(names, "sessions/", "", count=1)

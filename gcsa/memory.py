@@ -1,0 +1,27 @@
+"""How the process gets its memory, where that is slower than what is done with it."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+
+# mallopt's names for: from which size on a block is a mapping of its own, and how much free
+# memory at the end of the heap goes back to the system.
+M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
+LARGEST = (1 << 31) - 1
+
+
+@functools.cache
+def keep_freed_memory() -> bool:
+    """Let glibc keep freed blocks for the next tensor; False where the C library is another one.
+
+    By default a large tensor is a fresh mapping whose pages the system fills with zeros one by
+    one: for element-wise operations on a CPU that takes several times as long as the operation,
+    in a step of training a fifth of the time. The price: the process keeps the memory of its
+    largest moment.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(M_MMAP_THRESHOLD, LARGEST) and mallopt(M_TRIM_THRESHOLD, LARGEST))
