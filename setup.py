@@ -1,10 +1,12 @@
-"""Installs gcsa, and compiles gcsa._fov where GEOS (3.9 or later) and a C compiler are found.
+"""Installs gcsa, and compiles gcsa._kernels where there is a C compiler.
 
-GEOS is found by geos-config, or by GEOS_CONFIG (the path of another geos-config), or by
-GEOS_INCLUDE_PATH and GEOS_LIBRARY_PATH (the folders of geos_c.h and of the library). Without it
-the install succeeds all the same: gcsa.fov then computes the same numbers with Shapely, slower.
+Fields of view wider than 180 degrees need GEOS (3.9 or later) for that. It is found by geos-config,
+or by GEOS_CONFIG (the path of another geos-config), or by GEOS_INCLUDE_PATH and GEOS_LIBRARY_PATH
+(the folders of geos_c.h and of the library). What cannot be compiled does not stop the install:
+gcsa.fov and gcsa.radio then compute the same numbers with Shapely and SciPy, slower.
 """
 
+import copy
 import os
 import re
 import shlex
@@ -15,9 +17,16 @@ from pathlib import Path
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
-WITHOUT_FOV = (
-    "gcsa: installed without the compiled gcsa._fov, its pure-Python path gives the same numbers, "
-    "slower; for it: apt-get install libgeos-dev, or brew install geos ({})"
+CORE = ["fov", "convex", "radio"]  # and with GEOS: geos, geos_ctx
+SHELL = ["module", "shell_fov", "shell_radio"]
+C_FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-pthread"]
+WITHOUT_GEOS = (
+    "gcsa: compiled without GEOS, fields of view wider than 180 degrees will be slower; "
+    "with it: apt-get install libgeos-dev, or brew install geos ({})"
+)
+WITHOUT_KERNELS = (
+    "gcsa: installed without the compiled gcsa._kernels, its pure-Python path gives the same "
+    "numbers, slower; it needs a C compiler and Python's headers ({})"
 )
 
 
@@ -35,25 +44,34 @@ def geos_flags() -> list[str]:
     return [*folders, *shlex.split(done.stdout)]
 
 
+def with_geos(ext: Extension) -> Extension:
+    """The same extension, and the part that needs GEOS."""
+    ext = copy.deepcopy(ext)
+    ext.sources += ["src_c/geos.c", "src_c/geos_ctx.c"]
+    ext.define_macros.append(("GCSA_GEOS", None))
+    lists = {"-I": ext.include_dirs, "-L": ext.library_dirs, "-l": ext.libraries}
+    for flag in geos_flags():
+        if flag[:2] in lists:
+            lists[flag[:2]].append(flag[2:])
+        else:
+            ext.extra_link_args.append(flag)
+    # So that a GEOS outside the system's folders is found at run time too.
+    ext.runtime_library_dirs += [
+        folder for folder in ext.library_dirs if not folder.startswith("/usr/lib")
+    ]
+    return ext
+
+
 class OptionalBuildExt(build_ext):
-    """Builds the extension if it can, and says in one line if it cannot."""
+    """Builds of the extension what it can, and says in one line what it cannot."""
 
     def build_extension(self, ext):
-        try:
-            lists = {"-I": ext.include_dirs, "-L": ext.library_dirs, "-l": ext.libraries}
-            for flag in geos_flags():
-                if flag[:2] in lists:
-                    lists[flag[:2]].append(flag[2:])
-                else:
-                    ext.extra_link_args.append(flag)
-            # So that a GEOS outside the system's folders is found at run time too.
-            ext.runtime_library_dirs += [
-                folder for folder in ext.library_dirs if not folder.startswith("/usr/lib")
-            ]
-            super().build_extension(ext)
-        except Exception as error:  # whatever stops a compiler must not stop the install
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            print(WITHOUT_FOV.format(reason), file=sys.stderr)
+        for variant, without in ((with_geos, WITHOUT_GEOS), (copy.copy, WITHOUT_KERNELS)):
+            try:
+                return super().build_extension(variant(ext))
+            except Exception as error:  # whatever stops a compiler must not stop the install
+                reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+                print(without.format(reason), file=sys.stderr)
 
 
 init = Path(__file__).with_name("gcsa") / "__init__.py"
@@ -64,6 +82,7 @@ setup(
     description="Visual place recognition: re-ranking with non-visual side information",
     license="MIT",
     packages=find_packages(include=["gcsa*"]),
+    package_data={"gcsa.report": ["page.html", "page.css", "page.js"]},
     python_requires=">=3.10",
     install_requires=[
         "h5py>=3.8",
@@ -79,7 +98,9 @@ setup(
     ],
     extras_require={
         "wandb": ["wandb"],
-        "plots": ["matplotlib"],
+        "tensorboard": ["tensorboard"],
+        "faiss": ["faiss-cpu"],
+        "plots": ["matplotlib>=3.8"],
         "msls_meta": ["pyproj", "requests"],
         "lamar": ["pycolmap"],
         "test": ["hypothesis", "pyproj", "pytest", "pytest-xdist", "requests", "ruff"],
@@ -90,11 +111,12 @@ setup(
     },
     ext_modules=[
         Extension(
-            "gcsa._fov",
-            sources=["src_c/module.c", "src_c/fov.c", "src_c/geos_ctx.c", "src_c/convex.c"],
-            depends=["src_c/fov.h", "src_c/geos_ctx.h", "src_c/convex.h"],
+            "gcsa._kernels",
+            sources=[f"src_c/{name}.c" for name in CORE + SHELL],
+            depends=[str(path) for path in Path("src_c").glob("*.h")],
             libraries=[] if os.name == "nt" else ["m"],
-            extra_compile_args=[] if os.name == "nt" else ["-std=c11", "-Wall", "-Wextra"],
+            extra_compile_args=[] if os.name == "nt" else C_FLAGS,
+            extra_link_args=[] if os.name == "nt" else ["-pthread"],
             optional=True,
         )
     ],

@@ -75,7 +75,8 @@ def positional_db(scene: Scene, config: FovConfig) -> Columns | None:
 
     def columns(lists: Lists) -> np.ndarray:
         pairs = zip(lists.rows, lists.anchors, strict=True)
-        return np.stack([_sparse_block(overlaps, rows, anchors) for rows, anchors in pairs])
+        # The matrix is symmetric, and there are fewer anchors to walk than rows as a rule.
+        return np.stack([_sparse_block(overlaps, anchors, rows).T for rows, anchors in pairs])
 
     return columns
 

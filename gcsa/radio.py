@@ -24,11 +24,16 @@ from scipy.sparse import csr_array, vstack
 
 from gcsa.errors import InputError, nearest
 
+try:
+    from gcsa import _kernels
+except ImportError:  # not compiled: see setup.py
+    _kernels = None
+
 MAX_DISTANCE = 500.0  # metres
 DEFAULT_MHZ = 2400.0  # Bluetooth, and WiFi of unknown frequency
 SCALE = 2.5e-4  # affinity lost per metre
 UNKNOWN = ("zero", "published")
-ROWS = 2048  # rows of a pairwise matrix at a time: bounds the memory of the sparse product
+ROWS = 1024  # rows of a pairwise matrix at a time: bounds the memory, and lets Ctrl-C in between
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +70,13 @@ class Radio:
         """Squared length of each row of the matrix, (n,) float64."""
         row = np.repeat(np.arange(len(self)), np.diff(self.matrix.indptr))
         return np.bincount(row, weights=self.matrix.data**2, minlength=len(self))
+
+    @cached_property
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """The matrix as gcsa._kernels takes it: values, columns, starts of rows, squares."""
+        types = (np.float64, np.int64, np.int64, np.float64)
+        parts = self.matrix.data, self.matrix.indices, self.matrix.indptr, self.squares
+        return tuple(np.ascontiguousarray(p, t) for p, t in zip(parts, types, strict=True))
 
 
 def path_loss_distance(rssi_dbm: np.ndarray, frequency_mhz: np.ndarray) -> np.ndarray:
@@ -133,13 +145,11 @@ def pairwise_affinity(radio_a: Radio, radio_b: Radio, unknown: str = "published"
     names = radio_a.transmitters, radio_b.transmitters
     if names[0] is not names[1] and not np.array_equal(*names):
         radio_a, radio_b = align([radio_a, radio_b])
-    a, b = _rows(radio_a), _rows(radio_b)
-    if len(radio_a) <= ROWS:
-        return _affinity(a, b, unknown)
     result = np.empty((len(radio_a), len(radio_b)))
-    for start in range(0, len(result), ROWS):
-        part = tuple(array[start : start + ROWS] for array in a)
-        result[start : start + ROWS] = _affinity(part, b, unknown)
+    rows, anchors = np.arange(len(radio_a)), np.arange(len(radio_b))
+    for start in range(0, len(rows), ROWS):
+        part = slice(start, start + ROWS)
+        _fill(result[None, part], radio_a, rows[None, part], radio_b, anchors[None], unknown)
     return result
 
 
@@ -152,39 +162,36 @@ def affinity_block(
     and queries.
     """
     _check_unknown(unknown)
-    result = np.empty((len(rows), rows.shape[1], anchors.shape[1]), dtype=np.float32)
-    everything, count = _rows(radio), anchors.shape[1]
-    for b in range(len(rows)):
-        part = tuple(array[rows[b]] for array in everything)
-        if np.array_equal(rows[b], anchors[b]):
-            other = part
-        elif np.array_equal(rows[b, :count], anchors[b]):  # as a rule: spare a gather
-            other = tuple(array[:count] for array in part)
-        else:
-            other = tuple(array[anchors[b]] for array in everything)
-        result[b] = _affinity(part, other, unknown)
-    result[rows < 0] = 0
-    result.transpose(0, 2, 1)[anchors < 0] = 0
+    result = np.empty((*rows.shape, anchors.shape[1]), dtype=np.float32)
+    _fill(result, radio, rows, radio, anchors, unknown)
     return result
 
 
-def _rows(radio: Radio) -> tuple[csr_array, np.ndarray, np.ndarray]:
-    return radio.matrix, radio.squares, radio.has_any
+def _fill(
+    result: np.ndarray, a: Radio, rows: np.ndarray, b: Radio, anchors: np.ndarray, unknown: str
+) -> None:
+    """Write affinities of rows (B, R) of a and anchors (B, A) of b, -1 for padding: (B, R, A)."""
+    if _kernels is None:
+        for r, c, block in zip(rows, anchors, result, strict=True):
+            block[:] = _plain(a, r, b, c, unknown)
+    else:
+        lists = (np.ascontiguousarray(index, dtype=np.int64) for index in (rows, anchors))
+        width, zero = len(a.transmitters), unknown == "zero"
+        _kernels.radio_affinities(a.arrays, b.arrays, width, *lists, SCALE, zero, result)
 
 
-def _affinity(a: tuple, b: tuple, unknown: str) -> np.ndarray:
-    """By |x|^2 + |y|^2 - 2 x.y in float64: sparse rows make this cheap and exact enough."""
-    (a_matrix, a_squares, a_known), (b_matrix, b_squares, b_known) = a, b
-    result = (a_matrix @ b_matrix.T).toarray()
-    result *= -2
-    result += a_squares[:, None]
-    result += b_squares[None, :]
-    np.sqrt(np.maximum(result, 0, out=result), out=result)
-    result *= -SCALE
-    result += 1
-    if unknown == "zero" and not (a_known.all() and b_known.all()):
-        result[~a_known] = 0
-        result[:, ~b_known] = 0
+def _plain(a: Radio, rows: np.ndarray, b: Radio, anchors: np.ndarray, unknown: str) -> np.ndarray:
+    """As src_c/radio.c, without a compiler: |x|^2 + |y|^2 - 2 x.y in float64, for one list."""
+    result = np.zeros((len(rows), len(anchors)))
+    r, c = np.flatnonzero(rows >= 0), np.flatnonzero(anchors >= 0)
+    if unknown == "zero":
+        r, c = r[a.has_any[rows[r]]], c[b.has_any[anchors[c]]]
+    i, j = rows[r], anchors[c]
+    squares = (a.matrix[i] @ b.matrix[j].T).toarray()
+    squares *= -2
+    squares += a.squares[i][:, None]
+    squares += b.squares[j]
+    result[np.ix_(r, c)] = 1 - SCALE * np.sqrt(np.maximum(squares, 0))
     return result
 
 

@@ -1,24 +1,29 @@
 #!/usr/bin/env bash
 # Install gcsa into .venv: GEOS where it may, Python packages, the compiled extension.
-# Run again, it does what is missing. With --tests it adds what the tests need.
+# Run again, it does what is missing. With --tests it adds what the tests need, Chromium for the
+# report's test among it.
 # PYTHON names the interpreter to start from (default python3).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 fail() { echo "install: $*" >&2; exit 1; }
 
-# GEOS is optional: without it the field-of-view overlap runs in Shapely, with the same numbers.
-if ! command -v geos-config >/dev/null; then
-    if command -v brew >/dev/null; then
-        brew install --quiet geos || true
-    elif command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
-        (apt-get -qq update && apt-get -qq install -y libgeos-dev) >/dev/null 2>&1 || true
+# A package of the system, where this user may install one.
+package() {
+    if command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+        (apt-get -qq update && apt-get -qq install -y --no-install-recommends "$1") >/dev/null 2>&1 || true
     elif command -v apt-get >/dev/null && sudo -n true 2>/dev/null; then
-        (sudo -n apt-get -qq update && sudo -n apt-get -qq install -y libgeos-dev) >/dev/null 2>&1 || true
+        (sudo -n apt-get -qq update && sudo -n apt-get -qq install -y --no-install-recommends "$1") >/dev/null 2>&1 || true
     fi
+}
+
+# GEOS is optional: fields of view wider than 180 degrees then go through Shapely.
+if ! command -v geos-config >/dev/null; then
+    if command -v brew >/dev/null; then brew install --quiet geos || true; else package libgeos-dev; fi
 fi
 command -v geos-config >/dev/null ||
     echo "install: no GEOS (apt-get install libgeos-dev, brew install geos): going on without it"
+if [ "${1:-}" = --tests ] && ! command -v chromium >/dev/null; then package chromium; fi
 
 files=(requirements.txt setup.py pyproject.toml src_c/*)
 [ "${1:-}" = --tests ] && files+=(tests/requirements.txt)
