@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from gcsa.candidates import Candidates
-from gcsa.rerankers.similarity import FromDescriptors, FromMatrices
+from gcsa.rerankers.similarity import FromDescriptors, FromDistances, FromMatrices
 from gcsa.scene import ImageSet, Scene
 
 
@@ -53,6 +53,16 @@ def pad(candidates: Candidates, more: int) -> Candidates:
 def matrices_of(scene: Scene) -> FromMatrices:
     queries, database = scene.queries.descriptors, scene.database.descriptors
     return FromMatrices(queries @ database.T, database @ database.T)
+
+
+def distances_of(scene: Scene) -> FromDistances:
+    """Euclidean distances, from differences."""
+    queries, database = scene.queries.descriptors, scene.database.descriptors
+
+    def table(rows: np.ndarray) -> np.ndarray:
+        return np.linalg.norm(rows[:, None] - database[None], axis=2)
+
+    return FromDistances(table(queries), table(database))
 
 
 def descriptors_of(scene: Scene) -> FromDescriptors:

@@ -9,6 +9,7 @@ from omegaconf import OmegaConf
 from reranker_scenes import (
     by_index,
     descriptors_of,
+    distances_of,
     first_round,
     make_scene,
     matrices_of,
@@ -38,6 +39,8 @@ SMALL = {
 # Those that see the candidates as a set: their order among themselves says nothing.
 OF_SETS = {"k-reciprocal": {}, "diffusion": {}, "affinity": {"L": 0}}
 ALL = pytest.mark.parametrize("name", RERANKERS)
+OF_MATRICES = pytest.mark.parametrize("name", [name for name in RERANKERS if name != "dba"])
+DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
 
 
 def config_of(name, **more):
@@ -142,13 +145,12 @@ def test_beyond_k_first_round_order_stays(name):
     same(run(name, descriptors_of(scene), first, K=99), run(name, descriptors_of(scene), first), 12)
 
 
-@ALL
-def test_matrices_serve_as_well_as_descriptors(name):
+@OF_MATRICES
+@pytest.mark.parametrize("source", [matrices_of, distances_of])
+def test_matrices_serve_as_well_as_descriptors(name, source):
     scene = random_scene(6)
     first = pad(first_round(scene, 12), 2)
-    if name == "dba":
-        pytest.skip("needs descriptors")
-    same(run(name, matrices_of(scene), first), run(name, descriptors_of(scene), first), 12)
+    same(run(name, source(scene), first), run(name, descriptors_of(scene), first), 12)
 
 
 @ALL
@@ -248,10 +250,10 @@ def test_descriptors_held_as_tensors(name):
     same(run(name, held, first), run(name, descriptors_of(scene), first), 14)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("device", DEVICES)
 @ALL
-def test_the_gpu_agrees(name):
+def test_devices_agree(name, device):
     scene = random_scene(10)
     first = pad(first_round(scene, 12), 2)
-    found = run(name, FromDescriptors(scene, "cuda"), first)
+    found = run(name, FromDescriptors(scene, device), first)
     same(found, run(name, descriptors_of(scene), first), 14)

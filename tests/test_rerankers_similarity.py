@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reranker_scenes import descriptors_of, make_scene, matrices_of, random_scene
+from reranker_scenes import descriptors_of, distances_of, make_scene, matrices_of, random_scene
 
 from gcsa.errors import InputError
 from gcsa.rerankers import similarity as module
@@ -81,7 +81,7 @@ def test_neighbours_are_looked_for_again_only_where_more_are_asked(monkeypatch):
 
 
 @pytest.mark.parametrize("K, L", [(3, 5), (5, 2), (4, 4), (2, 0), (0, 0)])
-@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("source", [*SOURCES, distances_of])
 def test_listed_equals_loops(source, K, L):
     scene, index = random_scene(2), torch.tensor([[4, 7, -1, 2, 9], [1, -1, -1, -1, -1]])
     queries = torch.tensor([3, 0])
@@ -134,6 +134,14 @@ def test_matrices_may_be_memory_maps_of_half_precision(tmp_path):
     expected = matrices_of(scene).listed(torch.tensor([2]), index, 3, 3)
     np.testing.assert_allclose(found.numpy(), expected.numpy(), atol=1e-3)
     assert mapped.neighbours(torch.tensor([8]), 4)[1].shape == (1, 4)
+
+
+def test_neighbours_by_distances():
+    scene, rows = random_scene(7), torch.tensor([3, 11])
+    values, found = distances_of(scene).neighbours(rows, 6)
+    expected, order = descriptors_of(scene).neighbours(rows, 6)
+    assert (found == order).all()
+    np.testing.assert_allclose(values.numpy(), expected.numpy(), atol=1e-6)
 
 
 @pytest.mark.parametrize(

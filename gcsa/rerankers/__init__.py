@@ -61,8 +61,8 @@ RERANKERS: dict[str, Method] = {
         icfrr.ICFRRConfig,
         icfrr.icfrr,
         {
-            "KG": [125, 30, 10],
-            "KQ": [3, 10, 30],
+            "KG": [125, 30, 10, 5],
+            "KQ": [1, 3, 10, 30],
             "beta": [0.1, 0.5],
             "iterations": [1, 5],
             "base": ["position", "accumulate"],
@@ -74,7 +74,7 @@ RERANKERS: dict[str, Method] = {
     "diffusion": Method(
         diffusion.DiffusionConfig,
         diffusion.diffusion,
-        {"k": [5, 10, 20, 50, 100], "alpha": [0.8, 0.9, 0.99], "gamma": [1.0, 3.0]},
+        {"k": [3, 5, 10, 20, 50, 100], "alpha": [0.8, 0.9, 0.99], "gamma": [1.0, 3.0]},
     ),
 }
 

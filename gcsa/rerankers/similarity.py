@@ -185,6 +185,33 @@ class FromMatrices(Similarity):
         return torch.from_numpy(block).to(self.device).float()
 
 
+class FromDistances(FromMatrices):
+    """Cosines 1 - d^2 / 2 of Euclidean distances d of unit vectors, looked up in two matrices.
+
+    Shapes as in :class:`FromMatrices`. Other distances are brought to similarities likewise; they
+    keep their order, but the parameters of the re-rankers are not meant for such values.
+    """
+
+    def __init__(
+        self,
+        query_database: np.ndarray,
+        database_database: np.ndarray,
+        device: torch.device | str = "cpu",
+    ):
+        super().__init__(query_database, database_database, own=0.0, device=device)
+
+    def _listed(self, queries: Tensor, index: Tensor, K: int, L: int) -> Tensor:
+        return cosines(super()._listed(queries, index, K, L))
+
+    def _database_block(self, rows: Tensor, columns: slice) -> Tensor:
+        return cosines(super()._database_block(rows, columns))
+
+
+def cosines(distances: Tensor) -> Tensor:
+    """1 - d^2 / 2: the cosine of unit vectors of that Euclidean distance."""
+    return 1 - distances.square() / 2
+
+
 def _tensor(array: np.ndarray) -> Tensor:
     # A copy only of what torch cannot share, such as a part of a read-only memory map.
     return torch.from_numpy(np.require(array, requirements="CW"))

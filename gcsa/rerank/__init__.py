@@ -1,0 +1,11 @@
+"""Re-ranking of anyone's own files, without a data set: ``python -m gcsa.rerank``.
+
+In: descriptors of queries and database, or matrices of how alike they are, and what else is known
+of the images. Out: a pairs file, scores, pictures.
+"""
+
+from gcsa.rerank.files import Inputs
+from gcsa.rerank.outputs import Outputs
+from gcsa.rerank.run import Reranked, rerank
+
+__all__ = ["Inputs", "Outputs", "Reranked", "rerank"]

@@ -1,0 +1,118 @@
+"""Command line: python -m gcsa.rerank."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import fields
+from typing import Any
+
+from gcsa.errors import run_program
+from gcsa.rerank.files import MEANINGS, Inputs
+from gcsa.rerank.outputs import Outputs
+from gcsa.rerank.run import CANDIDATES, NUM, rerank
+from gcsa.rerankers import RERANKERS
+
+EPILOG = """examples:
+  one HDF5 file of hloc, query expansion:
+    python -m gcsa.rerank --queries feats.h5 --query_prefix query/ --database feats.h5
+      --database_prefix db/ --method alpha-qe k=10 alpha=3 --output pairs.txt
+  arrays, a checkpoint that reads positions and headings:
+    python -m gcsa.rerank --queries q.npy --query_names q.txt --database db.npy
+      --database_names db.txt --metadata images.csv --checkpoint c.pth.tar --output pairs.txt
+  distance matrices:
+    python -m gcsa.rerank --query_database d.pth:qg --database_database d.pth:gg
+      --matrices distance --method k-reciprocal --output pairs.txt --scores scores.npz
+"""
+
+
+def parameters() -> str:
+    """The methods' parameters and their defaults, a method a line."""
+    lines = []
+    for name, method in RERANKERS.items():
+        values = (f"{key}={value}" for key, value in vars(method.config()).items() if key != "K")
+        lines.append(f"  {name}: {' '.join(values)}")
+    return "\n".join(["parameters of the methods (gcsa/rerankers/ says what they are):", *lines])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gcsa.rerank",
+        description="Re-rank your own images: from descriptors or matrices to a pairs file.",
+        epilog=f"{parameters()}\n\n{EPILOG}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    _add_inputs(parser)
+    how = parser.add_argument_group("how")
+    how.add_argument("--method", help=f"one of {', '.join(RERANKERS)}")
+    how.add_argument("--checkpoint", metavar="FILE", help="or a trained network (of descriptors)")
+    how.add_argument(
+        "--candidates",
+        type=int,
+        metavar="K",
+        help=f"how many are re-ranked (default: what the checkpoint does, else {CANDIDATES})",
+    )
+    how.add_argument("--device", default="auto", help="cpu, cuda, ... (default: a GPU if any)")
+    how.add_argument(
+        "settings",
+        nargs="*",
+        metavar="key=value",
+        help="parameters of the method, see below, or section.key=value for a checkpoint",
+    )
+    out = parser.add_argument_group("what comes out")
+    out.add_argument("--output", metavar="FILE", required=True, help="pairs file, as hloc's")
+    out.add_argument("--num", type=int, default=NUM, help=f"images a query (default {NUM})")
+    out.add_argument("--scores", metavar="FILE.npz", help="names, indices and scores")
+    out.add_argument("--images", metavar="FOLDER", help="where the names are image files")
+    out.add_argument("--pictures", metavar="FOLDER", help="pictures of some queries' lists")
+    out.add_argument("--strips", type=int, default=5, help="how many pictures (default 5)")
+    args = parser.parse_intermixed_args()
+    rerank(
+        _taken(Inputs, args),
+        _taken(Outputs, args),
+        args.method,
+        args.checkpoint,
+        args.settings,
+        args.candidates,
+        args.num,
+        args.device,
+    )
+
+
+def _add_inputs(parser: argparse.ArgumentParser) -> None:
+    rows = parser.add_argument_group("descriptors")
+    rows.add_argument("--queries", metavar="FILE", help="hloc's HDF5, or .npy of shape (Q, D)")
+    rows.add_argument("--database", metavar="FILE", help="likewise, (G, D)")
+    for role in ("query", "database"):
+        rows.add_argument(f"--{role}_prefix", metavar="TEXT", help="HDF5: names that begin so")
+    matrices = parser.add_argument_group("or matrices (.npy, .npz or .pth; FILE:KEY of several)")
+    matrices.add_argument("--query_database", metavar="FILE", help="(Q, G)")
+    matrices.add_argument("--database_database", metavar="FILE", help="(G, G), symmetric")
+    matrices.add_argument(
+        "--matrices",
+        metavar="WHAT",
+        help=f"what they hold, {' or '.join(MEANINGS)}; distances count as Euclidean ones of unit "
+        "vectors, similarities as cosines",
+    )
+    known = parser.add_argument_group("what is known of the images")
+    for role in ("query", "database"):
+        known.add_argument(
+            f"--{role}_names",
+            metavar="FILE",
+            help="a name a line; arrays and matrices: of their rows (else numbered), HDF5: which",
+        )
+    known.add_argument(
+        "--metadata",
+        metavar="FILE",
+        help="CSV of name and x, y or lat, lon; also heading. A checkpoint reads it",
+    )
+    known.add_argument(
+        "--radio", metavar="FILE", help="CSV of name, transmitter, rssi and frequency_mhz"
+    )
+
+
+def _taken(cls: type, args: argparse.Namespace) -> Any:
+    return cls(**{f.name: getattr(args, f.name) for f in fields(cls)})
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,204 @@
+"""The input files of the program, read and checked against each other."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gcsa.descriptors import open_pack
+from gcsa.errors import InputError, nearest
+from gcsa.folder.images import Images, read_images, read_radio
+from gcsa.hloc.files import read_names
+from gcsa.radio import Radio
+from gcsa.rerank.arrays import read_array
+from gcsa.rerank.matrices import Matrices
+from gcsa.revisited.features import check_array, unit_rows
+from gcsa.scene import ImageSet, Scene
+
+logger = logging.getLogger(__name__)
+
+MEANINGS = ("distance", "similarity")
+HDF5 = (".h5", ".hdf5")
+ROLES = ("query", "database")
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Which files, as the program's options of the same names have them; None: not given.
+
+    queries, database: descriptors, hloc HDF5 or .npy (n, D). query_database, database_database:
+    matrices (Q, G) and (G, G) instead, "FILE" or "FILE:KEY"; matrices: what they hold, "distance"
+    or "similarity". query_names, database_names: text files, a name a line. query_prefix,
+    database_prefix: the images of an HDF5 file whose names begin so. metadata, radio: CSV files,
+    :mod:`gcsa.folder.images`.
+    """
+
+    queries: str | None = None
+    database: str | None = None
+    query_database: str | None = None
+    database_database: str | None = None
+    matrices: str | None = None
+    query_names: str | None = None
+    database_names: str | None = None
+    query_prefix: str | None = None
+    database_prefix: str | None = None
+    metadata: str | None = None
+    radio: str | None = None
+
+
+def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
+    """The images with all that the files tell, and the matrices where these are given.
+
+    Images without names are numbered: "query/000012". Raises InputError, naming the option or the
+    file, where files lack or do not fit each other.
+    """
+    _check_choice(inputs)
+    if inputs.query_database is None:
+        matrices = None
+        parts = [_descriptors(inputs, role) for role in ROLES]
+    else:
+        matrices = _matrices(inputs)
+        sizes = matrices.query_database.shape
+        parts = [
+            (_names(inputs, role, size, str(inputs.query_database)), None)
+            for role, size in zip(ROLES, sizes, strict=True)
+        ]
+    images = None if inputs.metadata is None else read_images(inputs.metadata)
+    heard = _radio(inputs.radio, [names for names, _ in parts])
+    queries, database = (
+        _image_set(names, rows, images, radio)
+        for (names, rows), radio in zip(parts, heard, strict=True)
+    )
+    if images is not None:
+        _check_known(inputs.metadata, images, database.names)
+    return Scene("images", database, queries), matrices
+
+
+def _check_choice(inputs: Inputs) -> None:
+    """InputError where the options are not those of descriptors or those of matrices."""
+    descriptors = {"queries": inputs.queries, "database": inputs.database}
+    matrices = {
+        "query_database": inputs.query_database,
+        "database_database": inputs.database_database,
+    }
+    given = [any(v is not None for v in options.values()) for options in (descriptors, matrices)]
+    if given[0] == given[1]:
+        raise InputError(
+            "expected either descriptors (--queries and --database) "
+            "or matrices (--query_database and --database_database)"
+        )
+    for option, value in (descriptors if given[0] else matrices).items():
+        if value is None:
+            raise InputError(f"--{option}: is missing")
+    if given[1] and inputs.matrices not in MEANINGS:
+        word = inputs.matrices
+        hint = f" (choose from {', '.join(MEANINGS)})" if word is None else nearest(word, MEANINGS)
+        raise InputError(f"--matrices: must say what the matrices hold{hint}")
+    for role in ROLES:
+        file = inputs.queries if role == "query" else inputs.database
+        if _of(inputs, role, "prefix") is not None and not _is_hdf5(file):
+            raise InputError(f"--{role}_prefix: chooses images of an HDF5 file ({', '.join(HDF5)})")
+        if None not in (_of(inputs, role, "prefix"), _of(inputs, role, "names")):
+            raise InputError(f"--{role}_prefix and --{role}_names: only one of them")
+
+
+def _of(inputs: Inputs, role: str, what: str) -> str | None:
+    return getattr(inputs, f"{role}_{what}")
+
+
+def _is_hdf5(file: str | None) -> bool:
+    return file is not None and Path(file).suffix in HDF5
+
+
+def _descriptors(inputs: Inputs, role: str) -> tuple[np.ndarray, Any]:
+    """Names (n,) and descriptors (n, D) float16 of unit length of one role."""
+    file = str(inputs.queries if role == "query" else inputs.database)
+    if _is_hdf5(file):
+        return _of_hloc(inputs, role, Path(file))
+    if Path(file).suffix != ".npy":
+        raise InputError(f"{file}: expected hloc's HDF5 ({', '.join(HDF5)}) or .npy")
+    array = check_array(read_array(file), Path(file), None, None, None)
+    names = _names(inputs, role, len(array), file)
+    rows = np.empty(array.shape, dtype=np.float16)
+    unit_rows(array, rows, file)
+    return names, rows
+
+
+def _of_hloc(inputs: Inputs, role: str, path: Path) -> tuple[np.ndarray, Any]:
+    pack = open_pack(path)
+    names, prefix = pack.names, _of(inputs, role, "prefix")
+    if _of(inputs, role, "names") is not None:
+        names = np.array(read_names(_of(inputs, role, "names")), dtype=str)
+    elif prefix is not None:
+        names = names[np.char.startswith(names, prefix)]
+        if len(names) == 0:
+            raise InputError(
+                f"--{role}_prefix: no image of {path} begins with '{prefix}'; "
+                f"its names are like '{pack.names[0]}'"
+            )
+    return names, pack.rows(names)
+
+
+def _names(inputs: Inputs, role: str, count: int, source: str) -> np.ndarray:
+    """The names of ``count`` rows of a file: those of the list, or numbers."""
+    file = _of(inputs, role, "names")
+    if file is None:
+        return np.array([f"{role}/{row:06d}" for row in range(count)])
+    names = np.array(read_names(file), dtype=str)
+    if len(names) != count:
+        what = "queries" if role == "query" else "database images"
+        raise InputError(f"{file}: {len(names)} names, but {source} has {count} {what}")
+    return names
+
+
+def _matrices(inputs: Inputs) -> Matrices:
+    return Matrices(
+        read_array(str(inputs.query_database)),
+        read_array(str(inputs.database_database)),
+        inputs.matrices == "distance",
+    )
+
+
+def _image_set(
+    names: np.ndarray, rows: Any, images: Images | None, radio: Radio | None
+) -> ImageSet:
+    """Images with what the table knows of them; those that it lacks are unknown."""
+    if images is None:
+        return ImageSet(names, rows, radio=radio)
+    order = np.argsort(images.names)
+    place = order[np.searchsorted(images.names[order], names).clip(max=len(order) - 1)]
+    known = images.names[place] == names
+
+    def of(values: np.ndarray | None) -> np.ndarray | None:
+        if values is None:
+            return None
+        found = values[place].copy()
+        found[~known] = np.nan
+        return found
+
+    return ImageSet(names, rows, of(images.positions), of(images.headings), radio)
+
+
+def _check_known(path: str, images: Images, names: np.ndarray) -> None:
+    """InputError where a table is about other images; a line where it lacks some."""
+    lacking = int((~np.isin(names, images.names)).sum())
+    if lacking == len(names):
+        raise InputError(
+            f"{path}: has none of the database images; its names are like '{images.names[0]}', "
+            f"theirs like '{names[0]}'"
+        )
+    if lacking:
+        logger.info("%s: nothing of %d of %d database images", path, lacking, len(names))
+
+
+def _radio(path: str | None, names: list[np.ndarray]) -> list[Radio | None]:
+    """What the images of each role heard."""
+    if path is None:
+        return [None for _ in names]
+    every = np.unique(np.concatenate(names))
+    heard = read_radio(path, every)
+    return [heard[np.searchsorted(every, n)] for n in names]

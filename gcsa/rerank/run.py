@@ -1,0 +1,135 @@
+"""One re-ranking: files read, a first round, a method or a checkpoint, files written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import torch
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from gcsa import rerankers
+from gcsa.affinity import SideInformation
+from gcsa.candidates import Candidates, retrieve
+from gcsa.checkpoint import load_checkpoint
+from gcsa.config import load_config
+from gcsa.errors import InputError, nearest
+from gcsa.evaluate import as_trained, pick_device
+from gcsa.refine import refine
+from gcsa.rerank.files import Inputs, read
+from gcsa.rerank.matrices import Matrices
+from gcsa.rerank.outputs import Outputs, write
+from gcsa.rerankers.similarity import FromDescriptors
+from gcsa.scene import Scene
+from gcsa.search import own_rows
+
+CANDIDATES, NUM = 100, 20
+
+# Images, their matrices if given, the first round -> re-ranked lists.
+Apply = Callable[[Scene, Matrices | None, Candidates], Candidates]
+
+
+@dataclass(frozen=True, eq=False)
+class Reranked:
+    """The images, the first round and the re-ranked lists, row by row of ``scene.queries``."""
+
+    scene: Scene
+    first: Candidates
+    ranking: Candidates
+
+
+def rerank(
+    inputs: Inputs,
+    outputs: Outputs | None = None,
+    method: str | None = None,
+    checkpoint: str | None = None,
+    settings: Sequence[str] = (),
+    candidates: int | None = None,
+    num: int = NUM,
+    device: str = "auto",
+) -> Reranked:
+    """Re-rank the first candidates of every query, by a method or by a checkpoint.
+
+    method: of :data:`gcsa.rerankers.RERANKERS`, with parameters ``settings``, "k=10". checkpoint:
+    a file, with ``settings`` like "fov.radius=30" over what it was trained with. candidates: how
+    many are re-ranked; None takes as many as the checkpoint does, else 100. num: database images
+    of each query that are written.
+    """
+    for option, value in (("--candidates", candidates), ("--num", num)):
+        if value is not None and value < 1:
+            raise InputError(f"{option}: {value} is less than 1")
+    place = pick_device(device)
+    if method is not None and checkpoint is None:
+        depth, apply = _by_method(method, settings, candidates, place)
+    elif checkpoint is not None and method is None:
+        depth, apply = _by_checkpoint(checkpoint, settings, candidates, place)
+    else:
+        raise InputError("expected either --method or --checkpoint")
+    scene, matrices = read(inputs)
+    first = _first_round(scene, matrices, max(depth, num), place)
+    ranking = apply(scene, matrices, first)
+    if outputs is not None:
+        write(outputs, scene, first, ranking, num)
+    return Reranked(scene, first, ranking)
+
+
+def method_settings(name: str, entries: Sequence[str]) -> Any:
+    """The config of a re-ranker with "parameter=value" strings over its defaults."""
+    config = rerankers.method(name).config
+    known = [f.name for f in fields(config)]
+    for entry in entries:
+        key, equals, _ = entry.partition("=")
+        if not equals:
+            raise InputError(f"'{entry}': expected parameter=value")
+        if key not in known:
+            raise InputError(f"{name}: no parameter '{key}'{nearest(key, known)}")
+    try:
+        changes = OmegaConf.from_dotlist(list(entries))
+        return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), changes))
+    except OmegaConfBaseException as error:
+        raise InputError(f"{name}.{error.full_key}: {str(error).splitlines()[0]}") from error
+    except YAMLError as error:
+        raise InputError(f"{name}: a value in '{' '.join(entries)}' is not YAML") from error
+
+
+def _by_method(
+    name: str, entries: Sequence[str], candidates: int | None, device: torch.device
+) -> tuple[int, Apply]:
+    config = method_settings(name, entries)
+    config.K = config.K or candidates or CANDIDATES
+
+    def apply(scene: Scene, matrices: Matrices | None, first: Candidates) -> Candidates:
+        similarity = (
+            FromDescriptors(scene, device) if matrices is None else matrices.similarity(device)
+        )
+        return rerankers.method(name).rerank(similarity, first, config)
+
+    return max(config.K, candidates or 0), apply
+
+
+def _by_checkpoint(
+    file: str, overrides: Sequence[str], candidates: int | None, device: torch.device
+) -> tuple[int, Apply]:
+    config = load_config(None, overrides)
+    model, kinds = load_checkpoint(file, device, config.model)
+    config = as_trained(config, file, overrides)
+    model.K = candidates or model.K
+
+    def apply(scene: Scene, matrices: Matrices | None, first: Candidates) -> Candidates:
+        if matrices is not None:
+            raise InputError("--checkpoint: a network reads descriptors, matrices do not do")
+        side = SideInformation(scene, kinds, config.fov)
+        return refine(model, scene, first, side, config.data.batch_size, config.data.num_workers)
+
+    return max(model.K, model.L), apply
+
+
+def _first_round(
+    scene: Scene, matrices: Matrices | None, num: int, device: torch.device
+) -> Candidates:
+    if matrices is None:
+        return retrieve(scene, num, device)
+    return matrices.best(num, own_rows(scene), device)
