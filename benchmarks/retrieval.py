@@ -7,6 +7,7 @@ half-precision descriptors, looking for the best) should hide behind that.
 from __future__ import annotations
 
 import argparse
+import functools
 import importlib.util
 
 import numpy as np
@@ -51,6 +52,7 @@ def main() -> None:
     parser.add_argument("--num", type=int, default=319, help="candidates of a query")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--search", default="fp32", help="auto, fp32, half or faiss")
     parser.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs")
     args = parser.parse_args()
     if args.quick:
@@ -63,7 +65,8 @@ def main() -> None:
     rows = []
     for length in (512, 4096):
         scene = make_scene(args.queries, args.database, length)
-        searches = {"gcsa": lambda s=scene: retrieve(s, args.num, args.device)}
+        own = functools.partial(retrieve, scene, args.num, args.device, args.search)
+        searches = {f"gcsa, {args.search}": own}
         if importlib.util.find_spec("faiss"):
             searches["faiss IndexFlatIP"] = with_faiss(scene, args.num)
         operations = 2 * args.queries * args.database * length

@@ -164,7 +164,7 @@ def run(args: argparse.Namespace, root: Path) -> list[list[str]]:
     config = load_config("configs/msls_train.yaml", [
         f"model.input_dim={args.length}", "train.checkpoint=null", "train.init_proj=pca",
         "train.projection=shared", f"train.refresh={steps}", "data.num_workers=2",
-        "train.device=cpu"])  # fmt: skip
+        "train.device=cpu", *args.overrides])  # fmt: skip
     trainer = Trainer(config, scenes, torch.device("cpu"))
     clock.skip()
     order = trainer.sampler.epoch(np.random.default_rng(0))[: 32 * steps]
@@ -185,10 +185,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--memory", type=float, default=1.0, help="data.memory, in gigabytes")
     parser.add_argument("--quick", action="store_true", help="a few seconds, to see that it runs")
+    parser.set_defaults(overrides=[])
     args = parser.parse_args()
     if args.quick:
         args.database, args.queries, args.length = 22 * 800, 22 * 300, 512
         args.searched, args.steps = 64, 1
+        args.overrides = ["model.K=60", "model.L=30"]
     RESIDENT.limit = int(args.memory * 1e9)
     with tempfile.TemporaryDirectory() as folder:
         rows = run(args, Path(folder))

@@ -95,7 +95,8 @@ def main() -> None:
     args = parser.parse_intermixed_args()
     if args.quick:
         args.database, args.steps = 2000, 1
-        args.overrides = ["model.input_dim=256", "model.proj_dim=64", *args.overrides]
+        small = ["model.input_dim=256", "model.proj_dim=64", "model.K=60", "model.L=30"]
+        args.overrides = [*small, *args.overrides]
     torch.set_num_threads(1)
     length = load_config(None, args.overrides).model.input_dim
     # As many queries for a database image as MSLS's training cities have: how often images recur

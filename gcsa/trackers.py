@@ -1,0 +1,116 @@
+"""Rows and pictures of a run for Weights & Biases and TensorBoard, where they are asked for.
+
+Neither is imported otherwise, and neither is needed to install the package.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from gcsa import distributed
+from gcsa.candidates import Candidates
+from gcsa.config import Config, as_dict
+from gcsa.errors import InputError
+from gcsa.pictures import image_path, top
+from gcsa.prepare import JudgedScene
+from gcsa.run import Run
+
+EXAMPLES = 4  # queries whose strips are shown
+
+
+class Trackers:
+    """Whatever takes the rows and pictures of a run; nothing where none was asked for."""
+
+    def __init__(self) -> None:
+        self._rows: list[Callable[[dict[str, Any]], None]] = []
+        self._pictures: list[Callable[[str, Any, int], None]] = []
+
+    def row(self, row: dict[str, Any]) -> None:
+        """A row of metrics.csv; what is None is left out."""
+        known = {name: value for name, value in row.items() if value is not None}
+        for take in self._rows:
+            take(known)
+
+    def examples(
+        self,
+        config: Config,
+        scenes: Sequence[JudgedScene],
+        rankings: Sequence[Candidates],
+        epoch: int,
+    ) -> None:
+        """Strips of a few validation queries before and after, where their images are on disk."""
+        if not self._pictures:
+            return
+        for name, figure in _strips(config, scenes, rankings):
+            for take in self._pictures:
+                take(name, figure, epoch)
+
+    def add_wandb(self, stack: ExitStack, run: Run, project: str) -> None:
+        wandb = _package("wandb", "--wandb_project")
+        settings = {"project": project, "name": run.folder.name, "config": as_dict(run.config)}
+        tracked = stack.enter_context(wandb.init(dir=run.folder, **settings))
+        self._rows.append(tracked.log)
+
+        def show(name: str, figure: Any, epoch: int) -> None:
+            with io.BytesIO() as buffer:  # wandb takes figures of pyplot only, but any image
+                figure.savefig(buffer, format="png")
+                tracked.log({name: wandb.Image(Image.open(buffer))})
+
+        self._pictures.append(show)
+
+    def add_tensorboard(self, stack: ExitStack, run: Run) -> None:
+        _package("tensorboard", "--tensorboard")
+        board = importlib.import_module("torch.utils.tensorboard")
+        writer = stack.enter_context(board.SummaryWriter(str(run.folder / "tensorboard")))
+
+        def take(row: dict[str, Any]) -> None:
+            for name, value in row.items():
+                if name != "epoch":
+                    writer.add_scalar(name, value, row["epoch"])
+
+        self._rows.append(take)
+        self._pictures.append(writer.add_figure)
+
+
+@contextmanager
+def trackers(run: Run, wandb_project: str | None, tensorboard: bool) -> Iterator[Trackers]:
+    """The trackers that a run was started with; of several processes the first alone tracks."""
+    with ExitStack() as stack:
+        result = Trackers()
+        if distributed.rank() == 0:
+            if wandb_project is not None:
+                result.add_wandb(stack, run, wandb_project)
+            if tensorboard:
+                result.add_tensorboard(stack, run)
+        yield result
+
+
+def _package(name: str, option: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise InputError(f"{option}: {name} is not installed (pip install {name})") from error
+
+
+def _strips(
+    config: Config, scenes: Sequence[JudgedScene], rankings: Sequence[Candidates]
+) -> Iterator[tuple[str, Any]]:
+    """(name, figure) of the first queries with a relevant image, of the first scene."""
+    plots = importlib.import_module("gcsa.plots")
+    ranked, ranking = scenes[0], rankings[0]
+    scene, rule = ranked.scene, config.data.val_labels
+    if not image_path(config.data, scene.name, str(scene.queries.names[0])).is_file():
+        return
+    before = top(scene, ranked.truth, ranked.candidates, rule, config.fov)
+    after = top(scene, ranked.truth, ranking, rule, config.fov)
+    shown = np.flatnonzero(before.relevant.any(axis=1))[:EXAMPLES]
+    for query in shown.tolist():
+        tops = {"first round": before, "re-ranked": after}
+        yield f"example {query}", plots.ranking_strip(config.data, scene, query, tops)
