@@ -1,8 +1,9 @@
-"""Checkpoints: the published file format, read strictly and written whole.
+"""Checkpoints: the published file formats, read strictly and written whole.
 
-The file is a torch archive of one dict with the constructor's arguments, "affinity" (the list of
-kinds) and "model" (the state dict), just those keys, so that whatever reads the published format
-reads ours. Our own settings travel beside the dict, as a JSON record in the same zip archive.
+The file is a torch archive of one dict. GCSA's has the constructor's arguments, "affinity" (the
+list of kinds) and "model" (the state dict), just those keys, so that whatever reads the published
+format reads ours. CSA's has "state_dict", by which it is known, see :mod:`gcsa.csa.state`. Our own
+settings travel beside the dict, as a JSON record in the same zip archive.
 """
 
 from __future__ import annotations
@@ -19,9 +20,13 @@ import torch
 from torch import Tensor
 
 from gcsa.affinity import check_kinds, width
+from gcsa.csa.model import CSA
+from gcsa.csa.state import arguments_of, content_of, state_of
 from gcsa.errors import InputError, MissingFileError
 from gcsa.files import replacing
-from gcsa.model import GCSA
+from gcsa.model import GCSA, ModelConfig
+
+Model = GCSA | CSA
 
 ARGUMENTS = (
     "input_dim proj_dim output_dim K L num_layers num_heads aff_dim input_dropout_p attn_dropout_p"
@@ -32,18 +37,21 @@ SETTINGS_RECORD = "archive/gcsa.json"
 
 def save_checkpoint(
     path: str | os.PathLike,
-    model: GCSA,
+    model: Model,
     kinds: Sequence[str],
     settings: dict[str, Any] | None = None,
 ) -> None:
-    """Write a model and its kinds of side information in the published format, all or nothing.
+    """Write a model and its kinds of side information in its published format, all or nothing.
 
     settings: anything that JSON holds (the run's config, its epoch, ...), see
     :func:`read_settings`.
     """
-    content = {name: getattr(model, name) for name in ARGUMENTS}
-    content["affinity"] = list(kinds)
-    content["model"] = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+    if isinstance(model, CSA):
+        content = content_of(model, (settings or {}).get("epoch", 0))
+    else:
+        content = {name: getattr(model, name) for name in ARGUMENTS}
+        content["affinity"] = list(kinds)
+        content["model"] = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
     with replacing(path) as temporary:
         with open(temporary, "wb") as file:
             torch.save(content, file)
@@ -53,13 +61,31 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: str | os.PathLike, device: torch.device | str = "cpu"
-) -> tuple[GCSA, list[str]]:
+    path: str | os.PathLike,
+    device: torch.device | str = "cpu",
+    sizes: ModelConfig | None = None,
+) -> tuple[Model, list[str]]:
     """The model of a checkpoint, on ``device`` and in evaluation mode, and its kinds.
 
+    sizes: what a file of CSA's published code does not tell, see
+    :func:`gcsa.csa.state.arguments_of`; other files bring all of their own.
     Raises InputError where the file is not such a checkpoint, naming the keys or tensors.
     """
     content = _read(path)
+    if _is_csa(content):
+        model, kinds = CSA(**arguments_of(content, path, sizes)), []
+    else:
+        model, kinds = _empty_gcsa(content, path)
+    state = _state_of(content)
+    problems = _misfits(state, model.state_dict())
+    if problems:
+        raise InputError(f"{path}: does not fit its own sizes: {'; '.join(problems)}")
+    model.load_state_dict(state)
+    return model.to(device).eval(), kinds
+
+
+def _empty_gcsa(content: dict[str, Any], path: str | os.PathLike) -> tuple[GCSA, list[str]]:
+    """A model of the sizes of a checkpoint of GCSA, its weights random, and its kinds."""
     missing = [key for key in (*ARGUMENTS, "affinity") if key not in content]
     if missing:
         raise InputError(f"{path}: not a checkpoint of GCSA, it lacks {', '.join(missing)}")
@@ -67,11 +93,7 @@ def load_checkpoint(
     check_kinds(kinds)
     model = GCSA(**{name: content[name] for name in ARGUMENTS})
     _check_columns(path, model, kinds)
-    problems = _misfits(content["model"], model.state_dict())
-    if problems:
-        raise InputError(f"{path}: does not fit its own sizes: {'; '.join(problems)}")
-    model.load_state_dict(content["model"])
-    return model.to(device).eval(), kinds
+    return model, kinds
 
 
 def read_settings(path: str | os.PathLike) -> dict[str, Any] | None:
@@ -84,14 +106,14 @@ def read_settings(path: str | os.PathLike) -> dict[str, Any] | None:
         return json.loads(archive.read(SETTINGS_RECORD))
 
 
-def load_pretrained(model: GCSA, path: str | os.PathLike) -> list[str]:
+def load_pretrained(model: Model, path: str | os.PathLike) -> list[str]:
     """Start ``model`` from the tensors of another checkpoint; returns the names of those taken.
 
     A pre-trained projection goes into a bigger model so: every tensor of the file must have its
     place in the model, with the same shape; whatever else the model has keeps its values. Raises
     InputError that names each tensor without a place.
     """
-    state = _read(path)["model"]
+    state = _state_of(_read(path))
     if not state:
         raise InputError(f"{path}: holds no tensors, there is nothing to start from")
     own = model.state_dict()
@@ -112,9 +134,22 @@ def _read(path: str | os.PathLike) -> dict[str, Any]:
         reason = str(error).strip().splitlines()
         detail = f" ({reason[0]})" if reason else ""
         raise InputError(f"{path}: not a readable checkpoint{detail}") from error
-    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
-        raise InputError(f"{path}: not a checkpoint of GCSA, it has no state dict 'model'")
+    if not isinstance(content, dict) or not any(
+        isinstance(content.get(key), dict) for key in ("model", "state_dict")
+    ):
+        raise InputError(
+            f"{path}: not a checkpoint of GCSA, it has no state dict 'model' (of CSA: 'state_dict')"
+        )
     return content
+
+
+def _state_of(content: dict[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint of either system."""
+    return state_of(content) if _is_csa(content) else content["model"]
+
+
+def _is_csa(content: dict[str, Any]) -> bool:
+    return not isinstance(content.get("model"), dict)
 
 
 def _misfits(state: dict[str, Tensor], own: dict[str, Tensor]) -> list[str]:

@@ -18,15 +18,20 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gcsa.candidates import CHOICES as SEARCHES
+from gcsa.csa.model import CSAConfig
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
 from gcsa.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.lamar.scene import HEADING_CONVENTIONS
 from gcsa.losses import LossConfig, check_loss
+from gcsa.mining import MiningConfig
 from gcsa.model import ModelConfig
 from gcsa.readers import DataConfig
 from gcsa.truth import RULES
 
+SYSTEMS = ("gcsa", "csa")
+OPTIMIZERS = ("adam", "sgd")
+SCHEDULES = ("step", "cosine")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 INITIALISATIONS = ("random", "pca")
 PROJECTIONS = ("per-candidate", "shared")
@@ -36,10 +41,17 @@ PROJECTIONS = ("per-candidate", "shared")
 class TrainConfig:
     """Section ``train``: how the network is trained, and on what."""
 
-    learning_rate: float = 1e-4  # of Adam
-    weight_decay: float = 0.0  # of Adam
-    lr_step: int = 1  # epochs between two decays of the learning rate
-    lr_gamma: float = 0.9  # factor of a decay
+    system: str = "gcsa"  # which network: gcsa | csa; its sizes: sections model and csa
+    optimizer: str = "adam"  # adam | sgd
+    learning_rate: float = 1e-4  # schedule step: at the start; cosine: the highest
+    weight_decay: float = 0.0  # adam: of all that is trained; sgd: but biases and norms
+    momentum: float = 0.9  # of sgd
+    schedule: str = "step"  # of the learning rate: step | cosine, which changes it at every step
+    lr_step: int = 1  # schedule step: epochs between two decays of the learning rate
+    lr_gamma: float = 0.9  # schedule step: factor of a decay
+    warmup_epochs: int = 0  # schedule cosine: epochs of rising before it falls to 0
+    warmup_lr: float = 0.0  # schedule cosine: where the rising begins
+    clip_norm: float = 0.0  # the gradient of a step is cut to this length; 0: never
     num_epochs: int = 10  # passes over the training queries
     freeze_input_proj: bool = False  # train everything but the projection
     checkpoint: str | None = None  # start from this file: the pre-trained projection
@@ -48,6 +60,8 @@ class TrainConfig:
     refresh: int = 50  # shared, frozen projection: steps until its dropout is drawn anew
     nearby: int = 1  # training queries drawn in groups of so many near each other
     loss: str = "ap"  # ap | dir-ap | tie-aware-ap | contrastive | sare; parameters: section loss
+    mining: bool = False  # stage 1: each query with one positive and its hardest negatives alone
+    remine: int = 1000  # mining: queries until descriptors are compared anew
     own_positive: bool = True  # the query counts as a positive of its own (published)
     skip_empty: bool = False  # leave queries without a relevant candidate out
     keep_best: bool = False  # also keep checkpoint_best.pth.tar, by validation mAP@10
@@ -64,7 +78,9 @@ class Config:
     data: DataConfig = field(default_factory=DataConfig)
     fov: FovConfig = field(default_factory=FovConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
+    csa: CSAConfig = field(default_factory=CSAConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    mining: MiningConfig = field(default_factory=MiningConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -85,6 +101,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     _check_choices(result)
     _check_bounds(result)
     check_loss(result.train.loss, result.loss, result.train.own_positive)
+    _check_system(result)
     return result
 
 
@@ -138,6 +155,9 @@ def _check_choices(config: Config) -> None:
         "data.heading_convention": (config.data.heading_convention, HEADING_CONVENTIONS),
         "data.search": (config.data.search, SEARCHES),
         "fov.cutoff": (config.fov.cutoff, CUTOFFS),
+        "train.system": (config.train.system, SYSTEMS),
+        "train.optimizer": (config.train.optimizer, OPTIMIZERS),
+        "train.schedule": (config.train.schedule, SCHEDULES),
         "train.precision": (config.train.precision, PRECISIONS),
         "train.init_proj": (config.train.init_proj, INITIALISATIONS),
         "train.projection": (config.train.projection, PROJECTIONS),
@@ -150,6 +170,7 @@ def _check_choices(config: Config) -> None:
 def _check_bounds(config: Config) -> None:
     """Numbers that cannot be any number; the sizes of the network are the model's own check."""
     least = {
+        "model.K": (config.model.K, 1),
         "data.batch_size": (config.data.batch_size, 1),
         "data.num_workers": (config.data.num_workers, 0),
         "train.num_epochs": (config.train.num_epochs, 0),
@@ -159,6 +180,12 @@ def _check_bounds(config: Config) -> None:
         "train.lr_step": (config.train.lr_step, 1),
         "train.learning_rate": (config.train.learning_rate, 0),
         "train.weight_decay": (config.train.weight_decay, 0),
+        "train.warmup_epochs": (config.train.warmup_epochs, 0),
+        "train.warmup_lr": (config.train.warmup_lr, 0),
+        "train.clip_norm": (config.train.clip_norm, 0),
+        "train.remine": (config.train.remine, 1),
+        "csa.mlp_ratio": (config.csa.mlp_ratio, 1),
+        "csa.reconstruction": (config.csa.reconstruction, 0),
         "train.seed": (config.train.seed, 0),
     }
     for key, (value, minimum) in least.items():
@@ -168,6 +195,9 @@ def _check_bounds(config: Config) -> None:
         "data.radio_dropout": config.data.radio_dropout,
         "model.input_dropout": config.model.input_dropout,
         "model.attn_dropout": config.model.attn_dropout,
+        "csa.dropout": config.csa.dropout,
+        "csa.path_dropout": config.csa.path_dropout,
+        "train.momentum": config.train.momentum,
     }
     for key, value in shares.items():
         if not 0 <= value < 1:
@@ -176,3 +206,24 @@ def _check_bounds(config: Config) -> None:
         overlap_with(np.zeros(2), 0.0, np.empty((0, 2)), np.empty(0), **config.fov.kwargs())
     except ValueError as error:
         raise InputError(f"fov: {error}") from error
+
+
+def _check_system(config: Config) -> None:
+    """Settings that the network, or the stage that it is trained in, has no use for."""
+    model, train = config.model, config.train
+    unused = {
+        "model.affinity": model.affinity,
+        "train.init_proj": train.init_proj != "random",
+        "train.freeze_input_proj": train.freeze_input_proj,
+        "train.mining": train.mining,
+    }
+    wrong = [key for key, given in unused.items() if given]
+    if train.system == "csa" and wrong:
+        raise InputError(f"{wrong[0]}: CSA has no projection and reads no side information")
+    if train.mining and model.num_layers > 0:
+        raise InputError("train.mining: tuples train the projection alone (model.num_layers=0)")
+    if train.mining and model.K < 1 + config.mining.negatives:
+        raise InputError(
+            f"model.K: {model.K} is less than the {1 + config.mining.negatives} images of a mined "
+            "tuple without the query (1 + mining.negatives)"
+        )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.nn import functional
 
 
 def dropout(x: Tensor, p: float, training: bool) -> Tensor:
@@ -20,7 +20,7 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
     if not training or p == 0:
         return x
     if x.device.type != "cpu":
-        return F.dropout(x, p)
+        return functional.dropout(x, p)
     return x * _mask(x.shape, p).to(x.dtype)
 
 

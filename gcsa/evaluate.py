@@ -1,6 +1,8 @@
-"""Recall@k and mAP@k of first-round retrieval or of a checkpoint, on any data set and split.
+"""What first-round retrieval or a checkpoint finds, on any data set and split.
 
-A checkpoint brings its own K, L and kinds of side information. One that carries settings of ours
+The figures are recall@k and mAP@k, or those of the data set's own protocols. A checkpoint brings
+its own K, L and kinds of side information; ``model.K=...`` on the command line has it re-rank
+another number of candidates than it was trained with. One that carries settings of ours
 is scored with the field of view and the heading convention it was trained with; one of the
 published code with the published behaviours. What the command line says of them goes before both.
 """
@@ -12,6 +14,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,20 +22,24 @@ import torch
 
 from gcsa import metrics
 from gcsa.candidates import Candidates
-from gcsa.checkpoint import load_checkpoint, read_settings
+from gcsa.checkpoint import Model, load_checkpoint, read_settings
 from gcsa.config import Config, load_config
 from gcsa.errors import InputError, run_program
 from gcsa.files import write_text
 from gcsa.fov import FovConfig
-from gcsa.model import GCSA
 from gcsa.prepare import JudgedScene, prepare
 from gcsa.readers import DataConfig, reader
 from gcsa.refine import refine
+from gcsa.revisited import figures
+from gcsa.revisited.truth import ListedTruth
 from gcsa.truth import labels, num_relevant
 
 logger = logging.getLogger(__name__)
 
 Report = dict[str, Any]
+# Of a scene: which of the best images are relevant (Q, 20), how many are in all (Q,), the size of
+# the database.
+Judgement = tuple[np.ndarray, np.ndarray, int]
 
 
 def evaluate(
@@ -48,8 +55,10 @@ def evaluate(
     device = pick_device(config.train.device)
     model, kinds, depth = None, [], max(metrics.KS)
     if checkpoint is not None:
-        model, kinds = load_checkpoint(checkpoint, device)
+        model, kinds = load_checkpoint(checkpoint, device, config.model)
         config = as_trained(config, checkpoint, overrides)
+        if "model.K" in _keys(overrides):
+            model.K = config.model.K
         depth = max(depth, model.K, model.L)
     scenes = prepare(config.data, config.fov, kinds, split, depth, device)
     return report(config, split, scenes, rerank(model, scenes, config.data))
@@ -66,8 +75,9 @@ def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
         fov, convention = replace(config.fov, cutoff="published"), "published"
     else:
         fov = FovConfig(**settings["config"]["fov"])
-        convention = settings["config"]["data"]["heading_convention"]
-    asked = {o.split("=")[0] for o in overrides}
+        # Checkpoints of before the setting existed were trained the correct way.
+        convention = settings["config"]["data"].get("heading_convention", "correct")
+    asked = _keys(overrides)
     kept = {f.name for f in fields(FovConfig) if f"fov.{f.name}" in asked}
     fov = replace(fov, **{name: getattr(config.fov, name) for name in kept})
     if "data.heading_convention" in asked:
@@ -75,7 +85,13 @@ def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
     return replace(config, fov=fov, data=replace(config.data, heading_convention=convention))
 
 
-def rerank(model: GCSA | None, scenes: Sequence[JudgedScene], data: DataConfig) -> list[Candidates]:
+def _keys(overrides: Sequence[str]) -> set[str]:
+    return {override.split("=")[0] for override in overrides}
+
+
+def rerank(
+    model: Model | None, scenes: Sequence[JudgedScene], data: DataConfig
+) -> list[Candidates]:
     """The ranked lists of each scene: the model's, or without one the first-round ones."""
     if model is None:
         return [s.candidates for s in scenes]
@@ -91,43 +107,53 @@ def report(
 ) -> Report:
     """{"protocol", "counts", "metrics", "scenes": {name: {"counts", "metrics"}}} of ranked lists.
 
-    Metrics are over all queries together that have a relevant image, shares in [0, 1].
+    Metrics are over all queries together that have a relevant image, shares in [0, 1]: recall@k
+    and mAP@k, or what the protocols of the data set say.
     """
-    rule, parts = config.data.val_labels, {}
+    source, parts = reader(config.data), {}
     for ranked, ranking in zip(scenes, rankings, strict=True):
-        scene, truth = ranked.scene, ranked.truth
-        if truth is None:
+        if ranked.truth is None:
             raise InputError(
-                f"{scene.name}: the true positions of its queries are not on disk, "
+                f"{ranked.scene.name}: the true positions of its queries are not on disk, "
                 "nothing to measure against"
             )
-        best = ranking.indices[:, : max(metrics.KS)]
-        parts[scene.name] = (
-            labels(rule, scene, truth, best, config.fov),
-            num_relevant(rule, scene, truth, config.fov),
-            len(scene.database),
-        )
-    relevant, numbers, sizes = zip(*parts.values(), strict=True)
-    total = _summary(np.concatenate(relevant), np.concatenate(numbers), sum(sizes))
+        if isinstance(ranked.truth, ListedTruth):
+            parts[ranked.scene.name] = ranking.indices, ranked.truth
+        else:
+            parts[ranked.scene.name] = _judged(config, ranked, ranking)
+    summary = partial(figures.summary, source.protocols) if source.protocols else _summary
     return {
-        "protocol": reader(config.data).protocol(config.data, split),
-        **total,
-        "scenes": {name: _summary(*part) for name, part in parts.items()},
+        "protocol": source.protocol(config.data, split),
+        **summary(list(parts.values())),
+        "scenes": {name: summary([part]) for name, part in parts.items()},
     }
 
 
-def _summary(relevant: np.ndarray, numbers: np.ndarray, database: int) -> Report:
+def _judged(config: Config, ranked: JudgedScene, ranking: Candidates) -> Judgement:
+    """A scene's lists by the rule of the settings."""
+    rule, scene, truth = config.data.val_labels, ranked.scene, ranked.truth
+    best = ranking.indices[:, : max(metrics.KS)]
+    return (
+        labels(rule, scene, truth, best, config.fov),
+        num_relevant(rule, scene, truth, config.fov),
+        len(scene.database),
+    )
+
+
+def _summary(parts: Sequence[Judgement]) -> Report:
+    relevant, numbers, sizes = zip(*parts, strict=True)
+    numbers = np.concatenate(numbers)
     counts = {
         "queries": len(numbers),
         "with_positives": int((numbers > 0).sum()),
-        "database": database,
+        "database": sum(sizes),
     }
-    return {"counts": counts, "metrics": metrics.evaluate(relevant, numbers)}
+    return {"counts": counts, "metrics": metrics.evaluate(np.concatenate(relevant), numbers)}
 
 
 def table(rows: dict[str, Report]) -> str:
     """Reports as an aligned table, metrics in percent, with the counts behind."""
-    names = [f"{m}@{k}" for m in ("recall", "mAP") for k in metrics.KS]
+    names = list(next(iter(rows.values()))["metrics"])
     head = ["", *(n.replace("recall", "R") for n in names), "queries", "database"]
     lines = [head]
     for label, part in rows.items():
@@ -145,7 +171,7 @@ def table(rows: dict[str, Report]) -> str:
 def show(result: Report) -> str:
     """A report as text: the protocol, then a table by scene and in total."""
     rows = {**result["scenes"], "total": result}
-    return f"{result['protocol']}\nqueries without a relevant image are left out\n\n{table(rows)}"
+    return f"{result['protocol']}\n\n{table(rows)}"
 
 
 def pick_device(name: str) -> torch.device:
@@ -163,7 +189,8 @@ def pick_device(name: str) -> torch.device:
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gcsa.evaluate",
-        description="Print recall@k and mAP@k by scene and in total, protocol and counts stated.",
+        description="Print recall@k and mAP@k, or the figures of the data set's own protocols, by "
+        "scene and in total, protocol and counts stated.",
         epilog="Example: python -m gcsa.evaluate --conf configs/msls_train.yaml "
         "--checkpoint checkpoints/msls.pth.tar data.root=/data/datasets",
     )

@@ -13,9 +13,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
+from gcsa.attention import attend
 from gcsa.dropout import dropout
 from gcsa.errors import InputError
 
@@ -51,15 +52,10 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, keep: Tensor | None) -> Tensor:
         """x: (B, T, D'); keep: (B, T) bool, False for rows that none may attend to."""
         B, T, D = x.shape
-        heads = F.linear(x, self.in_proj_weight, self.in_proj_bias)  # (B, T, 3 D')
+        heads = functional.linear(x, self.in_proj_weight, self.in_proj_bias)  # (B, T, 3 D')
         heads = heads.view(B, T, 3, self.num_heads, D // self.num_heads)
         q, k, v = heads.permute(2, 0, 3, 1, 4)  # each (B, heads, T, D' / heads)
-        mask = None if keep is None else keep[:, None, None, :]
-        dropout_p = self.dropout_p if self.training else 0.0
-        if dropout_p > 0 and x.device.type == "cpu":
-            mixed = _attend(q, k, v, mask, dropout_p)
-        else:
-            mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout_p)
+        mixed = attend(q, k, v, keep, self.dropout_p if self.training else 0.0)
         return self.out_proj(mixed.transpose(1, 2).reshape(B, T, D))
 
 
@@ -139,7 +135,7 @@ class GCSA(nn.Module):
     def project(self, desc: Tensor) -> Tensor:
         """Descriptors (..., D0) -> (..., D), after dropout, of unit length."""
         desc = dropout(desc, self.input_dropout_p, self.training)
-        return F.normalize(self.input_proj(desc), dim=-1)
+        return functional.normalize(self.input_proj(desc), dim=-1)
 
     def refine(
         self, projected: Tensor, columns: Tensor | None = None, valid: Tensor | None = None
@@ -151,7 +147,7 @@ class GCSA(nn.Module):
         affinity = projected[:, : 1 + K] @ projected[:, : 1 + L].transpose(1, 2)  # (B, 1+K, 1+L)
         keep = None
         if valid is not None:
-            seen = F.pad(valid, (1, 0), value=True)  # (B, 1+N), the query is always there
+            seen = functional.pad(valid, (1, 0), value=True)  # (B, 1+N), the query is always there
             affinity = affinity * seen[:, None, : 1 + L]
             keep = seen[:, : 1 + K]
         if columns is not None:
@@ -159,7 +155,7 @@ class GCSA(nn.Module):
         x = self.affinity_proj(affinity)  # (B, 1+K, D')
         for layer in self.layers:
             x = layer(x, keep)
-        return F.normalize(x, dim=-1)
+        return functional.normalize(x, dim=-1)
 
     def columns_of(self, affinities: list[Tensor]) -> Tensor:
         """Cut the columns (B, 1+K, C) out of whole affinity matrices; see :meth:`forward`."""
@@ -169,7 +165,7 @@ class GCSA(nn.Module):
             if matrix.shape[1] == 1 + N:
                 blocks.append(matrix[:, : 1 + self.K, : 1 + self.L])
             else:  # without the query, whose row is zeros
-                blocks.append(F.pad(matrix[:, : self.K, : self.L], (0, 0, 1, 0)))
+                blocks.append(functional.pad(matrix[:, : self.K, : self.L], (0, 0, 1, 0)))
         return torch.cat(blocks, dim=-1)
 
 
@@ -177,14 +173,6 @@ def scores(refined: Tensor) -> Tensor:
     """Cosine of the query's row with every row, itself first: (B, 1+K, D') -> (B, 1+K) float32."""
     refined = refined.float()
     return (refined @ refined[:, 0, :, None]).squeeze(-1)
-
-
-def _attend(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None, dropout_p: float) -> Tensor:
-    """What torch's scaled_dot_product_attention does, with a dropout that is fast on a CPU."""
-    logits = (q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)
-    if mask is not None:
-        logits = logits.masked_fill(~mask, -torch.inf)
-    return dropout(logits.softmax(-1), dropout_p, training=True).to(v.dtype) @ v
 
 
 def _linear(inputs: int, outputs: int) -> nn.Module:

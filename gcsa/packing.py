@@ -56,7 +56,9 @@ def _pack_array(file: h5py.File, names: list[str], path: Path, source: Path) -> 
     reader = _Rows(file, source, names[0])
     shape = (len(names), reader.length)
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-    with tqdm(total=len(names), desc=f"packing {source.name}", unit="image", leave=False) as bar:
+    with tqdm(
+        total=len(names), desc=f"packing {source.name}", unit="image", leave=False, disable=None
+    ) as bar:
         for start in range(0, len(names), PACK_CHUNK):
             chunk = names[start : start + PACK_CHUNK]
             block = array[start : start + len(chunk)]

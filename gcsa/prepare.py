@@ -16,6 +16,7 @@ from gcsa.candidates import retrieve
 from gcsa.descriptors import RESIDENT
 from gcsa.fov import FovConfig
 from gcsa.readers import DataConfig, reader, scene_names
+from gcsa.revisited.truth import ListedTruth
 from gcsa.truth import Truth, check_depth, labels
 
 logger = logging.getLogger(__name__)
@@ -25,10 +26,10 @@ logger = logging.getLogger(__name__)
 class JudgedScene(RankedScene):
     """A ranked scene and what the benchmark knows of it; truth is None where it is not published.
 
-    labels: None without truth.
+    labels: None without truth, and where truth is lists, which are for evaluation alone.
     """
 
-    truth: Truth | None = None
+    truth: Truth | ListedTruth | None = None
 
 
 def prepare(
@@ -39,22 +40,28 @@ def prepare(
     num: int,
     device: torch.device | str = "cpu",
 ) -> list[JudgedScene]:
-    """Read every scene of a split and retrieve ``num`` candidates for each of its queries."""
+    """Read every scene of a split and retrieve ``num`` candidates for each of its queries.
+
+    Where truth is lists the whole database is ranked, as their protocols ask for.
+    """
     check_kinds(kinds)
     RESIDENT.limit = int(data.memory * 1e9)
     names, read = scene_names(data, split), reader(data).read
     rule = data.train_labels if split == "train" else data.val_labels
     scenes = []
-    quiet = distributed.rank() > 0
+    quiet = distributed.rank() > 0 or None  # None: if there is no terminal
     for name in tqdm(names, desc=f"reading {split}", unit="scene", leave=False, disable=quiet):
         with distributed.first_alone():  # the first packs the descriptors, the others find them
             scene, truth = read(data, name, split)
-        candidates = retrieve(scene, num, device, data.search)
+        listed = isinstance(truth, ListedTruth)
+        depth = max(num, len(scene.database)) if listed else num
+        candidates = retrieve(scene, depth, device, data.search)
         if len(scene.database) < num:
             logger.info("%s: %d database images, lists padded", name, len(scene.database))
-        if truth is not None:
+        relevant = None
+        if truth is not None and not listed:
             check_depth(scene, truth, min(num, len(scene.database) - 1))
-        relevant = truth and labels(rule, scene, truth, candidates.indices, fov)
+            relevant = labels(rule, scene, truth, candidates.indices, fov)
         side = SideInformation(scene, kinds, fov)
         scenes.append(JudgedScene(scene, candidates, side, relevant, truth))
     return scenes

@@ -17,11 +17,10 @@ from typing import Any
 import torch
 
 from gcsa import distributed
-from gcsa.checkpoint import save_checkpoint
+from gcsa.checkpoint import Model, save_checkpoint
 from gcsa.config import Config, as_dict, load_config, save_config
 from gcsa.errors import InputError
 from gcsa.files import replacing
-from gcsa.model import GCSA
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ class Run:
         return len(self.rows) - 1
 
     def finish_epoch(
-        self, row: dict[str, Any], model: GCSA, training_state: dict[str, Any]
+        self, row: dict[str, Any], model: Model, training_state: dict[str, Any]
     ) -> None:
         """Keep an epoch: its checkpoint, its row of metrics.csv, and what resuming needs."""
         self.rows.append(row)
@@ -99,7 +98,7 @@ class Run:
         """The row of the epoch with the highest validation mAP@10, the first of equals."""
         return max(self.rows[1:], key=lambda row: row[SELECTED_BY])
 
-    def _save(self, model: GCSA, row: dict[str, Any], name: str) -> None:
+    def _save(self, model: Model, row: dict[str, Any], name: str) -> None:
         settings = {"config": as_dict(self.config), "epoch": row["epoch"], "metrics": row}
         save_checkpoint(self.folder / name, model, self.config.model.affinity, settings)
 
@@ -115,9 +114,14 @@ class Run:
     def _check_same_settings(self) -> None:
         path = self.folder / "config.yaml"
         if not path.is_file():
-            raise InputError(f"{self.folder}: nothing to resume, there is no config.yaml")
+            raise InputError(
+                f"{self.folder}: nothing to resume, there is no config.yaml (--name, data.outputs)"
+            )
         old, new = _flat(load_config(path)), _flat(self.config)
-        changed = [key for key in new if new[key] != old[key] and key not in FREE_SETTINGS]
+        free = set(FREE_SETTINGS)
+        if self.config.train.schedule == "cosine":  # its learning rates depend on the last epoch
+            free.remove("train.num_epochs")
+        changed = [key for key in new if new[key] != old[key] and key not in free]
         if changed:
             raise InputError(
                 f"{path}: cannot resume with other settings: "

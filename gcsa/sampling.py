@@ -15,12 +15,20 @@ class Sampler:
 
     scenes: with labels. K: candidates that are re-ranked. with_positives: queries with a relevant
     one among those only. nearby: queries are drawn in groups of so many that lie near each other,
-    whose lists have candidates in common; 1 draws each by itself.
+    whose lists have candidates in common; 1 draws each by itself. queries: the rows of the
+    training queries of each scene, where labels are not to decide.
     """
 
-    def __init__(self, scenes: Sequence[JudgedScene], K: int, with_positives: bool, nearby: int):
+    def __init__(
+        self,
+        scenes: Sequence[JudgedScene],
+        K: int,
+        with_positives: bool,
+        nearby: int,
+        queries: Sequence[np.ndarray] | None = None,
+    ):
         self.nearby = nearby
-        self._queries = [
+        self._queries = queries or [
             np.flatnonzero(s.labels[:, :K].any(axis=1))
             if with_positives
             else np.arange(len(s.labels))

@@ -1,4 +1,4 @@
-"""Train GCSA: stage 1 the projection alone (model.num_layers 0), stage 2 what follows it.
+"""Train GCSA: stage 1 the projection alone (model.num_layers 0), stage 2 what follows it; or CSA.
 
 Results without re-ranking come first; after each epoch the loss, validation metrics and a
 checkpoint. See :mod:`gcsa.run` for the files.
@@ -7,28 +7,31 @@ checkpoint. See :mod:`gcsa.run` for the files.
 from __future__ import annotations
 
 import argparse
-import importlib
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from gcsa import distributed
-from gcsa.config import Config, as_dict, load_config
-from gcsa.errors import InputError, MissingFileError, run_program
+from gcsa.config import Config, load_config
+from gcsa.errors import MissingFileError, run_program
 from gcsa.evaluate import pick_device, report, rerank, show
 from gcsa.metrics import KS
-from gcsa.model import GCSA
-from gcsa.prepare import JudgedScene, prepare
+from gcsa.prepare import prepare
 from gcsa.run import Run
+from gcsa.trackers import Trackers, trackers
 from gcsa.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
 
 def train(
-    config: Config, name: str, resume: bool = False, wandb_project: str | None = None
+    config: Config,
+    name: str,
+    resume: bool = False,
+    wandb_project: str | None = None,
+    tensorboard: bool = False,
 ) -> list[dict[str, Any]]:
     """Train a run to its last epoch and return the rows of its metrics.csv."""
     if config.train.checkpoint and not Path(config.train.checkpoint).is_file():
@@ -36,13 +39,11 @@ def train(
         raise MissingFileError(f"train.checkpoint: {config.train.checkpoint}: no such checkpoint")
     with distributed.processes():
         run = Run.start(config, name, resume)
-        with _log_file(run), _tracker(run, wandb_project) as track:
-            return _train(config, run, resume, track)
+        with _log_file(run), trackers(run, wandb_project, tensorboard) as tracked:
+            return _train(config, run, resume, tracked)
 
 
-def _train(
-    config: Config, run: Run, resume: bool, track: Callable[[dict[str, Any]], None]
-) -> list[dict[str, Any]]:
+def _train(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[dict[str, Any]]:
     """What :func:`train` does between opening the run's files and closing them."""
     device = pick_device(config.train.device)
     depth, kinds = max(config.model.K, config.model.L), config.model.affinity
@@ -53,21 +54,19 @@ def _train(
     if state is not None:
         trainer.load_state(state)
     else:
-        first = _validate(config, None, validation)
+        first = report(config, "val", validation, rerank(None, validation, config.data))
         logger.info("without re-ranking: %s\n", show(first))
-        track(_finish(run, trainer, {"epoch": 0, "loss": None, "learning_rate": None}, first))
+        row = {"epoch": 0, "loss": None, "learning_rate": None}
+        tracked.row(_finish(run, trainer, row, first))
     for epoch in range(run.epoch + 1, config.train.num_epochs + 1):
         row = {"epoch": epoch, "learning_rate": trainer.learning_rate}
         row["loss"] = trainer.epoch(epoch)
-        result = _validate(config, trainer.model, validation)
-        track(_finish(run, trainer, row, result))
+        rankings = rerank(trainer.model, validation, config.data)
+        result = report(config, "val", validation, rankings)
+        tracked.row(_finish(run, trainer, row, result))
+        tracked.examples(config, validation, rankings, epoch)
         logger.info(_line(run.rows[-1]))
     return run.rows
-
-
-def _validate(config: Config, model: GCSA | None, scenes: Sequence[JudgedScene]) -> dict[str, Any]:
-    rankings = rerank(model, scenes, config.data)
-    return report(config, "val", scenes, rankings)
 
 
 def _finish(
@@ -104,26 +103,11 @@ def _log_file(run: Run) -> Iterator[None]:
         handler.close()
 
 
-@contextmanager
-def _tracker(run: Run, project: str | None) -> Iterator[Any]:
-    """A function that takes rows: wandb's where a project is named, else one that does nothing."""
-    if project is None or distributed.rank() > 0:
-        yield lambda row: None
-        return
-    try:
-        wandb = importlib.import_module("wandb")
-    except ImportError as error:
-        raise InputError("--wandb_project: wandb is not installed (pip install wandb)") from error
-    with wandb.init(
-        project=project, name=run.folder.name, dir=run.folder, config=as_dict(run.config)
-    ) as tracked:
-        yield lambda row: tracked.log({k: v for k, v in row.items() if v is not None})
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gcsa.train",
-        description="Train one stage of GCSA; files go to <data.outputs>/training/NAME/.",
+        description="Train one stage of GCSA, or CSA (train.system=csa); files go to "
+        "<data.outputs>/training/NAME/.",
         epilog="Example: python -m gcsa.train --name msls --conf configs/msls_train.yaml "
         "data.batch_size=16",
     )
@@ -131,11 +115,13 @@ def main() -> None:
     parser.add_argument("--conf", required=True, help="YAML file of settings")
     parser.add_argument("--resume", action="store_true", help="go on after the last whole epoch")
     parser.add_argument("--wandb_project", metavar="P", help="log to Weights & Biases too")
+    parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's files too")
     parser.add_argument("--verbose", action="store_true", help="log more")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     args = parser.parse_intermixed_args()
     logging.getLogger("gcsa").setLevel(logging.DEBUG if args.verbose else logging.INFO)
-    train(load_config(args.conf, args.overrides), args.name, args.resume, args.wandb_project)
+    config = load_config(args.conf, args.overrides)
+    train(config, args.name, args.resume, args.wandb_project, args.tensorboard)
 
 
 if __name__ == "__main__":

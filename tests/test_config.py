@@ -8,6 +8,7 @@ import pytest
 
 import gcsa.config
 from gcsa.config import load_config, save_config
+from gcsa.csa.model import CSAConfig
 from gcsa.errors import InputError, MissingFileError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
@@ -79,7 +80,7 @@ def test_overrides_go_last(tmp_path):
         ("model.K", "expected section.key=value"),
         ("K=3", "expected section.key=value"),
         ("fov.cutoff=publishd", r"fov.cutoff: 'publishd' .*did you mean 'published'"),
-        ("data.train_labels=far", r"data.train_labels: 'far' .*choose from dist, fov"),
+        ("data.train_labels=far", r"data.train_labels: 'far' .*choose from cluster, dist, fov"),
         ("train.precision=fp8", "train.precision: 'fp8'"),
         ("data.batch_size=0", "data.batch_size: 0 is less than 1"),
         ("train.learning_rate=.nan", "train.learning_rate: nan is less than 0"),
@@ -102,8 +103,32 @@ def test_a_wrong_file_is_named(tmp_path):
         ("model: {K: 7", "not YAML"),
         ("model: {Kay: 7}", r"c.yaml: no setting 'model.Kay'"),
         ("model: 7", "section 'model' must hold keys"),
-        ("- 1", "expected the sections data, fov, model, loss, train"),
+        ("- 1", "expected the sections data, fov, model, csa, loss, mining, train"),
     ]:
         path.write_text(text)
         with pytest.raises(InputError, match=message):
             load_config(path)
+
+
+@pytest.mark.parametrize("name", ["csa_rsfm120k", "csa_augrsfm120k"])
+def test_published_values_of_csa(name):
+    """Sizes are without the query, the learning rate is that of four GPUs of 64 queries."""
+    c = load_config(CONFIGS / f"{name}.yaml")
+    m, t = c.model, c.train
+    assert (m.input_dim, m.output_dim, m.K, m.L, m.num_layers, m.num_heads) == (
+        2048, 768, 512 - 1, 512 - 1, 2, 12)  # fmt: skip
+    assert c.csa == CSAConfig(0.1, 0.1, 4, True, 0.2) and m.attn_dropout == 0.1
+    assert (t.system, t.loss, c.loss.temperature, t.own_positive, t.skip_empty) == (
+        "csa", "contrastive", 2.0, True, False)  # fmt: skip
+    assert (t.optimizer, t.momentum, t.weight_decay, t.schedule) == ("sgd", 0.9, 1e-6, "cosine")
+    assert (t.learning_rate, t.warmup_lr) == (0.1 * 64 / 256, 0.001 * 64 / 256)
+    assert (t.warmup_epochs, t.num_epochs, c.data.batch_size, t.clip_norm) == (20, 100, 256, 0)
+    assert (c.data.dataset, c.data.train_labels) == ("rsfm", "cluster")
+    assert len(c.data.train_scenes) == (3 if name == "csa_augrsfm120k" else 1)
+
+
+def test_published_values_of_mining():
+    """SARE's: tuples of ten negatives, of a thousand drawn, anew after a thousand queries."""
+    c = load_config()
+    assert (c.mining.nearest, c.mining.farthest, c.mining.negative) == (1, 10, 25)
+    assert (c.mining.draws, c.mining.negatives, c.train.remine) == (1000, 10, 1000)

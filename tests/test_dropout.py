@@ -1,11 +1,9 @@
-"""Dropout: the right share, unbiased, repeatable, and its gradient; attention with it."""
+"""Dropout: the right share, unbiased, repeatable, and its gradient."""
 
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional
 
-from gcsa import model as network
 from gcsa.dropout import dropout
 
 
@@ -44,22 +42,3 @@ def test_the_gradient_is_the_mask():
     y = dropout(x, 0.3, training=True)
     y.sum().backward()
     torch.testing.assert_close(x.grad, torch.where(y == 0, 0.0, 1 / 0.7))
-
-
-def test_attention_without_chance_is_torch_s(monkeypatch):
-    monkeypatch.setattr(network, "dropout", lambda x, p, training: x)
-    q, k, v = torch.randn(3, 2, 4, 7, 5)
-    mask = torch.rand(2, 1, 1, 7) > 0.3
-    mask[..., 0] = True
-    for keep in (None, mask):
-        expected = functional.scaled_dot_product_attention(q, k, v, attn_mask=keep)
-        torch.testing.assert_close(network._attend(q, k, v, keep, 0.5), expected)
-
-
-def test_attention_drops_weights_of_the_softmax(monkeypatch):
-    seen = []
-    monkeypatch.setattr(network, "dropout", lambda x, p, training: seen.append((x, p)) or x * 0)
-    out = network._attend(*torch.randn(3, 1, 2, 6, 4), None, 0.25)
-    (weights, p), *_ = seen
-    assert p == 0.25 and (out == 0).all()
-    torch.testing.assert_close(weights.sum(-1), torch.ones(1, 2, 6))

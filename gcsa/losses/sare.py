@@ -7,8 +7,8 @@ ICCV 2019 (arXiv 1808.08779).
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as functional
 from torch import Tensor, nn
+from torch.nn import functional
 
 from gcsa.losses.rows import negatives, positives
 

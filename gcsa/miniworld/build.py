@@ -132,7 +132,7 @@ def _write_cities(out, spec, seed, test_truth, crew) -> dict[tuple[str, str], li
                 with_truth=test_truth or city not in spec.test,
             )
             tasks += [(city, role, i, spec, seed, folder / "images") for i in range(len(drives))]
-    with tqdm(total=sum(map(len, keys.values())), desc="render", unit="image") as bar:
+    with tqdm(total=sum(map(len, keys.values())), desc="render", unit="image", disable=None) as bar:
         for count in crew.run(render_task, tasks):
             bar.update(count)
     return keys
@@ -160,7 +160,7 @@ def _describe(out, spec, seed, keys, crew) -> None:
     training = [p for pair in paths if pair[0] in spec.train for p in paths[pair]]
     (extractor,) = crew.run(learn_task, [(training, spec, seed)])
     total = sum(len(paths[c, r]) for c in todo for r in ROLES)
-    with tqdm(total=total, desc="describe", unit="image") as bar:
+    with tqdm(total=total, desc="describe", unit="image", disable=None) as bar:
         for city in todo:
             ours = [p for role in ROLES for p in paths[city, role]]
             batches = [(extractor, ours[i : i + BATCH], spec) for i in range(0, len(ours), BATCH)]

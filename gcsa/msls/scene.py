@@ -52,7 +52,8 @@ def read_scene(
     """
     folder, optional = _city_folder(Path(root), city)
     if subtask is not None and subtask not in SUBTASKS:
-        raise InputError(f"'{subtask}' is not a subtask of MSLS{nearest(subtask, SUBTASKS)}")
+        hint = nearest(subtask, SUBTASKS)
+        raise InputError(f"data.subtask: '{subtask}' is not a subtask of MSLS{hint}")
     pack = None if descriptors is None else open_pack(descriptors)
     tables = {role: _read_role(folder / role, subtask, optional) for role in ("database", "query")}
     images = {}
@@ -75,7 +76,9 @@ def _city_folder(root: Path, city: str) -> tuple[Path, bool]:
     for split in ("train_val", "test"):
         if (root / split / city).is_dir():
             return root / split / city, split == "test"
-    raise MissingFileError(f"{root}: no city '{city}', neither in train_val/ nor in test/")
+    raise MissingFileError(
+        f"{root}: no city '{city}', neither in train_val/ nor in test/ (data.root holds msls/)"
+    )
 
 
 def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFrame:
@@ -111,7 +114,7 @@ def _read_csv(path: Path, columns: dict[str, type], optional: bool = False) -> p
         if optional:
             logger.info("%s: absent, its columns are unknown", path)
             return None
-        raise MissingFileError(f"{path}: no such file")
+        raise MissingFileError(f"{path}: no such file; MSLS's archive of metadata has it")
     try:
         text = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

@@ -92,7 +92,9 @@ def main() -> None:
     parser.add_argument("--batch_size", type=int, help="queries at a time (data.batch_size)")
     parser.add_argument("--k", type=int, default=20, help="database images a query (default 20)")
     parser.add_argument("--device", help="cpu, cuda, ... (train.device)")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
+    )
     args = parser.parse_intermixed_args()
     named = {
         "data.desc_fn": args.desc_fn,

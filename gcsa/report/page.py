@@ -95,7 +95,7 @@ def _queries(outcome: Outcome, thumbnails: Thumbnails, max_queries: int) -> dict
         "losses": rows(losses) or "<p>No query lost.</p>",
         "cap": _cap(len(shown), len(found)),
         "scenes": "".join(_option(s.scene.name) for s in outcome.scenes),
-        "rows": rows(tqdm(shown, desc="pictures", unit="query", leave=False)),
+        "rows": rows(tqdm(shown, desc="pictures", unit="query", leave=False, disable=None)),
     }
 
 

@@ -112,7 +112,7 @@ def _write_scenes(out, spec: Size, seed, crew: Crew) -> dict[str, dict[str, list
             for i in range(len(recordings)):
                 tasks.append((render_task, (scene, session, i, spec, seed, folder)))
     total = sum(len(p) for sessions in paths.values() for p in sessions.values())
-    with tqdm(total=total, desc="render", unit="image") as bar:
+    with tqdm(total=total, desc="render", unit="image", disable=None) as bar:
         for count in crew.run(_call, tasks):
             bar.update(count)
     return paths
@@ -158,7 +158,9 @@ def _describe(out, spec: Size, seed, paths, crew: Crew) -> None:
     mapped = [(s, n) for s in spec.scenes for n in names[s] if n.startswith(prefix)]
     training = [scene_folder(out, scene) / name for scene, name in mapped]
     (extractor,) = crew.run(learn_task, [(training, spec, seed)])
-    with tqdm(total=sum(len(names[s]) for s in todo), desc="describe", unit="image") as bar:
+    with tqdm(
+        total=sum(len(names[s]) for s in todo), desc="describe", unit="image", disable=None
+    ) as bar:
         for scene in todo:
             ours = [scene_folder(out, scene) / name for name in names[scene]]
             batches = [(extractor, ours[i : i + BATCH], spec) for i in range(0, len(ours), BATCH)]

@@ -1,0 +1,1 @@
+"""CSA, contextual similarity aggregation: re-ranking from looks alone."""
