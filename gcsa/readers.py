@@ -5,6 +5,7 @@ A new data set is a folder with a reader like :mod:`gcsa.msls.scene` and one lin
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,15 +14,25 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from gcsa.errors import InputError, nearest
+from gcsa.folder import scene as folder
 from gcsa.lamar import scene as lamar
 from gcsa.lamar.label_files import label_path, load_labels
 from gcsa.msls import scene as msls
+from gcsa.revisited import scene as revisited
+from gcsa.revisited.truth import ListedTruth
+from gcsa.rsfm import scene as rsfm
 from gcsa.scene import Scene
-from gcsa.truth import Judged, Truth
+from gcsa.truth import Clusters, Judged, Truth
+
+logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 # Rules that a label file answers, and the word in that file's name.
 LABEL_FILES = {"score": "scores", "geometry": "geometry"}
+# Landmarks: a "scene" is all images of a data set as one network describes them. This is the
+# network of the published figures of CSA.
+NETWORK = "gl18-tl-resnet101-gem-w"
+REVISITED = ("revisited-easy", "revisited-medium", "revisited-hard")
 
 
 @dataclass
@@ -29,7 +40,7 @@ class DataConfig:
     """Section ``data``: where the images are, and how they are cut into batches."""
 
     dataset: str = "msls"  # a data set of gcsa/readers.py
-    root: str = "datasets"  # the folder that holds msls/ and lamar/
+    root: str = "datasets"  # holds msls/, lamar/; landmarks: annotations/...; folder: its scenes
     outputs: str = "outputs"  # the folder that holds msls/<city>/<desc_fn>, and training/
     labels: str = "data"  # LaMAR: the folder of its label files
     desc_fn: str = "global-feats-netvlad.h5"  # descriptor file of each scene
@@ -37,7 +48,7 @@ class DataConfig:
     val_scenes: list[str] = field(default_factory=list)  # of validation, likewise
     test_scenes: list[str] = field(default_factory=list)  # of the test split, likewise
     subtask: str = "all"  # MSLS: images of validation and test; training takes every image
-    train_labels: str = "fov"  # what is relevant in training: fov | dist | score | geometry
+    train_labels: str = "fov"  # relevant in training: fov | dist | score | geometry | cluster
     val_labels: str = "dist"  # what is relevant in the metrics, likewise
     batch_size: int = 32  # queries of a training step
     num_workers: int = 8  # threads that prepare batches ahead of the model
@@ -45,28 +56,37 @@ class DataConfig:
     search: str = "auto"  # first round: auto | fp32 | half | faiss, the same result by each
     on_device: bool = False  # keep the training descriptors on the GPU (2 bytes a number)
     radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
-    radio: bool = True  # LaMAR: false reads the scenes as if no image had heard any radio
+    radio: bool = True  # LaMAR, folder: false reads the scenes as if no image had heard any radio
     heading_convention: str = "correct"  # LaMAR: correct | published (mirrored)
+    distractors: bool = False  # Oxford and Paris: with the million images of R1M
 
 
 @dataclass(frozen=True)
 class Reader:
     """One data set: its official scenes by split, and a function that reads a scene.
 
-    ``read(config, scene, split) -> (Scene, Truth | None)``; ``protocol(config, split)`` says in a
-    sentence which images and which rule the metrics are about.
+    ``read(config, scene, split) -> (Scene, truth)``, truth None where it is not published;
+    ``protocol(config, split)`` says in a sentence which images and which rule the metrics are
+    about. protocols: those of :mod:`gcsa.protocols` that a ListedTruth is scored by.
     """
 
     scenes: dict[str, list[str]]
-    read: Callable[[DataConfig, str, str], tuple[Scene, Truth | None]]
+    read: Callable[[DataConfig, str, str], tuple[Scene, Truth | ListedTruth | None]]
     protocol: Callable[[DataConfig, str], str]
+    protocols: tuple[str, ...] = ()
+
+
+def _descriptors(config: DataConfig, scene: str) -> Path | None:
+    """The descriptor file of a scene; None where ``desc_fn`` is empty: poses alone are wanted."""
+    file = Path(config.outputs) / config.dataset / scene / config.desc_fn
+    return file if config.desc_fn else None
 
 
 def _read_msls(config: DataConfig, city: str, split: str) -> tuple[Scene, Truth | None]:
     return msls.read_scene(
         Path(config.root) / "msls",
         city,
-        descriptors=Path(config.outputs) / "msls" / city / config.desc_fn,
+        descriptors=_descriptors(config, city),
         subtask=None if split == "train" else config.subtask,
     )
 
@@ -77,7 +97,8 @@ def _msls_protocol(config: DataConfig, split: str) -> str:
     rule = rules.get(config.val_labels, config.val_labels)
     return (
         f"MSLS image to image, {split} cities, {images}, no panoramas, queries searched in their "
-        f"own city; relevant: {rule}; AP@k divided by min(k, number relevant)"
+        f"own city; relevant: {rule}; AP@k divided by min(k, number relevant); "
+        "queries without a relevant image are left out"
     )
 
 
@@ -86,7 +107,7 @@ def _read_lamar(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth
         Path(config.root) / "lamar",
         name,
         split,
-        descriptors=Path(config.outputs) / "lamar" / name / config.desc_fn,
+        descriptors=_descriptors(config, name),
         heading_convention=config.heading_convention,
     )
     if not config.radio:
@@ -119,7 +140,76 @@ def _lamar_protocol(config: DataConfig, split: str) -> str:
     }[config.val_labels]
     return (
         f"LaMAR, {split} queries of phone and HoloLens, camera by camera, database: the map "
-        f"session of their own scene; relevant: {rule}; AP@k divided by min(k, number relevant)"
+        f"session of their own scene; relevant: {rule}; AP@k divided by min(k, number relevant); "
+        "queries without a relevant image are left out"
+    )
+
+
+def _read_rsfm(config: DataConfig, network: str, split: str) -> tuple[Scene, Truth]:
+    root = Path(config.root)
+    features = _feature_file(root / "train" / network, ".npz", ".pkl")
+    annotations = root / "annotations" / "retrieval-SfM-120k.pkl"
+    (scene,), clusters = rsfm.read_scenes(annotations, [features], split)
+    unknown = np.full((len(clusters), 2), np.nan)
+    return scene, Truth(unknown, clusters=Clusters(clusters, clusters))
+
+
+def _rsfm_protocol(config: DataConfig, split: str) -> str:
+    return (
+        f"retrieval-SfM-120k, {split} images, each a query of all the others, as one network "
+        "describes them; relevant: of the same 3D model; AP@k divided by min(k, number relevant); "
+        "queries without a relevant image are left out"
+    )
+
+
+def _read_landmarks(config: DataConfig, network: str, split: str) -> tuple[Scene, ListedTruth]:
+    root, name = Path(config.root), config.dataset
+    gnd = root / "annotations" / name / f"gnd_{name}.pkl"
+    features = _feature_file(root / "test" / name / network, ".npz", ".pkl")
+    others = _feature_file(root / "r1m" / network, ".npy", ".pkl") if config.distractors else None
+    scene, truth = revisited.read_scene(gnd, features, others)
+    return replace(scene, name=f"{name}: {network}"), truth
+
+
+def _feature_file(stem: Path, *suffixes: str) -> Path:
+    """The first of the files ``stem`` with these suffixes that is there; else the last."""
+    files = [stem.with_name(stem.name + suffix) for suffix in suffixes]
+    return next((file for file in files if file.is_file()), files[-1])
+
+
+def _landmarks(*protocols: str) -> Reader:
+    def protocol(config: DataConfig, split: str) -> str:
+        others = " with R1M" if config.distractors else ""
+        named = f"protocols {', '.join(protocols)} of gcsa/protocols.py"
+        return f"{config.dataset}{others}, the whole database ranked; {named}"
+
+    scenes = {"train": [], "val": [NETWORK], "test": [NETWORK]}
+    return Reader(scenes, _read_landmarks, protocol, protocols)
+
+
+def _read_folder(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth | None]:
+    if split == "train" and name in scene_names(config, "val"):
+        logger.warning("%s: is a scene of training and of validation (data.val_scenes)", name)
+    return folder.read_scene(
+        Path(config.root) / name,
+        name,
+        descriptors=_descriptors(config, name),
+        radio=config.radio,
+    )
+
+
+def _folder_protocol(config: DataConfig, split: str) -> str:
+    rules = {
+        "dist": "within 25 m",
+        "fov": "fields of view overlap by 1/3",
+        "cluster": "of the same place (column 'place')",
+    }
+    rule = rules.get(config.val_labels, config.val_labels)
+    return (
+        f"own images (folder), {split} scenes, images of split 'query' searched in the database of "
+        "their own scene, where a scene has none each image among all others; relevant: "
+        f"{rule}; AP@k divided by min(k, number relevant); queries without a relevant image are "
+        "left out"
     )
 
 
@@ -138,6 +228,20 @@ READERS: dict[str, Reader] = {
         read=_read_lamar,
         protocol=_lamar_protocol,
     ),
+    "rsfm": Reader(
+        scenes={"train": [NETWORK], "val": [NETWORK], "test": []},
+        read=_read_rsfm,
+        protocol=_rsfm_protocol,
+    ),
+    "folder": Reader(
+        scenes={"train": [], "val": ["."], "test": ["."]},
+        read=_read_folder,
+        protocol=_folder_protocol,
+    ),
+    "oxford5k": _landmarks("classic"),
+    "paris6k": _landmarks("classic"),
+    "roxford5k": _landmarks(*REVISITED),
+    "rparis6k": _landmarks(*REVISITED),
 }
 
 
@@ -153,4 +257,10 @@ def scene_names(config: DataConfig, split: str) -> list[str]:
     """The scenes of a split: those that the config lists, or the official ones."""
     if split not in SPLITS:
         raise InputError(f"'{split}' is not a split{nearest(split, SPLITS)}")
-    return list(getattr(config, f"{split}_scenes") or reader(config).scenes[split])
+    names = list(getattr(config, f"{split}_scenes") or reader(config).scenes[split])
+    if not names:
+        raise InputError(
+            f"data.dataset: {config.dataset} has nothing of its own for the split '{split}', "
+            f"data.{split}_scenes must name scenes"
+        )
+    return names

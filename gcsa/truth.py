@@ -40,17 +40,27 @@ class Judged:
 
 
 @dataclass(frozen=True, eq=False)
+class Clusters:
+    """Which thing each image shows: queries (q,) and database (n,) int64, equal where alike."""
+
+    queries: np.ndarray
+    database: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
 class Truth:
     """The true poses of a scene's queries, row by row.
 
     positions: (q, 2) or (q, 3) float64, metres, in the frame of the database; NaN is unknown.
     headings: (q,) float64, radians clockwise from north; NaN is unknown; None for none at all.
     judged: which pairs a label file calls relevant; None where there is none.
+    clusters: what the images show, in data sets that are labelled so; else None.
     """
 
     positions: np.ndarray
     headings: np.ndarray | None = None
     judged: Judged | None = None
+    clusters: Clusters | None = None
 
     def __post_init__(self) -> None:
         q = len(self.positions)
@@ -79,15 +89,17 @@ def fields_overlap(
     """
     if truth.headings is None or scene.database.headings is None:
         raise InputError(f"{scene.name}: labels 'fov' need the headings of queries and database")
-    a, b = truth.positions[queries, :2], scene.database.positions[database, :2]
-    heading_a, heading_b = truth.headings[queries], scene.database.headings[database]
-    known = np.isfinite(a[:, 0] + b[:, 0] + heading_a + heading_b)
+    a, b = truth.positions[:, :2], scene.database.positions[:, :2]
+    known_a = np.isfinite(a).all(axis=1) & np.isfinite(truth.headings)
+    known_b = np.isfinite(b).all(axis=1) & np.isfinite(scene.database.headings)
+    known = known_a[queries] & known_b[database]
     if scene.database.positions.shape[1] == 3 == truth.positions.shape[1]:
         rise = truth.positions[queries, 2] - scene.database.positions[database, 2]
         known &= np.abs(rise) <= fov_config.height
+    pairs = queries[known], database[known]
     overlap = np.zeros(len(queries))
     overlap[known] = fov.overlap_of_pairs(
-        a[known], heading_a[known], b[known], heading_b[known], **fov_config.kwargs()
+        a, truth.headings, b, scene.database.headings, pairs=pairs, **fov_config.kwargs()
     )
     return overlap >= OVERLAP
 
@@ -101,11 +113,21 @@ def judged_relevant(
     return np.asarray(truth.judged.relevant[queries, database]).ravel()
 
 
+def same_cluster(
+    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+) -> np.ndarray:
+    """Rule "cluster": both images show the same thing, and are not one image (of one name)."""
+    clusters = _clusters(scene, truth)
+    alike = clusters.queries[queries] == clusters.database[database]
+    return _but_own(scene, queries, database, alike)
+
+
 RULES: dict[str, Rule] = {
     "dist": within_distance,
     "fov": fields_overlap,
     "score": judged_relevant,
     "geometry": judged_relevant,
+    "cluster": same_cluster,
 }
 
 
@@ -113,7 +135,7 @@ def labels(
     rule: str, scene: Scene, truth: Truth, candidates: np.ndarray, fov_config: FovConfig
 ) -> np.ndarray:
     """Whether each candidate is relevant: (Q, N) database rows (-1 is padding) -> (Q, N) bool."""
-    _check(scene)
+    _check(rule, scene)
     relevant = np.zeros(candidates.shape, dtype=bool)
     step = max(1, CHUNK // max(1, candidates.shape[1]))
     for start in range(0, len(candidates), step):
@@ -135,10 +157,15 @@ def check_depth(scene: Scene, truth: Truth, num: int) -> None:
 
 
 def num_relevant(rule: str, scene: Scene, truth: Truth, fov_config: FovConfig) -> np.ndarray:
-    """How many images of the whole database are relevant to each query: (Q,) int64."""
+    """How many images of the whole database are relevant to each query: (Q,) int64.
+
+    A query's own image (of the same name) is not relevant to it, as it is no candidate.
+    """
     if RULES[rule] is judged_relevant and truth.judged is not None:
         return truth.judged.num_relevant
-    _check(scene)
+    if rule == "cluster":
+        return _others_in_cluster(scene, _clusters(scene, truth))
+    _check(rule, scene)
     reach = DISTANCE if rule == "dist" else 2 * fov_config.radius
     rows = np.flatnonzero(np.isfinite(scene.database.positions).all(1))
     tree = cKDTree(scene.database.positions[rows, :2])
@@ -146,6 +173,7 @@ def num_relevant(rule: str, scene: Scene, truth: Truth, fov_config: FovConfig) -
     known = np.flatnonzero(np.isfinite(truth.positions).all(1))
     for query, near in _near(tree, truth.positions, known, reach * (1 + 1e-9)):
         relevant = RULES[rule](scene, truth, query, rows[near], fov_config)
+        relevant = _but_own(scene, query, rows[near], relevant)
         counts += np.bincount(query[relevant], minlength=len(counts))
     return counts
 
@@ -159,6 +187,32 @@ def _near(tree: cKDTree, positions: np.ndarray, queries: np.ndarray, reach: floa
         yield np.repeat(chunk, lengths), flat.astype(np.int64)
 
 
-def _check(scene: Scene) -> None:
-    if scene.database.positions is None:
+def _but_own(
+    scene: Scene, queries: np.ndarray, database: np.ndarray, relevant: np.ndarray
+) -> np.ndarray:
+    """``relevant`` (m,) bool without the pairs of an image with itself."""
+    relevant[relevant] = (
+        scene.queries.names[queries[relevant]] != scene.database.names[database[relevant]]
+    )
+    return relevant
+
+
+def _clusters(scene: Scene, truth: Truth) -> Clusters:
+    if truth.clusters is None:
+        raise InputError(
+            f"{scene.name}: labels 'cluster': its images are not labelled by what they show"
+        )
+    return truth.clusters
+
+
+def _others_in_cluster(scene: Scene, clusters: Clusters) -> np.ndarray:
+    """How many images of the database are in the cluster of each query, itself left out."""
+    values, counts = np.unique(clusters.database, return_counts=True)
+    place = np.searchsorted(values, clusters.queries).clip(max=len(values) - 1)
+    alike = np.where(values[place] == clusters.queries, counts[place], 0)
+    return alike - np.isin(scene.queries.names, scene.database.names)
+
+
+def _check(rule: str, scene: Scene) -> None:
+    if rule != "cluster" and scene.database.positions is None:
         raise InputError(f"{scene.name}: relevance needs the positions of the database")

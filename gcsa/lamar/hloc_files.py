@@ -8,7 +8,6 @@ wxyz. Files are written whole or not at all; a fault in one is an InputError wit
 
 from __future__ import annotations
 
-import os
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -19,25 +18,17 @@ import numpy as np
 
 from gcsa.errors import InputError, MissingFileError
 from gcsa.files import replacing
+from gcsa.hloc.files import PathLike, fields_by_line
+
+# What hloc needs of LaMAR is in this module, pairs included.
+from gcsa.hloc.files import read_pairs as read_pairs
+from gcsa.hloc.files import write_pairs as write_pairs
 from gcsa.lamar.poses import Poses
 from gcsa.lamar.records import Camera
 
 TRAJECTORY_HEADER = "# timestamp, device_id, qw, qx, qy, qz, tx, ty, tz, *covar"
-PathLike = str | os.PathLike
 # Timestamps (n,), device ids (n,), poses (n,).
 PosesInTime = tuple[Sequence[int], Sequence[str], Poses]
-
-
-def write_pairs(path: PathLike, queries: Sequence[str], database: Sequence[str]) -> None:
-    """``query database`` a line, best first within a query; no newline at the end, as hloc."""
-    _write(path, "\n".join(" ".join(pair) for pair in zip(queries, database, strict=True)))
-
-
-def read_pairs(path: PathLike) -> tuple[np.ndarray, np.ndarray]:
-    """Names of queries and database images, (m,) str each, in the order of the file."""
-    rows = _rows(path, 2, "query database")
-    pairs = np.array([fields for _, fields in rows], dtype=str).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
 
 
 def write_query_list(path: PathLike, names: Sequence[str], cameras: Sequence[Camera]) -> None:
@@ -52,7 +43,9 @@ def write_query_list(path: PathLike, names: Sequence[str], cameras: Sequence[Cam
 def read_query_list(path: PathLike) -> tuple[list[str], list[Camera]]:
     """Names and cameras of a query list."""
     names, cameras = [], []
-    for number, (name, model, *fields) in _rows(path, None, "name MODEL w h params...", least=5):
+    for number, (name, model, *fields) in fields_by_line(
+        path, None, "name MODEL w h params...", least=5
+    ):
         width, height, *params = _numbers(path, number, fields)
         names.append(name)
         cameras.append(Camera(model, int(width), int(height), tuple(params)))
@@ -88,7 +81,7 @@ def read_results(path: PathLike, names: Sequence[str]) -> Poses:
         for start in range(len(parts)):
             owners.setdefault("/".join(parts[start:]), []).append(row)
     quaternions, translations = np.full((len(names), 4), np.nan), np.full((len(names), 3), np.nan)
-    for number, (name, *fields) in _rows(path, 8, "name qw qx qy qz tx ty tz"):
+    for number, (name, *fields) in fields_by_line(path, 8, "name qw qx qy qz tx ty tz"):
         rows = owners.get(name, [])
         where = f"{path}: line {number}: '{name}'"
         if not rows:
@@ -243,23 +236,6 @@ def _write(path: PathLike, text: str) -> None:
 def _text(value: float) -> str:
     """The shortest text that reads back as the same number."""
     return str(int(value)) if isinstance(value, int | np.integer) else repr(float(value))
-
-
-def _rows(
-    path: PathLike, width: int | None, form: str, least: int = 0
-) -> list[tuple[int, list[str]]]:
-    """(line number, fields) of every line that is not empty, its fields counted."""
-    if not Path(path).is_file():
-        raise MissingFileError(f"{path}: no such file")
-    lines = Path(path).read_text(encoding="utf-8").splitlines()
-    rows = [(i, line.split()) for i, line in enumerate(lines, start=1) if line.strip()]
-    for number, fields in rows:
-        if len(fields) < least or width not in (None, len(fields)):
-            raise InputError(
-                f"{path}: line {number}: expected '{form}', got {len(fields)} fields "
-                "separated by spaces"
-            )
-    return rows
 
 
 def _numbers(path: PathLike, number: int, fields: Sequence[str]) -> list[float]:

@@ -67,20 +67,31 @@ def main() -> None:
     )
     parser.add_argument("--root", default="datasets/lamar", help="the folder that holds CAB/, ...")
     parser.add_argument(
-        "--descriptors", default="outputs/lamar/{scene}/global-feats-netvlad.h5", metavar="F.h5"
+        "--descriptors",
+        default="outputs/lamar/{scene}/global-feats-netvlad.h5",
+        metavar="F.h5",
+        help="those that candidates are retrieved by (default %(default)s)",
     )
-    parser.add_argument("--scenes", nargs="+", default=SCENES)
-    parser.add_argument("--splits", nargs="+", default=["train", "val"], help="train val")
+    parser.add_argument("--scenes", nargs="+", default=SCENES, help="of CAB HGE LIN (default: all)")
+    parser.add_argument(
+        "--splits", nargs="+", default=["train", "val"], help="of train val (default: both)"
+    )
     parser.add_argument("--features", metavar="F.h5", help="hloc's local features")
     parser.add_argument("--matches", metavar="F.h5", help="hloc's matches; without, geometry")
     parser.add_argument("--output", default="data", help="folder to write to (default data)")
     parser.add_argument("--num", type=int, default=255, help="candidates a query (default 255)")
     parser.add_argument("--device", default="auto", help="of retrieval: cpu, cuda, ...")
+    meanings = {
+        "threshold": "pixels; a match with a larger Sampson error adds nothing",
+        "min_matches": "with fewer good matches a pair is not positive",
+        "min_score": "a pair is positive from this score on",
+    }
     for name, value in vars(SampsonConfig()).items():
-        parser.add_argument(f"--{name}", type=type(value), default=value, help=f"default {value}")
+        what = f"{meanings[name]} (default {value})"
+        parser.add_argument(f"--{name}", type=type(value), default=value, help=what)
     args = parser.parse_args()
     if (args.features is None) != (args.matches is None):
-        raise InputError("--features and --matches go together")
+        raise InputError("--features and --matches go together: give both, or none")
     config = SampsonConfig(args.threshold, args.min_matches, args.min_score)
     for scene in args.scenes:
         for split in args.splits:

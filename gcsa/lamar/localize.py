@@ -57,7 +57,7 @@ class Settings:
             hint = nearest(self.method, METHODS)
             raise InputError(f"--method: '{self.method}' is not a choice{hint}")
         if self.top_k < 1:
-            raise InputError(f"--top_k: {self.top_k} candidates are none")
+            raise InputError(f"--top_k: {self.top_k} is less than 1")
 
     @property
     def can_run_hloc(self) -> bool:
@@ -246,7 +246,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", help="model to re-rank with; without it, first round only")
     parser.add_argument("--split", default="val", help="val (default) or test")
     parser.add_argument("--scenes", nargs="+", help="CAB HGE LIN; default: the split's")
-    parser.add_argument("--output", default="outputs/localize", metavar="DIR")
+    parser.add_argument(
+        "--output", default="outputs/localize", metavar="DIR", help="folder to write to"
+    )
     parser.add_argument("--top_k", type=int, default=10, help="candidates a query (default 10)")
     parser.add_argument(
         "--method", default="auto", help=" | ".join(METHODS) + " (auto: hloc, mean)"
@@ -259,7 +261,9 @@ def main() -> None:
         parser.add_argument(f"--{name}", metavar="PATH", help=f"for hloc: {what}")
     parser.add_argument("--submission", action="store_true", help="also write submission.zip")
     parser.add_argument("--json", metavar="FILE", help="also write the report here")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
+    )
     args = parser.parse_intermixed_args()
     if args.split not in ("val", "test"):
         raise InputError(f"--split: '{args.split}' is not val or test")

@@ -154,7 +154,7 @@ def match_scores(
 
     scores = np.zeros(topk.shape)
     known = queries.poses.known[:, None] & database.poses.known[np.maximum(topk, 0)] & (topk >= 0)
-    for q, j in tqdm(np.argwhere(known), desc="scoring", unit="pair", leave=False):
+    for q, j in tqdm(np.argwhere(known), desc="scoring", unit="pair", leave=False, disable=None):
         d = topk[q, j]
         matches = local.matches(queries.names[q], database.names[d])
         if matches is None:

@@ -161,7 +161,7 @@ def headings(rotations: np.ndarray, convention: str = "correct") -> np.ndarray:
 def _read(folder: Path, name: str) -> Session:
     path = folder / "sessions" / name
     if not path.is_dir():
-        raise MissingFileError(f"{path}: no such session")
+        raise MissingFileError(f"{path}: no such session (data.root holds lamar/)")
     session = read_session(path)
     if session.images is None:
         raise MissingFileError(f"{path / 'images.txt'}: no such file")

@@ -1,0 +1,1 @@
+"""What hloc and this package exchange: pairs files, in both directions."""

@@ -1,0 +1,100 @@
+"""hloc's pairs files: which images of the database are matched with which query.
+
+``query database`` a line, separated by one space, best first within a query, no newline at the
+end; names are paths below hloc's image folder. hloc cuts lines at white space, so that names
+cannot hold any. A file of scores is the same with a score behind each pair. Files are written
+whole or not at all; a fault in one is an InputError with its line. (hloc c13273b.)
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gcsa.errors import InputError, MissingFileError
+from gcsa.files import write_text
+
+PathLike = str | os.PathLike
+
+
+def write_pairs(path: PathLike, queries: Sequence[str], database: Sequence[str]) -> None:
+    """Write pairs, (m,) names of queries and (m,) of database images, best first in a query."""
+    lines = zip(_names(path, queries), _names(path, database), strict=True)
+    write_text(path, "\n".join(map(" ".join, lines)))
+
+
+def read_pairs(path: PathLike) -> tuple[np.ndarray, np.ndarray]:
+    """Names of queries and database images, (m,) str each, in the order of the file."""
+    pairs = np.array([fields for _, fields in fields_by_line(path, 2, "query database")], dtype=str)
+    return tuple(pairs.reshape(-1, 2).T)
+
+
+def write_scores(
+    path: PathLike, queries: Sequence[str], database: Sequence[str], scores: Sequence[float]
+) -> None:
+    """Write pairs with their scores (m,) float32; -inf, of candidates without one, included."""
+    names = _names(path, queries), _names(path, database)
+    values = (str(np.float32(score)) for score in scores)
+    write_text(path, "\n".join(map(" ".join, zip(*names, values, strict=True))))
+
+
+def read_scores(path: PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Names of queries and database images and scores, (m,) each, in the order of the file."""
+    found = fields_by_line(path, 3, "query database score")
+    names = np.array([fields[:2] for _, fields in found], dtype=str).reshape(-1, 2)
+    scores = np.array([_score(path, *row) for row in found], dtype=np.float32)
+    return names[:, 0], names[:, 1], scores
+
+
+def read_names(path: PathLike) -> list[str]:
+    """The names in one of hloc's lists of images: the first word of each line, "#" for comments."""
+    found = fields_by_line(path, None, "name ...")
+    return [fields[0] for _, fields in found if not fields[0].startswith("#")]
+
+
+def fields_by_line(
+    path: PathLike, width: int | None, form: str, least: int = 0
+) -> list[tuple[int, list[str]]]:
+    """(line number, fields) of every line that is not empty, its fields counted.
+
+    width: how many fields a line must have, None for any number from ``least`` on. form: the
+    fields, for messages.
+    """
+    if not Path(path).is_file():
+        raise MissingFileError(f"{path}: no such file")
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason})") from error
+    found = [(i, line.split()) for i, line in enumerate(lines, start=1) if line.strip()]
+    for number, fields in found:
+        if len(fields) < least or width not in (None, len(fields)):
+            raise InputError(
+                f"{path}: line {number}: expected '{form}', got {len(fields)} fields "
+                "separated by spaces"
+            )
+    return found
+
+
+def _names(path: PathLike, names: Sequence[str]) -> list[str]:
+    names = [str(name) for name in names]
+    for name in names:
+        if name.split() != [name]:
+            raise InputError(
+                f"{path}: image '{name}' cannot be written: hloc's files separate names by spaces, "
+                "rename the image"
+            )
+    return names
+
+
+def _score(path: PathLike, number: int, fields: list[str]) -> float:
+    try:
+        value = float(fields[2])
+    except ValueError as error:
+        raise InputError(f"{path}: line {number}: {error}") from error
+    if value != value or value == np.inf:
+        raise InputError(f"{path}: line {number}: '{fields[2]}' is no score")
+    return value

@@ -1,0 +1,141 @@
+"""Pairs files for hloc told from camera poses alone: by overlap of view, or by distance.
+
+Pairs of database images, to build a map from, or of queries and the database, where the queries'
+poses are known (from GPS, say). It works on any data set with positions and needs no descriptors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from gcsa.candidates import Candidates
+from gcsa.config import Config, load_config
+from gcsa.errors import InputError, nearest, run_program
+from gcsa.hloc.files import write_pairs
+from gcsa.hloc.poses import Cameras, by_distance, by_overlap
+from gcsa.pairs import scene_paths
+from gcsa.readers import reader, scene_names
+from gcsa.scene import Scene
+from gcsa.truth import Truth
+
+logger = logging.getLogger(__name__)
+
+MEASURES = {"overlap": 0.0, "distance": 25.0}  # and the thresholds they have by default
+ROLES = ("database", "query")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Which pairs are written.
+
+    of: the images that get partners, "database" or "query"; partners are of the database.
+    num_matched: partners of an image, at most. threshold: overlap above it, 0 to 1, or distance
+    of at most so many metres; None: any overlap, 25 m. turn: degrees that headings may differ by,
+    of pairs by distance.
+    """
+
+    by: str = "overlap"
+    of: str = "database"
+    num_matched: int = 20
+    threshold: float | None = None
+    turn: float = 180.0
+
+    def __post_init__(self) -> None:
+        for option, value, allowed in (("by", self.by, MEASURES), ("of", self.of, ROLES)):
+            if value not in allowed:
+                raise InputError(f"--{option}: '{value}' is not a choice{nearest(value, allowed)}")
+        if self.num_matched < 1:
+            raise InputError(f"--num_matched: {self.num_matched} is less than 1")
+        if not 0 <= self.limit < np.inf or (self.by == "overlap" and self.limit >= 1):
+            what = "a share from 0 to below 1" if self.by == "overlap" else "metres"
+            raise InputError(f"--threshold: {self.limit} is not {what} (--by {self.by})")
+        if not 0 <= self.turn <= 180:
+            raise InputError(f"--turn: {self.turn} is not an angle from 0 to 180 degrees")
+
+    @property
+    def limit(self) -> float:
+        return MEASURES[self.by] if self.threshold is None else self.threshold
+
+
+def pairs_from_poses(
+    config: Config, output: str, split: str = "val", settings: Settings | None = None
+) -> list[Path]:
+    """Write a pairs file for each scene of a split; returns their paths.
+
+    output: a path that holds "{scene}" where there are several scenes. Fields of view are those
+    of the config (section fov).
+    """
+    settings = settings or Settings()
+    names = scene_names(config.data, split)
+    paths = scene_paths(output, names, "--output")
+    data = replace(config.data, desc_fn="")  # no descriptors
+    for name, path in zip(names, paths, strict=True):
+        scene, truth = reader(data).read(data, name, split)
+        images, database = _cameras(scene, truth, settings.of)
+        ranking = _rank(config, settings, images, database)
+        query, column = np.nonzero(ranking.valid)
+        write_pairs(path, images.names[query], database.names[ranking.indices[query, column]])
+        alone = int((~ranking.valid.any(axis=1)).sum())
+        logger.info("%s: %d pairs, %d images without", path, len(query), alone)
+    return paths
+
+
+def _rank(config: Config, settings: Settings, images: Cameras, database: Cameras) -> Candidates:
+    if settings.by == "overlap":
+        return by_overlap(images, database, settings.num_matched, settings.limit, config.fov)
+    turn = float(np.deg2rad(settings.turn))
+    return by_distance(images, database, settings.num_matched, settings.limit, turn)
+
+
+def _cameras(scene: Scene, truth: object, of: str) -> tuple[Cameras, Cameras]:
+    """The images that get partners, and the database."""
+    known = scene.database
+    if known.positions is None:
+        raise InputError(f"{scene.name}: the positions of its database are not known")
+    database = Cameras(known.names, known.positions, known.headings)
+    if of == "database":
+        return database, database
+    if not isinstance(truth, Truth):
+        raise InputError(f"{scene.name}: the positions of its queries are not known (--of query)")
+    return Cameras(scene.queries.names, truth.positions, truth.headings), database
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gcsa.pairs_from_poses",
+        description="Write pairs files for hloc from camera poses: the database images whose "
+        "fields of view overlap most, or the nearest.",
+        epilog="Paths hold {scene} where a split has several scenes. Example: "
+        "python -m gcsa.pairs_from_poses data.dataset=folder data.root=photos "
+        "--output pairs_map.txt --num_matched 10 fov.radius=30",
+    )
+    parser.add_argument("--conf", help="YAML file; without it, the defaults (MSLS)")
+    parser.add_argument("--split", default="val", help="train, val (default) or test")
+    parser.add_argument("--output", required=True, metavar="FILE", help="pairs file to write")
+    parser.add_argument("--by", default="overlap", help="overlap (default) or distance")
+    parser.add_argument(
+        "--of",
+        default="database",
+        help="images that get partners: database (default, to build a map) or query",
+    )
+    parser.add_argument("--num_matched", type=int, default=20, help="partners, at most (20)")
+    parser.add_argument(
+        "--threshold", type=float, help="overlap above it (default 0), or metres at most (25)"
+    )
+    parser.add_argument(
+        "--turn", type=float, default=180.0, help="by distance: headings differ by so many degrees"
+    )
+    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    args = parser.parse_intermixed_args()
+    config = load_config(args.conf, args.overrides)
+    settings = Settings(args.by, args.of, args.num_matched, args.threshold, args.turn)
+    pairs_from_poses(config, args.output, args.split, settings)
+
+
+if __name__ == "__main__":
+    run_program(main)
