@@ -12,13 +12,13 @@ from pathlib import Path
 
 from ablation import markdown
 
-from gcsa.prepare import prepare
 from gcsa.config import load_config
 from gcsa.errors import run_program
 from gcsa.evaluate import report
 from gcsa.lamar.pruning import PruningConfig, prune_scene, retrieve_pruned
 from gcsa.lamar.scene import read_map, read_queries
 from gcsa.metrics import KS
+from gcsa.prepare import prepare
 
 
 def main() -> None:
