@@ -103,7 +103,11 @@ setup(
         "plots": ["matplotlib>=3.8"],
         "msls_meta": ["pyproj", "requests"],
         "lamar": ["pycolmap"],
-        "test": ["hypothesis", "pyproj", "pytest", "pytest-xdist", "requests", "ruff"],
+        "notebook": ["ipykernel", "ipywidgets", "matplotlib>=3.8"],
+        "test": [
+            *["hypothesis", "ipykernel", "matplotlib>=3.8", "nbclient", "pyproj", "pytest"],
+            *["pytest-xdist", "requests", "ruff"],
+        ],
         "all": [
             *["wandb", "matplotlib", "pyproj", "requests"],
             *["hypothesis", "pytest", "pytest-xdist", "ruff"],

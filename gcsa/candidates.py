@@ -72,7 +72,7 @@ def retrieve(
     if scene.database.descriptors is None or scene.queries.descriptors is None:
         raise InputError(f"{scene.name}: retrieval needs descriptors")
     if search not in CHOICES:
-        raise InputError(f"search: '{search}' is not a choice{nearest(search, CHOICES)}")
+        raise InputError(f"data.search: '{search}' is not a choice{nearest(search, CHOICES)}")
     device = torch.device(device)
     if search == "auto":
         search = fastest(scene, num, device)

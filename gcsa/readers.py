@@ -256,7 +256,7 @@ def reader(config: DataConfig) -> Reader:
 def scene_names(config: DataConfig, split: str) -> list[str]:
     """The scenes of a split: those that the config lists, or the official ones."""
     if split not in SPLITS:
-        raise InputError(f"'{split}' is not a split{nearest(split, SPLITS)}")
+        raise InputError(f"--split: '{split}' is not a split{nearest(split, SPLITS)}")
     names = list(getattr(config, f"{split}_scenes") or reader(config).scenes[split])
     if not names:
         raise InputError(

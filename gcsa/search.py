@@ -130,7 +130,9 @@ class Faiss:
         try:
             faiss = importlib.import_module("faiss")
         except ImportError as error:
-            raise InputError("search: faiss is not installed (pip install faiss-cpu)") from error
+            raise InputError(
+                "data.search: faiss is not installed (pip install faiss-cpu)"
+            ) from error
         self.scene, self.own = scene, own
         # One more than asked for: the query's own image may be among them.
         self._kept, self._asked = num, min(num + 1, len(scene.database))

@@ -52,7 +52,8 @@ class Trainer:
         trained = [p for p in self.model.parameters() if p.requires_grad]
         if not trained:
             raise InputError(
-                "nothing to train: the projection is the identity and no layer follows"
+                "nothing to train: the projection is the identity or frozen, and no layer follows "
+                "(model.proj_dim, train.freeze_input_proj, model.num_layers)"
             )
         self.stream = self._stream(scenes)
         self.tuples, queries = None, None
@@ -61,7 +62,10 @@ class Trainer:
             queries = self.tuples.queries
         self.sampler = Sampler(scenes, self.model.K, settings.skip_empty, settings.nearby, queries)
         if len(self.sampler) == 0:
-            raise InputError("no query of the training scenes has a relevant candidate")
+            raise InputError(
+                "no query of the training scenes has a relevant candidate "
+                "(data.train_labels, model.K)"
+            )
         self.optimizer = make_optimizer(trained, settings)
         steps = -(-len(self.sampler) // config.data.batch_size)
         self.scheduler = make_schedule(self.optimizer, settings, steps)

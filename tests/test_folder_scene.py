@@ -196,7 +196,7 @@ def test_radio(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("c,aa,-40", "line 2, column 'name': 'c' is no image of images.csv"),
+        ("c,aa,-40", "line 2, column 'name': 'c' is no image that is known"),
         ("a,,-40", "column 'transmitter': is empty"),
         ("a,aa,", "column 'rssi': is empty"),
         ("a,aa,100", "signal in dBm '100' is not from -200 to 0"),

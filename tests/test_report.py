@@ -196,10 +196,10 @@ def test_a_cap_and_other_runs(world):
     other = {"model.affinity": "[heading]", "data.val_scenes": "[cph]", "train.seed": 3}
     train(load_config(folder / "config.yaml", overrides(other)), "other")
     where = f"data.outputs={root / 'outputs'}"
-    options = ["--max-queries", 4, "--output", root / "capped.html"]
+    options = ["--max_queries", 4, "--output", root / "capped.html"]
     page = Page(write(NAME, "--compare", "other", where, *options))
     said = "".join(page.text)
-    assert "The 4 most changed of" in said and "(--max-queries 4)" in said
+    assert "The 4 most changed of" in said and "(--max_queries 4)" in said
     assert "Validated on other data: other." in said and "Ablations" in said
     runs = [open_run(n, [where]) for n in (NAME, "other")]
     assert differences(runs) == [
@@ -237,7 +237,7 @@ def test_runs_that_are_not_there(world, tmp_path):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        (["--max-queries", "-1"], "--max-queries: -1 is less than 0"),
+        (["--max_queries", "-1"], "--max_queries: -1 is less than 0"),
         (["--checkpoint", "no.tar"], "no.tar: no such file"),
         (["--compare", "nobody"], "nobody: no run"),
         (["data.val_labels=fov", "fov.radius=0.001"], "'val': no query has a relevant image"),

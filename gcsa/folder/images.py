@@ -176,7 +176,7 @@ def _places(table: Table) -> np.ndarray | None:
 def _rows_of(table: Table, names: np.ndarray) -> np.ndarray:
     """The image of each row, (m,) int64."""
     place = pd.Index(names).get_indexer(table.filled("name"))
-    table.refuse(place < 0, "name", "{} is no image of images.csv")
+    table.refuse(place < 0, "name", "{} is no image that is known")
     return place
 
 

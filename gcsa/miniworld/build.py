@@ -53,7 +53,7 @@ def generate(
         print(f"{out} already holds this miniworld (size {size}, seed {seed})")
         return finished
     with Crew(workers) as crew:
-        keys = _write_cities(out, spec, seed, test_truth, crew)
+        keys = write_cities(out, spec, seed, test_truth, crew)
         _describe(out, spec, seed, keys, crew)
     world = wanted | {
         "cities": _cities(spec),
@@ -114,7 +114,7 @@ def _remove(out: Path, cities: dict[str, list[str]]) -> None:
             feature_file(out, city).unlink(missing_ok=True)
 
 
-def _write_cities(out, spec, seed, test_truth, crew) -> dict[tuple[str, str], list[str]]:
+def write_cities(out, spec, seed, test_truth, crew) -> dict[tuple[str, str], list[str]]:
     """Render all drives and write the CSV files; returns the keys by city and role."""
     tasks, keys = [], {}
     for city in spec.cities:

@@ -24,12 +24,12 @@ def main() -> None:
     parser.add_argument("--checkpoint", metavar="FILE", help="default: the best, else the last")
     parser.add_argument("--split", default="val", help="train, val (default) or test")
     many = "queries to show, the most changed (default: 200)"
-    parser.add_argument("--max-queries", type=int, default=200, metavar="N", help=many)
+    parser.add_argument("--max_queries", type=int, default=200, metavar="N", help=many)
     parser.add_argument("--output", metavar="FILE", help="default: report.html in the run's folder")
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     args = parser.parse_intermixed_args()
     if args.max_queries < 0:
-        raise InputError(f"--max-queries: {args.max_queries} is less than 0")
+        raise InputError(f"--max_queries: {args.max_queries} is less than 0")
     # Settings after --compare are taken for runs by argparse.
     overrides = [*args.overrides, *filter(is_override, args.compare)]
     run = open_run(args.run, overrides)

@@ -155,7 +155,7 @@ def _cap(shown: int, total: int) -> str:
         return f"All {total:,} queries that have a relevant image."
     return (
         f"The {shown:,} most changed of {total:,} queries that have a relevant image "
-        f"(--max-queries {shown})."
+        f"(--max_queries {shown})."
     )
 
 

@@ -52,7 +52,7 @@ def generate(
         print(f"{out} already holds these buildings (size {size}, seed {seed})")
         return finished
     with Crew(workers) as crew:
-        paths = _write_scenes(out, spec, seed, crew)
+        paths = write_scenes(out, spec, seed, crew)
         _describe(out, spec, seed, paths, crew)
     world = wanted | {
         "scenes": list(spec.scenes),
@@ -99,7 +99,7 @@ def _settle(out: Path, spec: Size, wanted: dict, force: bool) -> dict | None:
     return None
 
 
-def _write_scenes(out, spec: Size, seed, crew: Crew) -> dict[str, dict[str, list[str]]]:
+def write_scenes(out, spec: Size, seed, crew: Crew) -> dict[str, dict[str, list[str]]]:
     """Write and render all sessions; returns image paths by scene and session."""
     tasks, paths = [], {}
     for scene in spec.scenes:

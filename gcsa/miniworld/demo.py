@@ -1,0 +1,71 @@
+"""One city and one building of the quick start's worlds, drawn in seconds, for the notebook.
+
+Photos and side information are those of the whole world, file by file. The descriptors are not
+computed here: their visual words were learnt from the photos of all training scenes. They come
+from the file that is released with a checkpoint.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from gcsa.errors import MissingFileError
+from gcsa.files import replacing
+from gcsa.lamar.label_files import label_path, save_labels
+from gcsa.lamar.labels import compute_labels
+from gcsa.miniworld import build as streets
+from gcsa.miniworld import plan
+from gcsa.miniworld.building import build as buildings
+from gcsa.miniworld.building import plan as floors
+from gcsa.miniworld.crew import Crew
+
+SIZE, SEED = "small", 0  # of scripts/quickstart.sh
+
+
+def draw_city(out: str | os.PathLike, city: str, descriptors: str | os.PathLike) -> list[str]:
+    """Draw a validation city of the streets under ``out``, unless it is there.
+
+    descriptors: its hloc file, of which a copy is made. Returns the settings
+    (``section.key=value``) that have a config validate on this city.
+    """
+    out, source, whole = Path(out), _present(descriptors), plan.SIZES[SIZE]
+    features = streets.feature_file(out, city)
+    if not features.exists():  # written last: the city is whole then
+        spec = replace(whole, train=(), val=(city,), test=())
+        with Crew(os.cpu_count() or 1) as crew:
+            streets.write_cities(out, spec, SEED, True, crew)
+        _copy(source, features)
+    return _settings(out, city)
+
+
+def draw_building(out: str | os.PathLike, scene: str, descriptors: str | os.PathLike) -> list[str]:
+    """The same for a building, with the labels that geometry gives its validation queries."""
+    out, source, whole = Path(out), _present(descriptors), floors.SIZES[SIZE]
+    features = buildings.feature_file(out, scene)
+    labels = label_path(out / "labels", scene, "val", "geometry")
+    if not labels.exists():
+        spec = replace(whole, shapes=tuple(s for s in whole.shapes if s.name == scene))
+        with Crew(os.cpu_count() or 1) as crew:
+            buildings.write_scenes(out, spec, SEED, crew)
+        _copy(source, features)
+        save_labels(labels, compute_labels(out / "datasets" / "lamar", scene, "val", features))
+    return [*_settings(out, scene), f"data.labels={labels.parent}"]
+
+
+def _present(path: str | os.PathLike) -> Path:
+    if not Path(path).is_file():
+        raise MissingFileError(f"{path}: no such descriptor file")
+    return Path(path)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
+
+
+def _settings(out: Path, scene: str) -> list[str]:
+    folders = [f"data.root={out / 'datasets'}", f"data.outputs={out / 'outputs'}"]
+    return [*folders, f"data.val_scenes=[{scene}]"]
