@@ -266,18 +266,6 @@ def test_wandb_is_imported_on_demand_alone(world, monkeypatch, tmp_path):
         run(world, "tracked", {"train.num_epochs": 0}, wandb_project="p")
 
 
-def test_wandb_offline(world, tmp_path):
-    settings = overrides(world, {"train.num_epochs": 1})
-    conf = tmp_path / "c.yaml"
-    conf.write_text("{}")
-    done = subprocess.run(
-        [sys.executable, "-m", "gcsa.train", "--name", "w", "--conf", conf, "--wandb_project", "p",
-         *settings], env={**os.environ, "WANDB_MODE": "offline"}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert list((tmp_path / "outputs/training/w/wandb").glob("offline-run-*/*.wandb"))
-
-
 def test_the_program_ends_with_one_line_on_bad_input(world, tmp_path):
     def call(*arguments):
         command = [sys.executable, "-m", "gcsa.train", *arguments]

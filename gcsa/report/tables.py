@@ -35,7 +35,7 @@ def results(first: Report, reranked: Report) -> str:
     parts["total"] = (first, reranked)
     body = "".join(_scene_rows(name, *pair) for name, pair in parts.items())
     head = ["scene", "list", *(n.replace("recall", "R") for n in NAMES), "queries", "database"]
-    return _table(head, body, first["protocol"])
+    return _table(head, body)
 
 
 def _scene_rows(name: str, first: Report, reranked: Report) -> str:
