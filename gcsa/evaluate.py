@@ -198,7 +198,9 @@ def main() -> None:
     parser.add_argument("--checkpoint", help="model to re-rank with; without it, none")
     parser.add_argument("--split", default="val", help="train, val (default) or test")
     parser.add_argument("--json", metavar="FILE", help="also write the report here")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
+    )
     args = parser.parse_intermixed_args()
     config = load_config(args.conf, args.overrides)
     result = evaluate(config, args.checkpoint, args.split, args.overrides)

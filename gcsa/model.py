@@ -32,7 +32,7 @@ class ModelConfig:
     L: int = 255  # anchors, of the first candidates
     num_layers: int = 0  # transformer layers; 0 trains the projection alone
     num_heads: int = 12  # attention heads of a layer
-    affinity: list[str] = field(default_factory=list)  # kinds of side information
+    affinity: list[str] = field(default_factory=list)  # kinds, by their names in docs/concepts.md
     input_dropout: float = 0.2  # on the descriptors
     attn_dropout: float = 0.2  # on the attention weights
 

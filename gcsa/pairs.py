@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -91,7 +92,8 @@ def _read(
     """A scene with its first round: retrieved, or read from a pairs file."""
     check_kinds(kinds)
     RESIDENT.limit = int(config.data.memory * 1e9)
-    scene, _ = reader(config.data).read(config.data, name, split)
+    data = replace(config.data, train_labels="dist", val_labels="dist")  # no label files
+    scene, _ = reader(data).read(data, name, split)
     if first is None:
         candidates = retrieve(scene, depth, device, config.data.search)
     else:
@@ -117,7 +119,9 @@ def main() -> None:
         "--from_pairs", metavar="FILE", help="pairs file of hloc to re-rank, not our own retrieval"
     )
     parser.add_argument("--scores", metavar="FILE", help="also write 'query database score' lines")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
+    )
     args = parser.parse_intermixed_args()
     config = load_config(args.conf, args.overrides)
     pairs(

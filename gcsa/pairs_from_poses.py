@@ -73,7 +73,7 @@ def pairs_from_poses(
     settings = settings or Settings()
     names = scene_names(config.data, split)
     paths = scene_paths(output, names, "--output")
-    data = replace(config.data, desc_fn="")  # no descriptors
+    data = replace(config.data, desc_fn="", train_labels="dist", val_labels="dist")  # poses alone
     for name, path in zip(names, paths, strict=True):
         scene, truth = reader(data).read(data, name, split)
         images, database = _cameras(scene, truth, settings.of)
@@ -130,7 +130,9 @@ def main() -> None:
     parser.add_argument(
         "--turn", type=float, default=180.0, help="by distance: headings differ by so many degrees"
     )
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
+    )
     args = parser.parse_intermixed_args()
     config = load_config(args.conf, args.overrides)
     settings = Settings(args.by, args.of, args.num_matched, args.threshold, args.turn)

@@ -64,6 +64,8 @@ def query_pose(scene: Scene, truth: Truth | None, query: int) -> tuple[np.ndarra
 def image_path(data: DataConfig, scene: str, name: str) -> Path:
     """Where the data set keeps an image of a scene; whether it is there is not looked at."""
     reader(data)  # InputError for a data set that nothing is known of
+    if data.dataset == "folder":
+        return Path(data.root) / scene / name
     root = Path(data.root) / data.dataset
     if data.dataset != "msls":
         return root / scene / name

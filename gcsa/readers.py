@@ -39,7 +39,7 @@ REVISITED = ("revisited-easy", "revisited-medium", "revisited-hard")
 class DataConfig:
     """Section ``data``: where the images are, and how they are cut into batches."""
 
-    dataset: str = "msls"  # a data set of gcsa/readers.py
+    dataset: str = "msls"  # msls | lamar | folder | rsfm | [r]oxford5k | [r]paris6k
     root: str = "datasets"  # holds msls/, lamar/; landmarks: annotations/...; folder: its scenes
     outputs: str = "outputs"  # the folder that holds msls/<city>/<desc_fn>, and training/
     labels: str = "data"  # LaMAR: the folder of its label files

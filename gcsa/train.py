@@ -117,7 +117,9 @@ def main() -> None:
     parser.add_argument("--wandb_project", metavar="P", help="log to Weights & Biases too")
     parser.add_argument("--tensorboard", action="store_true", help="write TensorBoard's files too")
     parser.add_argument("--verbose", action="store_true", help="log more")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
+    )
     args = parser.parse_intermixed_args()
     logging.getLogger("gcsa").setLevel(logging.DEBUG if args.verbose else logging.INFO)
     config = load_config(args.conf, args.overrides)

@@ -33,6 +33,8 @@ if [ "$(cat "$stamp" 2>/dev/null)" = "$state" ]; then
     exit 0
 fi
 
+"${PYTHON:-python3}" -c "import sys; sys.exit(sys.version_info < (3, 11))" ||
+    fail "Python 3.11 or later is needed (PYTHON names another interpreter)"
 "${PYTHON:-python3}" -m venv .venv ||
     fail "cannot make .venv (on Debian: apt-get install python3-venv)"
 pip=(.venv/bin/python -m pip --disable-pip-version-check install --quiet)

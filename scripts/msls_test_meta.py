@@ -32,10 +32,14 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-import pyproj
-import requests
-import urllib3
 from tqdm import tqdm
+
+try:
+    import pyproj
+    import requests
+    import urllib3
+except ImportError as error:
+    sys.exit(f"error: {error.name} is not installed (pip install pyproj requests)")
 
 CITIES = ("miami", "athens", "buenosaires", "stockholm", "bengaluru", "kampala")
 ROLES = ("query", "database")

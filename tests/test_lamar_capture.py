@@ -1,6 +1,5 @@
 """The text files of LaMAR: any spelling that the grammar allows, errors that name file and line."""
 
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -16,8 +16,11 @@ from gcsa.config import load_config
 from gcsa.errors import InputError
 from gcsa.evaluate import evaluate
 from gcsa.fov import FovConfig, overlap_pairs
+from gcsa.hloc.files import read_pairs
 from gcsa.lamar.label_files import LabelFile, label_path, save_labels
 from gcsa.lamar.scene import read_scene
+from gcsa.pairs import pairs
+from gcsa.pairs_from_poses import pairs_from_poses
 from gcsa.prepare import prepare
 from gcsa.readers import reader
 from gcsa.scene import ImageSet, Scene
@@ -199,3 +202,12 @@ def test_retrieval_leaves_equal_names_out_and_no_others():
     found = retrieve(Scene("s", database, queries), 9).indices
     assert found[0, -1] == -1 and set(found[0, :-1]) == set(range(9)) - {7}
     assert found[1, 0] == 7 and set(found[1]) == set(range(9))
+
+
+def test_pairs_need_no_label_files(halls, tmp_path):
+    """They are what the images are matched by, from which labels are made."""
+    config = load_config(None, overrides(halls, {"data.labels": tmp_path / "none"}))
+    written = pairs(config, str(tmp_path / "{scene}.txt"), num_matched=3)
+    written += pairs(config, str(tmp_path / "{scene}_map.txt"), split="train", num_matched=3)
+    written += pairs_from_poses(config, str(tmp_path / "{scene}_poses.txt"))
+    assert len(written) == 6 and all(len(read_pairs(path)[0]) for path in written)

@@ -40,6 +40,8 @@ def test_paths_of_lamar_and_of_unknown_data_sets(tmp_path):
     for name in names:
         path = image_path(data, "CAB", f"sessions/query_val_phone/raw_data/{name}")
         assert path == folder / "raw_data" / name
+    own = DataConfig(dataset="folder", root=str(tmp_path))
+    assert image_path(own, "lund", "images/01.jpg") == tmp_path / "lund" / "images" / "01.jpg"
     with pytest.raises(InputError, match="did you mean 'lamar'"):
         image_path(DataConfig(dataset="lamarr"), "CAB", "a.jpg")
 

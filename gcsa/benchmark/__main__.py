@@ -67,7 +67,9 @@ def main() -> None:
     parser.add_argument(
         "--output", metavar="FOLDER", help="write benchmark.md, .csv and .png into this folder"
     )
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
+    )
     args = parser.parse_intermixed_args()
     result = benchmark(
         load_config(args.conf, args.overrides),

@@ -61,7 +61,8 @@ def compute_labels(
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m gcsa.lamar.labels",
-        description="Compute which candidates of LaMAR's queries are positive, for any descriptor.",
+        description="Compute which candidates of LaMAR's queries are positive, for any descriptor: "
+        "files lamar_scores_SCENE_{db,query}.npz, or lamar_geometry_... without matches.",
         epilog="Paths may hold {scene}. Example: python -m gcsa.lamar.labels --scenes CAB "
         "--features outputs/lamar/{scene}/feats.h5 --matches outputs/lamar/{scene}/matches.h5",
     )
@@ -77,7 +78,7 @@ def main() -> None:
         "--splits", nargs="+", default=["train", "val"], help="of train val (default: both)"
     )
     parser.add_argument("--features", metavar="F.h5", help="hloc's local features")
-    parser.add_argument("--matches", metavar="F.h5", help="hloc's matches; without, geometry")
+    parser.add_argument("--matches", metavar="F.h5", help="hloc's, of all candidates")
     parser.add_argument("--output", default="data", help="folder to write to (default data)")
     parser.add_argument("--num", type=int, default=255, help="candidates a query (default 255)")
     parser.add_argument("--device", default="auto", help="of retrieval: cpu, cuda, ...")

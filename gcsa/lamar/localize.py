@@ -259,7 +259,9 @@ def main() -> None:
         ("matches", "hloc's matches of the pairs"),
     ):
         parser.add_argument(f"--{name}", metavar="PATH", help=f"for hloc: {what}")
-    parser.add_argument("--submission", action="store_true", help="also write submission.zip")
+    parser.add_argument(
+        "--submission", action="store_true", help="zip the poses to submit (--split test)"
+    )
     parser.add_argument("--json", metavar="FILE", help="also write the report here")
     parser.add_argument(
         "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"

@@ -26,7 +26,9 @@ def main() -> None:
     many = "queries to show, the most changed (default: 200)"
     parser.add_argument("--max_queries", type=int, default=200, metavar="N", help=many)
     parser.add_argument("--output", metavar="FILE", help="default: report.html in the run's folder")
-    parser.add_argument("overrides", nargs="*", metavar="section.key=value")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
+    )
     args = parser.parse_intermixed_args()
     if args.max_queries < 0:
         raise InputError(f"--max_queries: {args.max_queries} is less than 0")
