@@ -93,7 +93,7 @@ setup(
         "pyyaml>=6",
         "scipy>=1.10",
         "shapely>=2.0",
-        "torch>=2.1",
+        "torch>=2.4",
         "tqdm>=4.64",
     ],
     extras_require={
@@ -117,7 +117,7 @@ setup(
         Extension(
             "gcsa._kernels",
             sources=[f"src_c/{name}.c" for name in CORE + SHELL],
-            depends=[str(path) for path in Path("src_c").glob("*.h")],
+            depends=sorted(str(path) for path in Path("src_c").glob("*.[ch]")),
             libraries=[] if os.name == "nt" else ["m"],
             extra_compile_args=[] if os.name == "nt" else C_FLAGS,
             extra_link_args=[] if os.name == "nt" else ["-pthread"],

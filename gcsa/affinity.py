@@ -17,11 +17,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
 
 from gcsa import fov, heading, radio
 from gcsa.errors import InputError, nearest
 from gcsa.fov import FovConfig
-from gcsa.scene import Scene
+from gcsa.scene import ImageSet, Scene
 
 logger = logging.getLogger(__name__)
 
@@ -54,19 +55,25 @@ class Lists:
         return self.candidates[:, : self.L]
 
 
+# A list costs as much to compute as so many pairs to intersect, each read a few times.
+PAIRS = 10_000
+
 # The lists of a batch -> (B, K, L), or with the query (B, 1+K, 1+L); see the module's text.
 Columns = Callable[[Lists], np.ndarray]
 
 
 def positional_db(scene: Scene, config: FovConfig) -> Columns | None:
-    """Overlap of the fields of view of database cameras, looked up in the scene's sparse matrix.
+    """Overlap of the fields of view of database cameras.
 
-    Each pair of cameras is intersected once for the scene, not again for each query and epoch.
+    As a rule each pair of cameras is intersected once for the scene, and looked up for each query
+    and epoch; where few queries stand before many pairs each list is computed by itself.
     """
     database = scene.database
     if database.positions is None or database.headings is None:
         return None
     known = np.isfinite(database.positions).all(1) & np.isfinite(database.headings)
+    if _pairs_within(database.positions[known, :2], 2 * config.radius) > PAIRS * len(scene.queries):
+        return _overlap_of_lists(database, known, config)
     overlaps = fov.overlap_sparse(
         database.positions[:, :2], database.headings, mask=known, **config.kwargs()
     )
@@ -81,15 +88,44 @@ def positional_db(scene: Scene, config: FovConfig) -> Columns | None:
     return columns
 
 
+def _pairs_within(positions: np.ndarray, reach: float) -> int:
+    """Ordered pairs of positions (n, 2) at most ``reach`` apart."""
+    tree = cKDTree(positions)
+    return int(tree.count_neighbors(tree, reach)) if len(positions) else 0
+
+
+def _overlap_of_lists(database: ImageSet, known: np.ndarray, config: FovConfig) -> Columns:
+    positions, heights = database.positions[:, :2], None
+    if database.positions.shape[1] == 3:
+        heights = _with_padding(database.positions[:, 2])
+
+    def columns(lists: Lists) -> np.ndarray:
+        block = fov.overlap_block(
+            positions,
+            database.headings,
+            lists.candidates,
+            lists.K,
+            lists.L,
+            mask=known,
+            **config.kwargs(),
+        )
+        if heights is not None:
+            rise = heights[lists.rows][:, :, None] - heights[lists.anchors][:, None]
+            block[np.abs(rise) > config.height] = 0
+        return block
+
+    return columns
+
+
 def heading_db(scene: Scene, config: FovConfig) -> Columns | None:
     """Affinity of the headings of database images."""
     if scene.database.headings is None:
         return None
-    database = _with_padding(scene.database.headings)
+    database = _with_padding(heading.wrapped(scene.database.headings))
 
     def columns(lists: Lists) -> np.ndarray:
         rows, anchors = database[lists.rows], database[lists.anchors]
-        return _known(heading.affinity(rows[:, :, None], anchors[:, None]))
+        return _known(heading.affinity_of_wrapped(rows[:, :, None], anchors[:, None]))
 
     return columns
 
@@ -98,13 +134,14 @@ def heading_with_query(scene: Scene, config: FovConfig) -> Columns | None:
     """Affinity of the headings of query and database images."""
     if scene.database.headings is None or scene.queries.headings is None:
         return None
-    database, query = _with_padding(scene.database.headings), scene.queries.headings
+    database = _with_padding(heading.wrapped(scene.database.headings))
+    query = heading.wrapped(scene.queries.headings)
 
     def columns(lists: Lists) -> np.ndarray:
         own = query[lists.queries][:, None]
         rows = np.concatenate([own, database[lists.rows]], axis=1)
         anchors = np.concatenate([own, database[lists.anchors]], axis=1)
-        return _known(heading.affinity(rows[:, :, None], anchors[:, None]))
+        return _known(heading.affinity_of_wrapped(rows[:, :, None], anchors[:, None]))
 
     return columns
 
@@ -187,11 +224,11 @@ class SideInformation:
 
 def _with_padding(values: np.ndarray) -> np.ndarray:
     """Append NaN, so that index -1 (padding) reads as unknown."""
-    return np.append(values, np.nan)
+    return np.append(values, values.dtype.type(np.nan))
 
 
 def _known(values: np.ndarray) -> np.ndarray:
-    return np.nan_to_num(values, nan=0.0)
+    return np.nan_to_num(values, copy=False, nan=0.0)
 
 
 def _sparse_block(matrix: csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -56,9 +56,16 @@ class Batch:
         return len(self.place)
 
     def to(self, device: torch.device) -> Batch:
-        """On another device, where all were in pinned memory or none waits for the copy."""
+        """On another device; from pinned memory without waiting for the copy."""
+        return self._each(lambda t: t.to(device, non_blocking=True))
+
+    def pinned(self) -> Batch:
+        """With what is on the host in pinned memory."""
+        return self._each(lambda t: t if t.is_cuda else t.pin_memory())
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
         fields = (self.place, self.columns, self.labels, self.valid, self.descriptors)
-        return Batch(*(t if t is None else t.to(device, non_blocking=True) for t in fields))
+        return Batch(*(t if t is None else change(t) for t in fields))
 
 
 # (numbers (B, 1+N) in the table, number of the batch) -> place, descriptors of a Batch.
@@ -69,12 +76,15 @@ class OwnDescriptors:
     """Locates images in the batch's own descriptors, which are gathered once an image.
 
     Host memory is used again after ``depth`` batches: a fresh buffer costs the time of the
-    gathering itself. For a GPU it is pinned, and the copy is done before the batch is handed out.
+    gathering itself. For a GPU it is pinned, and copied beside what the GPU computes; the copy is
+    done before the batch is handed out.
     """
 
     def __init__(self, table: Table, depth: int):
         self._table, self._depth = table, depth
         self._room: list[Tensor | None] = [None] * depth
+        on_gpu = table.device.type == "cuda"
+        self._side = torch.cuda.Stream(table.device) if on_gpu else None
 
     def __call__(self, numbers: np.ndarray, batch: int) -> tuple[np.ndarray, Tensor]:
         images, place = np.unique(numbers, return_inverse=True)
@@ -86,7 +96,16 @@ class OwnDescriptors:
             pinned = self._table.device.type == "cuda"
             shape = (numbers.size, self._table.length)
             self._room[slot] = torch.empty(shape, dtype=torch.float16, pin_memory=pinned)
-        return place, self._table.gather(images, self._room[slot]).to(self._table.device)
+        return place, self._moved(self._table.gather(images, self._room[slot]))
+
+    def _moved(self, rows: Tensor) -> Tensor:
+        if self._side is None:
+            return rows
+        with torch.cuda.stream(self._side):
+            moved = rows.to(self._table.device, non_blocking=True)
+        self._side.synchronize()
+        moved.record_stream(torch.cuda.default_stream(self._table.device))
+        return moved
 
 
 class Known:
@@ -172,7 +191,8 @@ class Stream:
             fields = parts[0]
         columns, labels, valid = (None if f is None else torch.from_numpy(f) for f in fields)
         valid = None if bool(valid.all()) else valid
-        return Batch(torch.from_numpy(place), columns, labels, valid, descriptors)
+        batch = Batch(torch.from_numpy(place), columns, labels, valid, descriptors)
+        return batch.pinned() if self.table.device.type == "cuda" else batch
 
     def _by_scene(
         self, queries: np.ndarray

@@ -58,16 +58,16 @@ def retrieve(
 ) -> Candidates:
     """The ``num`` database images most alike to each query of a scene, exactly.
 
-    Scores are inner products in float32 of the float16 descriptors; equal scores come in database
-    order. A query that is itself a database image (one of the same name) is not its own
-    candidate. Where the database has fewer than ``num`` images the lists are padded. Several
-    processes share the queries.
+    Scores are inner products in float32 of the float16 descriptors. Equal scores come in database
+    order, but which of equal ones stand last in a list is not defined. A query that is itself a
+    database image (one of the same name) is not its own candidate. Where the database has fewer
+    than ``num`` images the lists are padded. Several processes share the queries.
 
     search: "fp32", or "half": the database is searched in half precision (float16 on a GPU,
     bfloat16 on a CPU), the best are compared again in float32, and a query whose result rounding
     could have changed is searched again in float32; the result is that of "fp32". "faiss": its
     exact index, on the CPU, which holds the database in float32. "auto" takes what is fastest:
-    half precision where the device has units for it, faiss for short descriptors if installed.
+    half precision on CPUs with units for it, faiss for short descriptors if installed.
     """
     if scene.database.descriptors is None or scene.queries.descriptors is None:
         raise InputError(f"{scene.name}: retrieval needs descriptors")

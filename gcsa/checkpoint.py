@@ -131,9 +131,11 @@ def _read(path: str | os.PathLike) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()
-        detail = f" ({reason[0]})" if reason else ""
-        raise InputError(f"{path}: not a readable checkpoint{detail}") from error
+        reason = str(error).strip().split(". ")[0].splitlines()
+        # torch's own words on files that hold code advise to run it.
+        code = "it holds more than tensors"
+        detail = code if isinstance(error, pickle.UnpicklingError) else " ".join(reason[:1])
+        raise InputError(f"{path}: not a readable checkpoint ({detail})") from error
     if not isinstance(content, dict) or not any(
         isinstance(content.get(key), dict) for key in ("model", "state_dict")
     ):

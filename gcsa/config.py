@@ -170,7 +170,10 @@ def _check_choices(config: Config) -> None:
 def _check_bounds(config: Config) -> None:
     """Numbers that cannot be any number; the sizes of the network are the model's own check."""
     least = {
-        "model.K": (config.model.K, 1),
+        **{
+            f"model.{key}": (getattr(config.model, key), 0 if key == "num_layers" else 1)
+            for key in "input_dim proj_dim output_dim K L num_layers num_heads".split()
+        },
         "data.batch_size": (config.data.batch_size, 1),
         "data.num_workers": (config.data.num_workers, 0),
         "train.num_epochs": (config.train.num_epochs, 0),
@@ -189,6 +192,8 @@ def _check_bounds(config: Config) -> None:
         "train.seed": (config.train.seed, 0),
     }
     for key, (value, minimum) in least.items():
+        if not np.isfinite(value):
+            raise InputError(f"{key}: {value} is not a finite number")
         if not value >= minimum:
             raise InputError(f"{key}: {value} is less than {minimum}")
     shares = {

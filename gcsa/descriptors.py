@@ -15,8 +15,8 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import mmap
 import os
+import threading
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +27,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from gcsa.errors import InputError, MissingFileError
 from gcsa.files import write_text
+from gcsa.memory import mapped_bytes, release
 from gcsa.packing import pack
 
 logger = logging.getLogger(__name__)
@@ -37,33 +38,43 @@ PACK_VERSION = 2
 class Resident:
     """A bound on the memory that mapped descriptors occupy in this process.
 
-    limit: bytes. Reading a row maps its pages and, as systems map what lies around a page too, up
-    to AROUND more; when what was read since the last time passes the limit, every map is told to
-    drop its pages. They stay in the system's page cache, so that reading them again is cheap
-    while memory is not short.
+    limit: bytes. When the pages of files in this process have grown by more since the last time,
+    every map is told to drop its pages. They stay in the system's page cache, so that reading
+    them again is cheap while memory is not short. How many there are Linux says; elsewhere it is
+    taken that a row maps AROUND more than itself. Some systems map up to MOST for one row.
     """
 
-    AROUND = 1 << 16
+    AROUND, MOST = 1 << 16, 1 << 21
 
     def __init__(self, limit: int = 8 << 30):
         self.limit = limit
-        self._count = 0
+        self._lock = threading.Lock()
+        self._count, self._before = 0, mapped_bytes()
         self._maps: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows may be read before :meth:`read` is told."""
+        return max(1, self.limit // (4 * self.MOST))
 
     def read(self, array: np.ndarray, rows: int) -> None:
         """Note that ``rows`` rows of an array were read; nothing happens where it is no map."""
-        if not isinstance(array, np.memmap):
+        if getattr(array, "_mmap", None) is None:
             return
-        self._maps[id(array)] = array
-        self._count += rows * (array.shape[1] * array.itemsize + self.AROUND)
-        if self._count > self.limit:
+        with self._lock:
+            self._maps[id(array)] = array
+            self._count += rows * (array.shape[1] * array.itemsize + self.AROUND)
+            mapped = mapped_bytes()
+            grown = self._count if mapped is None else mapped - self._before
+        if grown > self.limit:
             self.drop()
 
     def drop(self) -> None:
         """Give the pages of all maps back to the system."""
-        self._count = 0
-        for array in list(self._maps.values()):
-            array._mmap.madvise(mmap.MADV_DONTNEED)
+        with self._lock:
+            for array in list(self._maps.values()):
+                release(array._mmap)
+            self._count, self._before = 0, mapped_bytes()
 
 
 RESIDENT = Resident()
@@ -104,8 +115,11 @@ class DescriptorRows(NDArrayOperatorsMixin):
 
     def take(self, index: np.ndarray, out: np.ndarray) -> None:
         """Gather the rows ``index`` (m,) into ``out`` (m, D): no new memory, so twice as fast."""
-        np.take(self._array, self._rows[index], axis=0, out=out, mode="clip")
-        RESIDENT.read(self._array, len(index))
+        step = RESIDENT.rows_at_once
+        for start in range(0, len(index), step):
+            part = slice(start, start + step)
+            np.take(self._array, self._rows[index[part]], axis=0, out=out[part], mode="clip")
+            RESIDENT.read(self._array, len(index[part]))
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return self[:].astype(dtype or self.dtype, copy=False)

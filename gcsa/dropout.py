@@ -24,6 +24,7 @@ def dropout(x: Tensor, p: float, training: bool) -> Tensor:
     return x * _mask(x.shape, p).to(x.dtype)
 
 
+@torch.compiler.disable
 def _mask(shape: torch.Size, p: float) -> Tensor:
     """0 with probability p, else 1 / (1 - p), float32."""
     count = shape.numel()

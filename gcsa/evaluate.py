@@ -55,13 +55,24 @@ def evaluate(
     device = pick_device(config.train.device)
     model, kinds, depth = None, [], max(metrics.KS)
     if checkpoint is not None:
-        model, kinds = load_checkpoint(checkpoint, device, config.model)
-        config = as_trained(config, checkpoint, overrides)
-        if "model.K" in _keys(overrides):
-            model.K = config.model.K
+        model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
         depth = max(depth, model.K, model.L)
     scenes = prepare(config.data, config.fov, kinds, split, depth, device)
     return report(config, split, scenes, rerank(model, scenes, config.data))
+
+
+def open_checkpoint(
+    path: str, config: Config, overrides: Sequence[str], device: torch.device
+) -> tuple[Model, list[str], Config]:
+    """A checkpoint's model, its kinds, and the config with the geometry it was trained with.
+
+    overrides: those of the command line; a ``model.K`` among them is how many candidates the model
+    re-ranks.
+    """
+    model, kinds = load_checkpoint(path, device, config.model)
+    if "model.K" in _keys(overrides):
+        model.K = config.model.K
+    return model, kinds, as_trained(config, path, overrides)
 
 
 def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
@@ -177,12 +188,15 @@ def show(result: Report) -> str:
 def pick_device(name: str) -> torch.device:
     """The device of a name: "auto" is a GPU where there is one."""
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"train.device: '{name}' cannot be used here ({error})") from error
+    if device.type == "cuda" and device.index is None:
+        # By number: "cuda" alone means another device in the threads that prepare batches.
+        device = torch.device("cuda", torch.cuda.current_device())
     return device
 
 
@@ -206,7 +220,14 @@ def main() -> None:
     result = evaluate(config, args.checkpoint, args.split, args.overrides)
     print(show(result))
     if args.json:
-        write_text(args.json, json.dumps(result, indent=2) + "\n")
+        write_text(args.json, json.dumps(_without_nan(result), indent=2) + "\n")
+
+
+def _without_nan(part: Any) -> Any:
+    """A report as JSON has it, which knows no NaN: null where there was no query to measure."""
+    if isinstance(part, dict):
+        return {key: _without_nan(value) for key, value in part.items()}
+    return None if isinstance(part, float) and np.isnan(part) else part
 
 
 if __name__ == "__main__":

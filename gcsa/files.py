@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from gcsa.errors import InputError
+
+# Of a disk that takes no more; other faults in the middle of writing are the program's.
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 @contextmanager
@@ -14,17 +20,19 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary path in the folder of ``path``; on success it is renamed to ``path``.
 
     On an error, or when the process is interrupted, the temporary file is removed and a file
-    that was at ``path`` before is left as it was. Folders are made where they lack.
+    that was at ``path`` before is left as it was. Folders are made where they lack. InputError
+    where nothing can be written there.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    os.close(handle)
-    temporary = Path(name)
+    temporary = _temporary(path)
     try:
         yield temporary
         temporary.chmod(0o666 & ~_umask())  # mkstemp's are for their owner alone
-        os.replace(temporary, path)
+        _rename(temporary, path)
+    except OSError as error:
+        if error.errno in FULL and not isinstance(error, InputError):
+            raise _refused(path, error) from error
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -33,6 +41,27 @@ def write_text(path: str | os.PathLike, text: str) -> None:
     """Write UTF-8 text with "\\n" line ends, all or nothing."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def _temporary(path: Path) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    except OSError as error:
+        raise _refused(path, error) from error
+    os.close(handle)
+    return Path(name)
+
+
+def _rename(temporary: Path, path: Path) -> None:
+    try:
+        os.replace(temporary, path)
+    except OSError as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: OSError) -> InputError:
+    return InputError(f"{path}: cannot be written ({error.strerror or error})")
 
 
 def _umask() -> int:

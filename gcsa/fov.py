@@ -14,7 +14,8 @@ cutoff: "exact": fields overlap up to 2 radius apart, and the polygon's own area
     counts as 1, so that only a camera with itself reaches 1 (the published compiled path).
 mask: False for cameras to leave out; their overlaps are 0, and they may hold nan.
 backend: "convex" (compiled, angle <= pi), "geos" (compiled, any angle), "shapely" (neither), or
-    None for the first of these that is there and can. The numbers agree within 1e-9.
+    None for the first of these that is there and can. The numbers agree within 1e-9,
+    of fields of at least half a degree.
 num_threads: of the compiled backends, where there are pairs enough to share; the numbers do not
     depend on it.
 

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from gcsa.errors import InputError
 from gcsa.files import replacing
+from gcsa.memory import release
 
 DATASET = "global_descriptor"
 # Images whose descriptors are copied at a time: some tens of megabytes.
@@ -68,6 +69,8 @@ def _pack_array(file: h5py.File, names: list[str], path: Path, source: Path) -> 
             if not finite.all():
                 name = chunk[int(finite.argmin())]
                 raise InputError(f"{source}: descriptor of image '{name}' is not finite")
+            release(array._mmap)  # written pages stay with the system, not in this process
+            reader.release()
             bar.update(len(chunk))
     array.flush()
     return shape
@@ -86,8 +89,13 @@ class _Rows:
         example = file[f"{first}/{DATASET}"]
         self.shape, self.dtype, self._type = example.shape, example.dtype, example.id.get_type()
         self.length = int(np.prod(self.shape))
-        self._bytes = np.asarray(np.memmap(source, dtype=np.uint8, mode="r"))
+        whole = np.memmap(source, dtype=np.uint8, mode="r")
+        self._map, self._bytes = whole._mmap, np.asarray(whole)
         self._folders: dict[str, h5py.h5g.GroupID] = {}
+
+    def release(self) -> None:
+        """Give back the pages that were read."""
+        release(self._map)
 
     def read(self, name: str) -> np.ndarray:
         """The descriptor (length,) of an image, in the type of the file."""

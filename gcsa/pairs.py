@@ -18,11 +18,10 @@ import torch
 from gcsa.affinity import SideInformation, check_kinds
 from gcsa.batches import RankedScene
 from gcsa.candidates import retrieve
-from gcsa.checkpoint import load_checkpoint
 from gcsa.config import Config, load_config
 from gcsa.descriptors import RESIDENT
 from gcsa.errors import InputError, run_program
-from gcsa.evaluate import as_trained, pick_device, rerank
+from gcsa.evaluate import open_checkpoint, pick_device, rerank
 from gcsa.hloc.lists import padded, read_candidates, write_candidates
 from gcsa.readers import reader, scene_names
 
@@ -55,8 +54,7 @@ def pairs(
     device = pick_device(config.train.device)
     model, kinds, depth = None, [], num_matched
     if checkpoint is not None:
-        model, kinds = load_checkpoint(checkpoint, device, config.model)
-        config = as_trained(config, checkpoint, overrides)
+        model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
         depth = max(depth, model.K, model.L)
     for name, target, first, score_file in zip(names, *paths.values(), strict=True):
         ranked = _read(config, name, split, kinds, depth, device, first)

@@ -18,6 +18,8 @@ from gcsa.scene import Scene
 from gcsa.truth import Truth, labels
 
 JPEG_QUALITY = 70
+# What Pillow raises for files that it cannot or will not read; its PNG reader a SyntaxError.
+UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +85,7 @@ def read_image(path: str | os.PathLike, longest: int | None = None) -> Image.Ima
             if longest is not None:
                 file.draft("RGB", (longest, longest))  # JPEG: decoded at a fraction of its size
             image = ImageOps.exif_transpose(file).convert("RGB")
-    except (OSError, SyntaxError):  # Pillow's PNG reader raises the latter
+    except UNREADABLE:
         return None
     if longest is not None:
         image.thumbnail((longest, longest))

@@ -119,7 +119,7 @@ class Half(Search):
 
     def _product(self, queries: Tensor, database: Tensor, block: Tensor) -> Tensor:
         self._shift = torch.maximum(self._shift, _shift(block, self.dtype).max())
-        return torch.mm(queries, database.T).float()
+        return _product_in_half(queries, database)
 
 
 class Faiss:
@@ -194,6 +194,17 @@ def _least(scores: Tensor, num: int) -> Tensor:
     return found.nextafter(found.new_tensor(-torch.inf))
 
 
+def _product_in_half(queries: Tensor, database: Tensor) -> Tensor:
+    """Scores in float32, of half-precision vectors whose products are summed in float32."""
+    flags = torch.backends.cuda.matmul
+    before = flags.allow_fp16_reduced_precision_reduction
+    flags.allow_fp16_reduced_precision_reduction = False
+    try:
+        return torch.mm(queries, database.T).float()
+    finally:
+        flags.allow_fp16_reduced_precision_reduction = before
+
+
 def _nonzero(mask: Tensor) -> tuple[Tensor, Tensor]:
     """Row of every True, and its place in the flattened mask."""
     if mask.device.type == "cpu":
@@ -221,8 +232,9 @@ def fastest(scene: Scene, num: int, device: torch.device) -> str:
     """The way of search for a scene on a device."""
     n, length = scene.database.descriptors.shape
     if device.type == "cuda":
-        return "half"
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        return "fp32"  # comparing again, rows from the host, would cost more than is saved
+    asked = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    native = any(getattr(torch.cpu, name, lambda: False)() for name in asked)
     if native and n >= 100 * SPARE * num:  # where comparing again is little beside the search
         return "half"
     fits = length <= FAISS_LENGTH and 4 * n * length <= FAISS_BYTES

@@ -81,7 +81,7 @@ class Table:
         for start in range(0, len(numbers), CHUNK):
             part = slice(start, min(start + CHUNK, len(numbers)))
             block = self.gather(numbers[part], room)
-            yield part, whole[: len(block)].copy_(block)
+            yield part, whole[: len(block)].copy_(block.to(self.device))
 
     def _load(self) -> Tensor:
         result = torch.empty(len(self), self.length, dtype=torch.float16, device=self.device)

@@ -57,6 +57,12 @@ class Trainer:
             )
         self.stream = self._stream(scenes)
         self.tuples, queries = None, None
+        for ranked in scenes:
+            if ranked.labels is None and not settings.mining:
+                raise InputError(
+                    f"{ranked.scene.name}: what is relevant to its queries is not known, it "
+                    "cannot be trained on"
+                )
         if settings.mining:
             self.tuples = TupleLists(scenes, self.stream.table, config.mining)
             queries = self.tuples.queries
@@ -235,7 +241,8 @@ class Trainer:
         self.model.load_state_dict(state["model"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
-        self.scaler.load_state_dict(state["scaler"])
+        if state["scaler"]:  # empty where the run was not in fp16 before
+            self.scaler.load_state_dict(state["scaler"])
         if self.tuples is not None:
             self.tuples.load_state(state["tuples"])
 

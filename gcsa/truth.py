@@ -215,4 +215,7 @@ def _others_in_cluster(scene: Scene, clusters: Clusters) -> np.ndarray:
 
 def _check(rule: str, scene: Scene) -> None:
     if rule != "cluster" and scene.database.positions is None:
-        raise InputError(f"{scene.name}: relevance needs the positions of the database")
+        raise InputError(
+            f"{scene.name}: labels '{rule}' need the positions of the database (data.train_labels, "
+            "data.val_labels)"
+        )

@@ -26,7 +26,7 @@ class TupleLists:
     """The tuples of the training queries of some scenes, drawn anew for some of them at a time.
 
     table: of the scenes. queries: of each scene the rows that have a database image at the
-    distance of a positive; the others are never trained on.
+    distance of a positive and one at that of a negative; the others are never trained on.
     """
 
     def __init__(self, scenes: Sequence[JudgedScene], table: Table, config: MiningConfig):
@@ -37,12 +37,12 @@ class TupleLists:
                 raise InputError(f"{s.scene.name}: train.mining: its images have no positions")
         places = [(s.truth.positions, s.scene.database.positions) for s in scenes]
         self._miners = [TupleMiner(*pair, config, random) for pair in places]
-        self.queries = [_with_positive(*pair, config) for pair in places]
+        self.queries = [_with_tuple(*pair, config) for pair in places]
         if not any(map(len, self.queries)):
             raise InputError(
                 "train.mining: no query of the training scenes has a database image farther than "
                 f"{config.nearest} m and up to {config.farthest} m away (mining.nearest, "
-                "mining.farthest)"
+                f"mining.farthest), and another one beyond {config.negative} m (mining.negative)"
             )
 
     def start(self, *seed: int) -> None:
@@ -91,12 +91,12 @@ class TupleLists:
             miner.cache[:] = cache.numpy()
 
 
-def _with_positive(queries: np.ndarray, database: np.ndarray, config: MiningConfig) -> np.ndarray:
-    """Rows of the queries with a database image farther than ``nearest``, up to ``farthest``."""
+def _with_tuple(queries: np.ndarray, database: np.ndarray, config: MiningConfig) -> np.ndarray:
+    """Rows of the queries with a positive (``nearest`` to ``farthest``) and with a negative."""
     tree = cKDTree(database[np.isfinite(database).all(axis=1)])
     known = np.flatnonzero(np.isfinite(queries).all(axis=1))
-    within, too_near = (
+    within, too_near, not_negative = (
         tree.query_ball_point(queries[known], reach, return_length=True)
-        for reach in (config.farthest, config.nearest)
+        for reach in (config.farthest, config.nearest, config.negative)
     )
-    return known[within > too_near]
+    return known[(within > too_near) & (not_negative < tree.n)]

@@ -161,8 +161,8 @@ fov_status fov_overlaps(const fov_kernel *kernel, const fov_job *job, size_t beg
         shares[t].begin += t;
     }
     do_shares(shares, count);
-    for (size_t t = count; t-- > 0;)
-        if (t == 0 || shares[t].failure.status != FOV_OK)
-            *failure = shares[t].failure;
+    *failure = shares[0].failure;
+    for (size_t t = 1; t < count && failure->status == FOV_OK; t++)
+        *failure = shares[t].failure;
     return failure->status;
 }

@@ -108,3 +108,23 @@ def test_kinds_are_checked():
     with pytest.raises(InputError, match="listed twice"):
         SideInformation(make_scene(), ["heading", "heading"], FovConfig())
     assert (width("heading", 9), width("heading-db", 9), width("positional-db", 9)) == (10, 9, 9)
+
+
+@pytest.mark.parametrize("heights", [False, True])
+def test_overlaps_of_lists_are_those_of_the_whole_scene(monkeypatch, heights):
+    """Where few queries stand before many pairs each list is computed by itself."""
+    random = np.random.default_rng(0)
+    axes = 3 if heights else 2
+    positions = random.uniform(0, 120, (40, axes)) / [1, 1, 20][:axes]
+    positions[3], angles = np.nan, random.uniform(0, 6, 40)
+    angles[5] = np.nan
+    scene, config = make_scene(positions=positions, headings=angles), FovConfig()
+    candidates = lists(scene, 12)
+    candidates[0, 9:], candidates[1, :2] = -1, [3, 5]
+    asked = Lists(np.arange(5), candidates, 12, 7)
+    whole = SideInformation(scene, ["positional-db"], config).columns(asked)
+    monkeypatch.setattr("gcsa.affinity.PAIRS", 0)
+    monkeypatch.setattr("gcsa.affinity.fov.overlap_sparse", None)
+    found = SideInformation(scene, ["positional-db"], config).columns(asked)
+    np.testing.assert_allclose(found, whole, atol=1e-6)
+    assert (whole > 0).any() and (whole[1, 1:3] == 0).all() and (whole[0, 10:] == 0).all()

@@ -116,6 +116,12 @@ def test_command_line(world, tmp_path, monkeypatch, capsys):
     assert "20 of 20" in printed and result["protocol"] in printed
 
 
+def test_reports_are_json_where_there_is_nothing_to_measure():
+    part = {"counts": {"queries": 3}, "metrics": {"recall@1": float("nan"), "mAP@1": 0.5}}
+    found = json.loads(json.dumps(program._without_nan({"scenes": {"s": part}}), allow_nan=False))
+    assert found["scenes"]["s"]["metrics"] == {"recall@1": None, "mAP@1": 0.5}
+
+
 def test_no_truth_no_metrics(world, tmp_path):
     for role in ("query", "database"):
         for name in ("raw", "postprocessed"):

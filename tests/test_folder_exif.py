@@ -122,6 +122,8 @@ def test_mistakes(tmp_path):
     photo(tmp_path / "s" / "a.jpg")
     with pytest.raises(InputError, match="--output: .*names of images are relative to the table"):
         from_exif(tmp_path / "s", tmp_path / "t" / "images.csv")
+    with pytest.raises(InputError, match="--query_every: 2, but there are only 1 images"):
+        from_exif(tmp_path / "s", query_every=2)
     with pytest.raises(InputError, match="--query_every: 1 leaves no database"):
         from_exif(tmp_path / "s", query_every=1)
     (tmp_path / "s" / "b.jpg").write_text("no image")

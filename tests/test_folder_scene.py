@@ -8,6 +8,7 @@ from folders import write_csv
 from worlds import write_descriptors
 
 from gcsa.candidates import retrieve
+from gcsa.descriptors import RESIDENT
 from gcsa.errors import InputError
 from gcsa.folder.images import read_images, read_radio
 from gcsa.folder.scene import read_scene
@@ -220,6 +221,7 @@ def test_descriptors_by_name_or_by_row(tmp_path):
         for images, which in ((scene.database, [0, 2]), (scene.queries, [1, 3])):
             assert images.descriptors.dtype == np.float16
             np.testing.assert_array_equal(images.descriptors[:], rows[which].astype(np.float16))
+            RESIDENT.drop()
     write_descriptors(tmp_path / "less.h5", names[1:], rows[1:])
     np.save(tmp_path / "less.npy", rows[1:].astype(np.float16))
     np.save(tmp_path / "long.npy", (2 * rows).astype(np.float16))

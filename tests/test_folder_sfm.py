@@ -96,6 +96,21 @@ def test_queries_of_a_list(tmp_path):
     assert scene.database.positions.shape == (6, 2) and np.isnan(scene.queries.headings).all()
 
 
+def test_images_that_are_listed_twice(tmp_path, caplog):
+    rotations, places, _ = street(np.random.default_rng(1))
+    write_colmap(tmp_path / "images.txt", rotations, places)
+    names = read_colmap(tmp_path / "images.txt")[0]
+    (tmp_path / "q.txt").write_text(f"q/2.jpg\nq/1.jpg\nq/2.jpg\n{names[0]}\n")
+    with caplog.at_level("INFO"):
+        from_sfm(tmp_path / "images.txt", tmp_path / "images.csv", [tmp_path / "q.txt"])
+    scene, _ = read_scene(tmp_path, "s")
+    assert scene.queries.names.tolist() == ["q/2.jpg", "q/1.jpg"]
+    assert "2 queries are listed twice or in the model" in caplog.text
+    for scale in (0, -1, np.nan, np.inf):
+        with pytest.raises(InputError, match="--scale: .* is not metres"):
+            from_sfm(tmp_path / "images.txt", tmp_path / "images.csv", scale=scale)
+
+
 def test_a_camera_that_looks_down_has_no_heading(tmp_path):
     rotations, places, _ = street(np.random.default_rng(2))
     rotations[0] = [[1, 0, 0], [0, -1, 0], [0, 0, -1]]

@@ -200,3 +200,20 @@ def test_ctrl_c_gets_through():
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
     assert time.perf_counter() - start < 2
+
+
+@pytest.mark.skipif(not COMPILED, reason="not compiled")
+@pytest.mark.parametrize("bad", [0, 1, 2, 299])
+@pytest.mark.parametrize("num_threads", [1, 2, 4])
+def test_a_failure_on_any_thread_is_raised(bad, num_threads):
+    """Below the checks of gcsa.fov: a camera that is not finite fails in the thread it falls to."""
+    from gcsa import _kernels
+
+    random, n = np.random.default_rng(0), 300
+    cameras = np.column_stack([random.uniform(0, 30, (n, 2)), np.zeros(n), np.ones(n)])
+    broken = cameras.copy()
+    broken[bad, 2] = np.nan
+    field = 50.0, 100.0, 0.7, QUARTER, 16, num_threads
+    every = np.arange(n)
+    with pytest.raises(ValueError):
+        _kernels.convex_overlaps(broken, cameras, every, every, *field, np.empty((n, n)))

@@ -35,3 +35,11 @@ def test_unknown_stays_unknown_and_arrays_broadcast():
     assert matrix.shape == (3, 3)
     assert np.isnan(matrix[1]).all() and np.isnan(matrix[:, 1]).all()
     assert matrix[0, 2] == pytest.approx(-1)
+
+
+@given(angles, angles)
+def test_wrapped_headings_give_the_same(a, b):
+    one, other = heading.wrapped(np.array([a, np.nan])), heading.wrapped(np.array(b))
+    assert one.dtype == np.float32 and 0 <= one[0] <= np.float32(2 * np.pi)
+    found = heading.affinity_of_wrapped(one, other)
+    assert found[0] == pytest.approx(heading.affinity(a, b), abs=1e-6) and np.isnan(found[1])

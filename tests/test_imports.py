@@ -30,9 +30,9 @@ gcsa.rerankers.augmentation gcsa.rerankers.k_reciprocal gcsa.rerankers.icfrr
 gcsa.rerankers.raw_affinity gcsa.rerankers.diffusion gcsa.rerankers.fusion gcsa.rerankers
 gcsa.checkpoint gcsa.table gcsa.batches gcsa.refine gcsa.pca gcsa.whitening
 gcsa.prepare gcsa.sampling gcsa.config gcsa.optimisation gcsa.network gcsa.tuples gcsa.trainer
-gcsa.run gcsa.evaluate gcsa.pairs gcsa.pairs_from_poses gcsa.folder.from_exif gcsa.folder.from_sfm
-gcsa.folder.describe
-gcsa.pictures gcsa.plots.style gcsa.plots.strips gcsa.plots.maps gcsa.plots.matrices
+gcsa.run gcsa.evaluate gcsa.pairs gcsa.pairs_from_poses gcsa.pictures
+gcsa.folder.from_exif gcsa.folder.from_sfm gcsa.folder.describe
+gcsa.plots.style gcsa.plots.strips gcsa.plots.maps gcsa.plots.matrices
 gcsa.plots.attention gcsa.plots.curves gcsa.plots.tradeoff gcsa.plots gcsa.trackers
 gcsa.train gcsa.msls.test gcsa.lamar.poses gcsa.lamar.hloc_files gcsa.lamar.views
 gcsa.lamar.sampson gcsa.lamar.labels gcsa.lamar.pruning gcsa.lamar.rigs gcsa.lamar.hloc_run

@@ -210,3 +210,8 @@ def test_two_cities_of_other_sizes(tmp_path):
         for query in pairs[pairs[:, 0] == number, 1]:
             rows = expected_tuple(ranked, query, (own, database), MiningConfig(negatives=4))
             assert lists[number].candidates.indices[query].tolist() == rows
+
+
+def test_without_negatives_nothing_is_trained(world):
+    with pytest.raises(InputError, match="another one beyond 5000.0 m .mining.negative"):
+        make(world, MINED, {"mining.negative": 5000})

@@ -1,5 +1,7 @@
 """Re-ranking of own files: descriptors or matrices, methods, checkpoints, what is written."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -240,3 +242,34 @@ def test_command_line(files, tmp_path, monkeypatch, capsys):
         program.main()
     shown = capsys.readouterr().out
     assert "alpha-qe: k=10 alpha=3.0\n" in shown and "examples:" in shown
+
+
+def test_one_file_for_both_roles(files):
+    """Without names its rows are the same images, which are not their own candidates."""
+    database = files["npy"].database
+    found = rerank(Inputs(database, database), method="alpha-qe")
+    assert found.scene.queries.names.tolist() == found.scene.database.names.tolist()
+    assert all(row not in found.first.indices[row] for row in range(DATABASE))
+
+
+def test_equal_names_are_said(files, tmp_path, caplog):
+    for name, count in (("q.txt", QUERIES), ("d.txt", DATABASE)):
+        (tmp_path / name).write_text("".join(f"{row:04d}.jpg\n" for row in range(count)))
+    names = {"query_names": str(tmp_path / "q.txt"), "database_names": str(tmp_path / "d.txt")}
+    with caplog.at_level("INFO"):
+        rerank(Inputs(files["npy"].queries, files["npy"].database, **names), method="alpha-qe")
+    assert f"{QUERIES} queries are not their own candidates" in caplog.text
+
+
+def test_how_many_a_checkpoint_re_ranks(files, tmp_path):
+    file = write_checkpoint(tmp_path / "c.pth.tar", [])
+    for options in ({"candidates": 3}, {"settings": ["model.K=3"]}):
+        found = rerank(files["npy"], checkpoint=file, num=8, **options)
+        assert np.isfinite(found.ranking.scores[:, :8]).sum(axis=1).tolist() == [3] * QUERIES
+
+
+def test_a_table_of_radio_may_know_more_images(files, tmp_path):
+    path = tmp_path / "radio.csv"
+    path.write_text("name,transmitter,rssi\nquery/000001,a,-50\nextra.jpg,a,-60\n")
+    found = rerank(replace(files["npy"], radio=str(path)), method="alpha-qe")
+    assert found.scene.queries.radio.has_any.tolist() == [row == 1 for row in range(QUERIES)]

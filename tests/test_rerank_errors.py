@@ -232,7 +232,10 @@ def test_tables_that_do_not_fit(folder):
         "like 'database/000000'",
         Inputs(**arrays, metadata="other.csv"),
     )
-    refused("radio.csv: line 2, column 'name'", Inputs(**arrays, radio="radio.csv"))
+    refused(
+        "radio.csv: has none of the images; theirs are like 'database/000000'",
+        Inputs(**arrays, radio="radio.csv"),
+    )
     refused("gone.csv: no such file", Inputs(**arrays, metadata="gone.csv"))
 
 
@@ -272,3 +275,13 @@ def test_outputs(folder):
         Outputs(images=".", pictures="p", strips=0)
     with pytest.raises(InputError, match="--scores: s.txt: expected a name that ends in .npz"):
         Outputs(scores="s.txt")
+
+
+def test_queries_that_are_not_what_the_matrices_are_said_to_hold(folder):
+    np.save("qd.npy", np.sqrt(np.maximum(2 - 2 * np.load("qg.npy"), 0)))
+    np.save("gd.npy", np.sqrt(np.maximum(2 - 2 * np.load("gg.npy"), 0)))
+    refused(
+        "'similarity', of cosines, but --query_database has", similarities(query_database="qd.npy")
+    )
+    inputs = similarities(database_database="gd.npy", matrices="distance")
+    refused("'distance', but --query_database has -", inputs)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from gcsa.checkpoint import load_checkpoint, read_settings
 from gcsa.config import load_config
 from gcsa.errors import InputError
 from gcsa.evaluate import evaluate
+from gcsa.fov import FovConfig
 from gcsa.prepare import prepare
+from gcsa.run import Run
 from gcsa.train import train
 from gcsa.trainer import Trainer, build_model
 
@@ -255,6 +258,38 @@ def test_half_precision_trains_close_to_full(world):
         rows = run(world, precision, STAGE_2, {"train.num_epochs": 1, "train.precision": precision})
         losses[precision] = rows[1]["loss"]
     assert losses["bf16"] == pytest.approx(losses["fp32"], abs=0.02)
+
+
+@pytest.mark.parametrize("precision", ["fp16", "bf16"])
+def test_losses_are_of_full_precision(world, precision):
+    """Scores of half precision made the loss NaN where no bin near 1 held an entry."""
+    losses = {}
+    for name in ("fp32", precision):
+        settings = {"train.precision": name, "train.own_positive": False, "train.init_proj": "pca"}
+        losses[name] = run(world, name, settings, {"train.num_epochs": 1})[1]["loss"]
+    assert losses[precision] == pytest.approx(losses["fp32"], abs=0.02)
+
+
+def test_a_run_may_be_resumed_in_another_precision(world):
+    """As on another device, where "auto" means another one."""
+    run(world, "a", {"train.num_epochs": 1})
+    trainer = Trainer(
+        load_config(None, overrides(world, {"train.precision": "fp16"})),
+        prepare(load_config(None, overrides(world)).data, FovConfig(), [], "train", 40),
+        torch.device("cpu"),
+    )
+    trainer.scaler = torch.amp.GradScaler("cpu", enabled=True)
+    state = Run.start(load_config(None, overrides(world)), "a", True).restore()
+    assert state["scaler"] == {}
+    trainer.load_state(state)
+
+
+def test_scenes_without_truth_cannot_be_trained_on(world, tmp_path):
+    config = load_config(None, overrides(world))
+    scenes = prepare(config.data, config.fov, [], "train", 40)
+    scenes[1] = replace(scenes[1], labels=None)
+    with pytest.raises(InputError, match="boston: what is relevant to its queries is not known"):
+        Trainer(config, scenes, torch.device("cpu"))
 
 
 def test_wandb_is_imported_on_demand_alone(world, monkeypatch, tmp_path):

@@ -107,7 +107,7 @@ def test_unknown_positions_are_relevant_to_none():
 def test_what_lacks_is_named():
     scene, truth = make()
     bare = Scene("bare", ImageSet(scene.database.names), scene.queries)
-    with pytest.raises(InputError, match="bare: relevance needs the positions"):
+    with pytest.raises(InputError, match="bare: labels 'dist' need the positions"):
         labels("dist", bare, truth, np.zeros((12, 1), dtype=int), FovConfig())
     with pytest.raises(InputError, match="s: labels 'fov' need the headings"):
         labels("fov", scene, Truth(truth.positions), np.zeros((12, 1), dtype=int), FovConfig())

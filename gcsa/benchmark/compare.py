@@ -62,12 +62,16 @@ def benchmark(
     trained = open_checkpoints(checkpoints or {}, config, overrides, device)
     num = _common_num(trained, num)
     entrants = contenders(methods, trained, num, device)
+    if not entrants:
+        raise InputError("--methods: nothing to compare the first round with")
     depth = max(num, *metrics.KS, *(t.model.L for t in trained))
     reported = Views(
         lambda c: prepare(_reading(config, c).data, config.fov, [], split, depth, device),
         config.data.heading_convention,
     )
     first = report(config, split, reported.of(None), [s.candidates for s in reported.of(None)])
+    if not first["counts"]["with_positives"]:
+        raise InputError(f"--split: no query of '{split}' has a relevant image to measure by")
     settings, source = {c.name: dict(c.settings) for c in entrants}, "defaults, not tuned"
     if tune_queries > 0:
         training = Views(

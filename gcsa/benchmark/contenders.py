@@ -11,10 +11,10 @@ import torch
 
 from gcsa.affinity import SideInformation
 from gcsa.candidates import Candidates
-from gcsa.checkpoint import Model, load_checkpoint
+from gcsa.checkpoint import Model
 from gcsa.config import Config
 from gcsa.errors import InputError
-from gcsa.evaluate import as_trained, rerank
+from gcsa.evaluate import open_checkpoint, rerank
 from gcsa.prepare import JudgedScene
 from gcsa.rerankers import RERANKERS, method
 from gcsa.rerankers.fusion import NORMALISATIONS, fuse
@@ -85,8 +85,8 @@ def open_checkpoints(
     """The checkpoints {name: file}; overrides: of the command line, which go before theirs."""
     found = []
     for name, file in files.items():
-        model, kinds = load_checkpoint(file, device, config.model)
-        found.append(Trained(name, model, kinds, as_trained(config, file, overrides)))
+        model, kinds, trained = open_checkpoint(file, config, overrides, device)
+        found.append(Trained(name, model, kinds, trained))
     return found
 
 

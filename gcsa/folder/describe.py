@@ -22,6 +22,7 @@ from gcsa.errors import InputError, MissingFileError, run_program
 from gcsa.files import replacing
 from gcsa.folder.images import read_images
 from gcsa.folder.scene import TABLE
+from gcsa.pictures import UNREADABLE
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def _described(folder: Path, names: Iterable[str]):
                 size = file.size
                 file.draft("RGB", (2 * WIDTH, 2 * HEIGHT))  # JPEG: decoded at a fraction
                 image = ImageOps.exif_transpose(file).convert("RGB")
-        except (OSError, SyntaxError) as error:
+        except UNREADABLE as error:
             raise InputError(f"{path}: not an image that can be read ({error})") from error
         small = image.resize((WIDTH, HEIGHT), Image.Resampling.BOX)
         yield size, descriptor(np.asarray(small))

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import ExifTags, Image
 
 from gcsa.errors import InputError, MissingFileError, run_program
 from gcsa.folder.images import ROLES
 from gcsa.folder.scene import TABLE
 from gcsa.folder.table import write_table
+from gcsa.pictures import UNREADABLE
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ def from_exif(
     if query_every < 0 or query_every == 1:
         raise InputError(f"--query_every: {query_every} leaves no database; 0, or 2 and more")
     names = _photos(folder, target.parent)
+    if query_every > len(names):
+        raise InputError(f"--query_every: {query_every}, but there are only {len(names)} images")
     poses = [read_pose(target.parent / name) for name in names]
     columns = {
         "name": names,
@@ -97,7 +100,7 @@ def read_pose(path: str | os.PathLike) -> Pose:
         with Image.open(path) as image:
             exif = image.getexif()
             gps, text = dict(exif.get_ifd(ExifTags.IFD.GPSInfo)), exif.get(DESCRIPTION)
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: not an image that can be read ({error})") from error
     own, described = _of_gps(gps), _of_description(text)
     place = described if math.isnan(own.lat) else own

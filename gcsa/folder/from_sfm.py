@@ -44,6 +44,8 @@ def from_sfm(
     query images, added with split "query" and unknown poses. scale: metres of a unit of the
     model. heights: write heights too.
     """
+    if not 0 < scale < np.inf:
+        raise InputError(f"--scale: {scale} is not metres of a unit of the model")
     path = Path(model)
     names, rotations, positions = read_opensfm(path) if path.suffix == ".json" else _colmap(path)
     turned = scale * positions
@@ -53,7 +55,10 @@ def from_sfm(
         [name, *(f"{value:.4f}" for value in place[:axes]), angle, "database"]
         for name, place, angle in zip(names, turned, _headings(rotations), strict=True)
     ]
-    wanted = [name for file in queries for name in read_names(file)]
+    listed = [name for file in queries for name in read_names(file)]
+    wanted = sorted(set(listed) - set(names), key=listed.index)
+    if len(wanted) < len(listed):
+        logger.info("%d queries are listed twice or in the model", len(listed) - len(wanted))
     rows += [[name, *[None] * (axes + 1), "query"] for name in wanted]
     write_table(output, header, rows)
     logger.info("%s: %d images of the database, %d queries", output, len(names), len(wanted))

@@ -63,14 +63,17 @@ def read_images(path: str | os.PathLike) -> Images:
     return Images(names, positions, None if unknown else headings, query, _places(table))
 
 
-def read_radio(path: str | os.PathLike, names: np.ndarray) -> Radio:
+def read_radio(path: str | os.PathLike, names: np.ndarray, others: bool = False) -> Radio:
     """Read radio.csv: what the images ``names`` (n,) heard, a Radio of n rows.
 
     Columns: name, transmitter (an address), rssi (dBm); frequency_mhz where known, 2400 where
     not; kind (wifi, bluetooth, ...), which keeps equal addresses of two kinds apart. Of several
-    rows of one image and transmitter the nearest in metres counts.
+    rows of one image and transmitter the nearest in metres counts. others: pass over the rows of
+    other images, which are an error otherwise.
     """
     table = read_table(path, RADIO_COLUMNS[:3], RADIO_COLUMNS)
+    if others:
+        table = table.only(np.isin(table.filled("name"), names))
     image = _rows_of(table, names)
     table.filled("rssi")
     metres = path_loss_distance(table.numbers("rssi", -200, 0, "signal in dBm"), _megahertz(table))

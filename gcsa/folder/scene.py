@@ -87,8 +87,8 @@ def _others(folder: Path) -> str:
         if parent.is_dir():
             found = sorted(p.parent.name for p in parent.glob(f"*/{TABLE}"))
             if found:
-                return f"; {parent} has the scenes {', '.join(found[:9])} (data.val_scenes)"
-    return f" (data.root, data.val_scenes); expected a table of the images of {folder}"
+                return f"; {parent} has the scenes {', '.join(found[:9])} (data.val_scenes, ...)"
+    return f" (data.root, data.val_scenes, ...); expected a table of the images of {folder}"
 
 
 def _descriptors(path: Path, images: Images):
@@ -118,4 +118,4 @@ def _array(path: Path, count: int) -> np.ndarray:
         finite = np.isfinite(array[start : start + CHUNK]).all(axis=1)
         if not finite.all():
             raise InputError(f"{path}: row {start + int(finite.argmin())} is not finite")
-    return array if array.dtype == np.float16 else array.astype(np.float16)
+    return array if array.dtype == np.float16 else np.asarray(array).astype(np.float16)

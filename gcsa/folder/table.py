@@ -36,6 +36,11 @@ class Table:
     def __contains__(self, column: str) -> bool:
         return column in self.columns
 
+    def only(self, rows: np.ndarray) -> Table:
+        """The rows that ``rows`` (n,) bool marks."""
+        columns = {name: cells[rows] for name, cells in self.columns.items()}
+        return Table(self.path, self.lines[rows], columns)
+
     def error(self, row: int, column: str, problem: str) -> InputError:
         """The error to raise for a fault of one cell."""
         return InputError(f"{self.path}: line {self.lines[row]}, column '{column}': {problem}")

@@ -21,10 +21,9 @@ from typing import Any
 import numpy as np
 
 from gcsa.candidates import Candidates
-from gcsa.checkpoint import load_checkpoint
 from gcsa.config import Config, load_config
 from gcsa.errors import InputError, nearest, run_program
-from gcsa.evaluate import as_trained, pick_device, rerank
+from gcsa.evaluate import open_checkpoint, pick_device, rerank
 from gcsa.files import replacing, write_text
 from gcsa.lamar import hloc_run
 from gcsa.lamar.hloc_files import PosesInTime, write_submission
@@ -99,8 +98,7 @@ def localize(
     device = pick_device(config.train.device)
     model, kinds, depth = None, [], settings.top_k
     if checkpoint is not None:
-        model, kinds = load_checkpoint(checkpoint, device)
-        config = as_trained(config, checkpoint, overrides)
+        model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
         depth = max(depth, model.K, model.L)
     # Poses are the measure here: candidates need no labels from a file.
     data = replace(config.data, val_labels="dist")

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gcsa.candidates import Candidates
-from gcsa.checkpoint import load_checkpoint
 from gcsa.config import Config, load_config
 from gcsa.errors import InputError, run_program
-from gcsa.evaluate import as_trained, pick_device, report, rerank, show
+from gcsa.evaluate import open_checkpoint, pick_device, report, rerank, show
 from gcsa.files import replacing, write_text
 from gcsa.msls.scene import keys
 from gcsa.prepare import JudgedScene, prepare
@@ -36,8 +35,7 @@ def test(
     if config.data.dataset != "msls":
         raise InputError(f"data.dataset: the challenge is of msls, not '{config.data.dataset}'")
     device = pick_device(config.train.device)
-    model, kinds = load_checkpoint(checkpoint, device)
-    config = as_trained(config, checkpoint, overrides)
+    model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
     scenes = prepare(config.data, config.fov, kinds, "test", max(model.K, model.L, k), device)
     rankings = rerank(model, scenes, config.data)
     lines = prediction_lines(scenes, rankings, k)

@@ -9,10 +9,9 @@ import numpy as np
 
 from gcsa import metrics
 from gcsa.candidates import Candidates
-from gcsa.checkpoint import load_checkpoint
 from gcsa.config import Config
 from gcsa.errors import InputError
-from gcsa.evaluate import Report, as_trained, pick_device, report, rerank
+from gcsa.evaluate import Report, open_checkpoint, pick_device, report, rerank
 from gcsa.pictures import Top, top
 from gcsa.prepare import JudgedScene, prepare
 from gcsa.scene import Scene
@@ -77,8 +76,7 @@ class Change:
 def study(config: Config, checkpoint: str, split: str, overrides: Sequence[str] = ()) -> Outcome:
     """Evaluate the first round and a checkpoint on a split, query by query."""
     device = pick_device(config.train.device)
-    model, kinds = load_checkpoint(checkpoint, device)
-    config = as_trained(config, checkpoint, overrides)
+    model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
     depth = max(DEPTH, model.K, model.L)
     scenes = prepare(config.data, config.fov, kinds, split, depth, device)
     rankings = rerank(model, scenes, config.data)

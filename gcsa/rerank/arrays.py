@@ -59,7 +59,8 @@ def _pick(content: Any, path: Path, key: str | None) -> Any:
         if key is not None:
             raise InputError(f"{path}: holds one array, there is no key '{key}' to choose")
         return content
-    names = [str(name) for name in content]
+    content = {str(name): content[name] for name in content}
+    names = list(content)
     if key is None and len(names) == 1:
         key = names[0]
     if key is None:

@@ -53,8 +53,9 @@ class Inputs:
 def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
     """The images with all that the files tell, and the matrices where these are given.
 
-    Images without names are numbered: "query/000012". Raises InputError, naming the option or the
-    file, where files lack or do not fit each other.
+    Images without names are numbered: "query/000012", or "image/000012" where one file is both
+    queries and database. An image is not a candidate of a query of its name. Raises InputError,
+    naming the option or the file, where files lack or do not fit each other.
     """
     _check_choice(inputs)
     if inputs.query_database is None:
@@ -75,6 +76,9 @@ def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
     )
     if images is not None:
         _check_known(inputs.metadata, images, database.names)
+    common = int(np.isin(queries.names, database.names).sum())
+    if common:
+        logger.info("%d queries are not their own candidates: the database has their names", common)
     return Scene("images", database, queries), matrices
 
 
@@ -147,12 +151,21 @@ def _names(inputs: Inputs, role: str, count: int, source: str) -> np.ndarray:
     """The names of ``count`` rows of a file: those of the list, or numbers."""
     file = _of(inputs, role, "names")
     if file is None:
-        return np.array([f"{role}/{row:06d}" for row in range(count)])
+        # One file for both roles holds the same images, which are not their own candidates.
+        stem = "image" if _same(inputs) else role
+        return np.array([f"{stem}/{row:06d}" for row in range(count)])
     names = np.array(read_names(file), dtype=str)
     if len(names) != count:
         what = "queries" if role == "query" else "database images"
         raise InputError(f"{file}: {len(names)} names, but {source} has {count} {what}")
     return names
+
+
+def _same(inputs: Inputs) -> bool:
+    """Whether queries and database are the rows of one file."""
+    if inputs.queries is not None:
+        return inputs.queries == inputs.database
+    return inputs.query_database == inputs.database_database
 
 
 def _matrices(inputs: Inputs) -> Matrices:
@@ -200,5 +213,7 @@ def _radio(path: str | None, names: list[np.ndarray]) -> list[Radio | None]:
     if path is None:
         return [None for _ in names]
     every = np.unique(np.concatenate(names))
-    heard = read_radio(path, every)
+    heard = read_radio(path, every, others=True)
+    if not heard.has_any.any():
+        raise InputError(f"{path}: has none of the images; theirs are like '{every[0]}'")
     return [heard[np.searchsorted(every, n)] for n in names]

@@ -35,6 +35,7 @@ class Matrices:
         self._similarity = made(query_database, database_database)
         _check_symmetric(database_database)
         _check_meaning(database_database, distance)
+        _check_queries(query_database, database_database, distance)
 
     def similarity(self, device: torch.device | str = "cpu") -> FromMatrices:
         """What the re-rankers ask, who compute on a device."""
@@ -109,6 +110,23 @@ def _check_meaning(matrix: np.ndarray, distance: bool) -> None:
             "--database_database: up to %.4g, not of unit vectors; the methods' parameters are "
             "meant for cosines",
             largest,
+        )
+
+
+def _check_queries(queries: np.ndarray, database: np.ndarray, distance: bool) -> None:
+    """Distances are not negative; no cosine is above 1."""
+    least = min(float(part.min()) for part in _parts(queries))
+    largest = max(float(part.max()) for part in _parts(queries))
+    slack = TOLERANCE * max(abs(least), abs(largest))
+    if distance and least < -slack:
+        raise InputError(
+            f"--matrices: 'distance', but --query_database has {least:.4g}; are they similarities?"
+        )
+    cosines = np.allclose(np.diagonal(database), 1, atol=0.01)
+    if not distance and cosines and largest > 1 + slack:
+        raise InputError(
+            f"--matrices: 'similarity', of cosines, but --query_database has {largest:.4g}; are "
+            "they distances?"
         )
 
 

@@ -14,10 +14,9 @@ from yaml import YAMLError
 from gcsa import rerankers
 from gcsa.affinity import SideInformation
 from gcsa.candidates import Candidates, retrieve
-from gcsa.checkpoint import load_checkpoint
 from gcsa.config import load_config
 from gcsa.errors import InputError, nearest
-from gcsa.evaluate import as_trained, pick_device
+from gcsa.evaluate import open_checkpoint, pick_device
 from gcsa.refine import refine
 from gcsa.rerank.files import Inputs, read
 from gcsa.rerank.matrices import Matrices
@@ -114,8 +113,7 @@ def _by_checkpoint(
     file: str, overrides: Sequence[str], candidates: int | None, device: torch.device
 ) -> tuple[int, Apply]:
     config = load_config(None, overrides)
-    model, kinds = load_checkpoint(file, device, config.model)
-    config = as_trained(config, file, overrides)
+    model, kinds, config = open_checkpoint(file, config, overrides, device)
     model.K = candidates or model.K
 
     def apply(scene: Scene, matrices: Matrices | None, first: Candidates) -> Candidates:

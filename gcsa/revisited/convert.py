@@ -71,7 +71,7 @@ def _convert_dict(
     transpose: bool,
     dtype: str,
 ) -> None:
-    roles = list(names) or [role for role in content if not role.endswith(NAMES)]
+    roles = list(names) or [role for role in content if not str(role).endswith(NAMES)]
     members = {f"{role}{NAMES}": known for role, known in names.items()}
     for role in roles:
         rows = len(names[role]) if names else None
