@@ -38,16 +38,42 @@ def wall_time(function: Callable[[], object], repeats: int = 5, warmup: int = 1)
     return min(_seconds(function, time.perf_counter, repeats, warmup))
 
 
-def peak_gflops(dtype: torch.dtype = torch.float32, size: int = 2048, threads: int = 1) -> float:
-    """Measured rate of a product of two square matrices on the CPU, in 1e9 operations a second.
+def clock(device: torch.device | str, threads: int = 1) -> Callable[[], float]:
+    """The clock for work on a device: CPU time of one thread, else the wall's, all work done."""
+    if torch.device(device).type == "cpu":
+        return time.process_time if threads == 1 else time.perf_counter
 
-    One thread is timed in CPU time, more by the wall. The number of torch's threads is restored.
+    def now() -> float:
+        torch.cuda.synchronize()
+        return time.perf_counter()
+
+    return now
+
+
+def time_on(
+    device: torch.device | str, function: Callable[[], object], repeats: int = 5, threads: int = 1
+) -> float:
+    """Median seconds of a call by the clock of the device."""
+    return statistics.median(_seconds(function, clock(device, threads), repeats, 1))
+
+
+def peak_gflops(
+    dtype: torch.dtype = torch.float32,
+    size: int | None = None,
+    threads: int = 1,
+    device: torch.device | str = "cpu",
+) -> float:
+    """Measured rate of a product of two square matrices, in 1e9 operations a second.
+
+    size: of the matrices; None: 2048 on a CPU, 8192 on a GPU. The number of torch's threads is
+    restored.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
+    size = size or (2048 if torch.device(device).type == "cpu" else 8192)
     try:
-        a, b = torch.randn(2, size, size, dtype=torch.float32).to(dtype)
-        seconds = (cpu_time if threads == 1 else wall_time)(lambda: torch.mm(a, b))
+        a, b = torch.randn(2, size, size, dtype=torch.float32).to(device, dtype)
+        seconds = time_on(device, lambda: torch.mm(a, b), threads=threads)
     finally:
         torch.set_num_threads(before)
     return 2 * size**3 / seconds / 1e9

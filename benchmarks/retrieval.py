@@ -59,7 +59,7 @@ def main() -> None:
         args.queries, args.database = 256, 3000
     torch.set_num_threads(args.threads)
     clock = cpu_time if args.threads == 1 and args.device == "cpu" else wall_time
-    peak = peak_gflops(threads=args.threads)
+    peak = peak_gflops(threads=args.threads, device=args.device)
     print(f"{describe()}\n{args.queries} queries, {args.database} database images, ", end="")
     print(f"{args.num} candidates, {args.threads} threads; matrix products: {peak:.0f} GFLOP/s\n")
     rows = []

@@ -3,20 +3,21 @@
 Counted: a linear layer of n rows costs 2 n in out operations forward, as many for the gradient of
 its weights and again for that of its input, where something below is trained; attention its two
 products. Everything else (dropout, norms, the loss, the optimiser, gathering, side information,
-labels) should hide behind that. All in one process, so that ratios mean something.
+labels) should hide behind that. All in one process, so that ratios mean something. On a GPU
+(train.device=cuda) times are of the wall, with threads that prepare batches.
 """
 
 from __future__ import annotations
 
 import argparse
-import time
 
 import numpy as np
 import torch
 from city import ranked_city
-from machine import describe, peak_gflops, table
+from machine import clock, describe, peak_gflops, table
 
 from gcsa.config import load_config
+from gcsa.evaluate import pick_device
 from gcsa.model import GCSA
 from gcsa.prepare import JudgedScene
 from gcsa.trainer import Trainer
@@ -56,23 +57,26 @@ def layers_gflop(model: GCSA, queries: int) -> float:
 
 def measure(settings: list[str], scene: JudgedScene, steps: int) -> dict[str, float]:
     """Seconds, operations and the host's preparation of a step, and images projected a query."""
-    config = load_config(None, [*settings, "data.num_workers=0", f"train.refresh={steps}"])
-    trainer = Trainer(config, [scene], torch.device(config.train.device.replace("auto", "cpu")))
+    config = load_config(None, [*settings, f"train.refresh={steps}"])
+    device = pick_device(config.train.device)
+    if device.type == "cpu":  # one thread does it all
+        config.data.num_workers = 0
+    trainer = Trainer(config, [scene], device)
     trainer.model.train()
     order = trainer.sampler.epoch(np.random.default_rng(0))
     size = config.data.batch_size
     warm = trainer._batches(order[: 2 * size])
     for batch, projected, weight in warm:
         trainer.step(batch, projected, weight)
-    prepared, clock = 0.0, time.process_time
-    start = mark = clock()
+    prepared, now = 0.0, clock(device)
+    start = mark = now()
     images = []
     for batch, projected, weight in trainer._batches(order[: steps * size]):
-        prepared += clock() - mark
+        prepared += now() - mark
         images.append(len(batch.descriptors) if batch.descriptors is not None else len(projected))
         trainer.step(batch, projected, weight)
-        mark = clock()
-    seconds = (clock() - start) / steps
+        mark = now()
+    seconds = (now() - start) / steps
     model, shared = trainer.model, config.train.projection == "shared"
     rows = size * (1 + max(model.K, model.L)) if not shared else np.mean(images)
     window = steps if shared and trainer.frozen else 1
@@ -97,17 +101,21 @@ def main() -> None:
         args.database, args.steps = 2000, 1
         small = ["model.input_dim=256", "model.proj_dim=64", "model.K=60", "model.L=30"]
         args.overrides = [*small, *args.overrides]
+    args.overrides = ["train.device=cpu", *args.overrides]
     torch.set_num_threads(1)
     length = load_config(None, args.overrides).model.input_dim
     # As many queries for a database image as MSLS's training cities have: how often images recur
     # in the lists of queries that are near each other follows from it.
     queries = max(32 * args.steps, round(QUERIES * args.database))
     scene = ranked_city(args.database, queries, length, 319, ["positional-db", "heading"])
-    peak = peak_gflops()
+    device = pick_device(load_config(None, args.overrides).train.device)
+    dtype = torch.float32 if device.type == "cpu" else torch.float16
+    peak = peak_gflops(dtype, device=device)
     print(
         f"{describe()}\n{args.database} database images, {args.steps} steps of each mode, ", end=""
     )
-    print(f"CPU time; matrix products: {peak:.0f} GFLOP/s a thread\n")
+    what = "CPU time of one thread" if device.type == "cpu" else "time by the wall, float16"
+    print(f"{what}; matrix products: {peak:.0f} GFLOP/s\n")
     rows, first = [], {}
     for name, settings in MODES.items():
         found = measure([*settings, *args.overrides], scene, args.steps)
