@@ -49,7 +49,7 @@ class Resident:
     def __init__(self, limit: int = 8 << 30):
         self.limit = limit
         self._lock = threading.Lock()
-        self._count, self._before = 0, mapped_bytes()
+        self._count, self._asked, self._before = 0, 0, mapped_bytes()
         self._maps: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 
     @property
@@ -64,7 +64,9 @@ class Resident:
         with self._lock:
             self._maps[id(array)] = array
             self._count += rows * (array.shape[1] * array.itemsize + self.AROUND)
-            mapped = mapped_bytes()
+            if self._count < self._asked + self.limit // 64:  # asking takes as long as 50 rows
+                return
+            self._asked, mapped = self._count, mapped_bytes()
             grown = self._count if mapped is None else mapped - self._before
         if grown > self.limit:
             self.drop()
@@ -74,7 +76,7 @@ class Resident:
         with self._lock:
             for array in list(self._maps.values()):
                 release(array._mmap)
-            self._count, self._before = 0, mapped_bytes()
+            self._count, self._asked, self._before = 0, 0, mapped_bytes()
 
 
 RESIDENT = Resident()
