@@ -199,7 +199,7 @@ def test_what_has_no_truth_or_no_file(landmarks):
         train(settings(roxford, {"data.train_scenes": "[]"}), "a")
     with pytest.raises(MissingFileError, match=r"roxford5k/gem-x\.pkl: no such feature file"):
         evaluate(settings(roxford, {"data.val_scenes": "[gem-x]"}))
-    with pytest.raises(InputError, match="relevance needs the positions of the database"):
+    with pytest.raises(InputError, match="labels .dist. need the positions of the database"):
         evaluate(settings(landmarks, {"data.val_labels": "dist"}))
     with pytest.raises(InputError, match="model.K: 0 is less than 1"):
         settings(roxford, {"model.K": 0})
