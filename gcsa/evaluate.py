@@ -57,8 +57,16 @@ def evaluate(
     if checkpoint is not None:
         model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
         depth = max(depth, model.K, model.L)
+    config = judging(config, split)
     scenes = prepare(config.data, config.fov, kinds, split, depth, device)
     return report(config, split, scenes, rerank(model, scenes, config.data))
+
+
+def judging(config: Config, split: str) -> Config:
+    """The config to measure a split with: training scenes, too, are judged by ``val_labels``."""
+    if split != "train":
+        return config
+    return replace(config, data=replace(config.data, train_labels=config.data.val_labels))
 
 
 def open_checkpoint(

@@ -18,8 +18,8 @@ from gcsa.scene import Scene
 from gcsa.truth import Truth, labels
 
 JPEG_QUALITY = 70
-# What Pillow raises for files that it cannot or will not read; its PNG reader a SyntaxError.
-UNREADABLE = (OSError, SyntaxError, Image.DecompressionBombError)
+# What Pillow raises for files that it cannot or will not read; damaged ones have all of them.
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
 
 
 @dataclass(frozen=True, eq=False)

@@ -134,13 +134,16 @@ def _judged(path: Path, queries: int, database: int, own_queries: bool) -> Judge
 def _lamar_protocol(config: DataConfig, split: str) -> str:
     rule = {
         "score": "by local-feature matches under the true pose (label files)",
-        "geometry": "by geometry alone: fields of view overlap by 1/3 within 10 m (label files)",
+        "geometry": "by geometry alone: fields of view 10 m deep overlap by 1/3 (label files)",
         "dist": "within 25 m",
         "fov": "fields of view overlap by 1/3",
     }[config.val_labels]
+    queries = "queries of phone and HoloLens, camera by camera"
+    if split == "train":
+        queries = "queries, which are the images of the map themselves"
     return (
-        f"LaMAR, {split} queries of phone and HoloLens, camera by camera, database: the map "
-        f"session of their own scene; relevant: {rule}; AP@k divided by min(k, number relevant); "
+        f"LaMAR, {split} {queries}, database: the map session of their own scene; "
+        f"relevant: {rule}; AP@k divided by min(k, number relevant); "
         "queries without a relevant image are left out"
     )
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import importlib
 import io
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import islice
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from PIL import Image
@@ -18,9 +21,13 @@ from gcsa import distributed
 from gcsa.candidates import Candidates
 from gcsa.config import Config, as_dict
 from gcsa.errors import InputError
+from gcsa.files import write_text
 from gcsa.pictures import image_path, top
 from gcsa.prepare import JudgedScene
 from gcsa.run import Run
+from gcsa.scene import Scene
+
+logger = logging.getLogger(__name__)
 
 EXAMPLES = 4  # queries whose strips are shown
 
@@ -55,13 +62,17 @@ class Trackers:
     def add_wandb(self, stack: ExitStack, run: Run, project: str) -> None:
         wandb = _package("wandb", "--wandb_project")
         settings = {"project": project, "name": run.folder.name, "config": as_dict(run.config)}
+        known = run.folder / "wandb_id.txt"  # a resumed run goes on as the same one there, too
+        if not known.is_file():
+            write_text(known, uuid4().hex[:8])
+        settings |= {"id": known.read_text(encoding="utf-8"), "resume": "allow"}
         tracked = stack.enter_context(wandb.init(dir=run.folder, **settings))
         self._rows.append(tracked.log)
 
         def show(name: str, figure: Any, epoch: int) -> None:
             with io.BytesIO() as buffer:  # wandb takes figures of pyplot only, but any image
                 figure.savefig(buffer, format="png")
-                tracked.log({name: wandb.Image(Image.open(buffer))})
+                tracked.log({name: wandb.Image(Image.open(buffer)), "epoch": epoch})
 
         self._pictures.append(show)
 
@@ -106,11 +117,17 @@ def _strips(
     plots = importlib.import_module("gcsa.plots")
     ranked, ranking = scenes[0], rankings[0]
     scene, rule = ranked.scene, config.data.val_labels
-    if not image_path(config.data, scene.name, str(scene.queries.names[0])).is_file():
-        return
     before = top(scene, ranked.truth, ranked.candidates, rule, config.fov)
     after = top(scene, ranked.truth, ranking, rule, config.fov)
-    shown = np.flatnonzero(before.relevant.any(axis=1))[:EXAMPLES]
-    for query in shown.tolist():
+    found = np.flatnonzero(before.relevant.any(axis=1)).tolist()
+    there = (q for q in found if _has_image(config, scene, q))
+    shown = list(islice(there, EXAMPLES))
+    if not shown:
+        logger.info("%s: no images of queries on disk, no example strips", scene.name)
+    for query in shown:
         tops = {"first round": before, "re-ranked": after}
         yield f"example {query}", plots.ranking_strip(config.data, scene, query, tops)
+
+
+def _has_image(config: Config, scene: Scene, query: int) -> bool:
+    return image_path(config.data, scene.name, str(scene.queries.names[query])).is_file()

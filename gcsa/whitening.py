@@ -96,7 +96,7 @@ class Whitening:
                     f"whitening power: {power}, but this projection has no variances; give 0"
                 )
             return np.ones(len(self.components), dtype=np.float32)
-        least = LEAST_VARIANCE * self.variances.max()
+        least = max(LEAST_VARIANCE * self.variances.max(), np.finfo(np.float32).tiny)
         return np.maximum(self.variances, least) ** np.float32(power)
 
 

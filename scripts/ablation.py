@@ -13,7 +13,7 @@ import statistics
 from pathlib import Path
 
 from gcsa.config import load_config
-from gcsa.errors import run_program
+from gcsa.errors import InputError, run_program
 from gcsa.evaluate import evaluate
 from gcsa.train import train
 
@@ -30,7 +30,7 @@ def measure(conf: str, overrides: list[str], kinds: list[str], seed: int) -> dic
     """Metrics of one run at its best epoch; with radio, also of its best model without any."""
     settings = [f"model.affinity=[{','.join(kinds)}]", f"train.seed={seed}", "train.keep_best=true"]
     config = load_config(conf, [*overrides, *settings])
-    name = "-".join(["ablation", *kinds, str(seed)])
+    name = "-".join(["ablation", Path(conf).stem, *kinds, str(seed)])
     best = max(train(config, name)[1:], key=lambda row: row["mAP@10"])
     if "radio" not in kinds:
         return best
@@ -55,6 +55,8 @@ def main() -> None:
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     args = parser.parse_intermixed_args()
     logging.getLogger("gcsa").setLevel(logging.WARNING)
+    if args.seeds < 1:
+        raise InputError(f"--seeds: {args.seeds} is less than 1")
     config = load_config(args.conf, args.overrides)
     print(f"| affinity | {' | '.join(COLUMNS)} |\n|---|{'---|' * len(COLUMNS)}")
     print(markdown("no re-ranking", [evaluate(config)["metrics"]]), flush=True)

@@ -14,6 +14,7 @@ and bt.txt, and print the lines that sensors.txt needs for their receivers.
 from __future__ import annotations
 
 import argparse
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -58,7 +59,9 @@ def convert(source: Path, target: Path, unit: str = "auto", prefix: str = "") ->
 def _rows(path: Path, kind: str, unit: str, prefix: str) -> Iterator[list[str]]:
     """The rows of LaMAR's file, as text."""
     least = {"wifi": 8, "bt": 5}[kind]
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    # Names of networks may hold anything, other line ends and other encodings among it.
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, start=1):
         fields = [field.strip() for field in line.split(",")]
         if line.startswith("#") or not line.strip():
             continue
@@ -80,7 +83,7 @@ def _wifi(fields: list[str], unit: str, prefix: str) -> list[str]:
         _sensor(device, prefix),
         _address(address),
         str(kilohertz(float(frequency))),
-        str(float(rssi)),
+        str(_finite(rssi)),
         " ".join(part for part in name if part),
         *map(str, scan),
     ]
@@ -94,9 +97,16 @@ def _bluetooth(fields: list[str], unit: str, prefix: str) -> list[str]:
         str(microseconds(time, unit)),
         _sensor(device, prefix),
         beacon,
-        str(float(rssi)),
+        str(_finite(rssi)),
         text,
     ]
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"'{text}' is not a signal")
+    return value
 
 
 def microseconds(timestamp: str, unit: str) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ablation import markdown
 
 from gcsa.config import load_config
-from gcsa.errors import run_program
+from gcsa.errors import InputError, run_program
 from gcsa.evaluate import report
 from gcsa.lamar.pruning import PruningConfig, prune_scene, retrieve_pruned
 from gcsa.lamar.scene import read_map, read_queries
@@ -24,13 +24,21 @@ from gcsa.prepare import prepare
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--conf", default="configs/miniworld_lamar_train.yaml")
-    parser.add_argument("--fractions", type=float, nargs="+", default=[0.025, 0.1, 0.25])
+    parser.add_argument(
+        "--fractions",
+        default="0.025,0.1,0.25",
+        metavar="F,F",
+        help="shares of the map (%(default)s)",
+    )
     parser.add_argument("overrides", nargs="*", metavar="section.key=value")
     args = parser.parse_intermixed_args()
     logging.getLogger("gcsa").setLevel(logging.WARNING)
+    fractions = [float(text) for text in args.fractions.split(",")]
+    if not all(0 < fraction <= 1 for fraction in fractions):
+        raise InputError(f"--fractions: {args.fractions} are not shares above 0, up to 1")
     config = load_config(args.conf, args.overrides)
     scenes = prepare(config.data, config.fov, [], "val", max(KS))
-    for fraction in args.fractions:
+    for fraction in fractions:
         rankings = []
         for ranked in scenes:
             folder = Path(config.data.root) / "lamar" / ranked.scene.name

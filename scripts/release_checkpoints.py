@@ -40,6 +40,8 @@ def release(what: Release, outputs: Path, target: Path) -> None:
     best = outputs / "training" / what.run / "checkpoint_best.pth.tar"
     if not best.is_file():
         raise MissingFileError(f"{best}: no such checkpoint; run the quick starts first")
+    if not (outputs / what.descriptors).is_file():
+        raise MissingFileError(f"{outputs / what.descriptors}: no such descriptors")
     model, kinds = load_checkpoint(best)
     checkpoint, descriptors = (target / f"{what.name}{end}" for end in (".pth.tar", ".h5"))
     save_checkpoint(checkpoint, model.half(), kinds, read_settings(best))

@@ -15,6 +15,7 @@ from gcsa.affinity import SideInformation
 from gcsa.candidates import retrieve
 from gcsa.checkpoint import load_checkpoint
 from gcsa.config import load_config
+from gcsa.errors import run_program
 from gcsa.evaluate import as_trained
 from gcsa.miniworld.demo import draw_city
 from gcsa.pictures import top
@@ -53,4 +54,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

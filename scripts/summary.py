@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from gcsa.errors import MissingFileError, run_program
 from gcsa.evaluate import table
 from gcsa.files import write_text
 
@@ -17,6 +18,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, required=True, help="what the quick start took")
     args = parser.parse_args()
     paths = {name: args.outputs / f"{args.prefix}{name}.json" for name in ("none", "gcsa")}
+    for path in paths.values():
+        if not path.is_file():
+            raise MissingFileError(f"{path}: no such report; bash scripts/quickstart.sh writes it")
     reports = {name: json.loads(path.read_text()) for name, path in paths.items()}
     metrics = {name: report["metrics"] for name, report in reports.items()}
     summary = json.dumps({**metrics, "seconds": args.seconds}, indent=2)
@@ -26,4 +30,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_program(main)

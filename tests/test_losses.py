@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from gcsa.losses import APLoss
+from gcsa.losses import APLoss, LossConfig, make_loss
 
 GOLDEN = np.load(Path(__file__).parent / "data" / "dir.npz")
 
@@ -113,3 +113,17 @@ def test_scores_a_hair_beyond_one():
     labels = torch.tensor([[True, False]])
     exact = APLoss()(torch.tensor([[1.0, 0.3]]), labels)
     assert APLoss()(torch.tensor([[1.0000002, 0.3]]), labels).item() == exact.item()
+
+
+@pytest.mark.parametrize("name", ["ap", "dir-ap", "tie-aware-ap"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_scores_of_half_precision(name, dtype):
+    """No entry near 1: an empty first bin, which must not become 0 / 0."""
+    scores = torch.rand(3, 20, generator=torch.Generator().manual_seed(0)).mul(0.5).to(dtype)
+    labels = torch.arange(20) % 3 == 0
+    loss = make_loss(name, LossConfig(), skip_empty=False)
+    found = loss(scores.requires_grad_(), labels.expand(3, -1), None)
+    found.backward()
+    expected = loss(scores.detach().float(), labels.expand(3, -1), None)
+    assert found.item() == pytest.approx(expected.item(), abs=1e-6)
+    assert torch.isfinite(scores.grad).all()

@@ -192,3 +192,10 @@ def test_no_global_state():
         "assert [rcParams[key] for key in STYLE] == before != list(STYLE.values())\n"
     )
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_names_may_hold_dollar_signs(tmp_path):
+    """Matplotlib takes what stands between two of them for a formula, and fails at a wrong one."""
+    points = {"$a_{$": (1.0, 0.5), "b": (2.0, 0.6)}
+    plots.save(plots.quality_against_time(points, "mAP"), tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 1000

@@ -111,8 +111,9 @@ def test_map_has_each_camera_at_its_place():
         1: ["good"], 0: ["good"], 2: ["bad"], 3: ["bad", "ring"], 4: ["good", "ring"],
     }  # fmt: skip
     assert cameras[3].find("path") is not None and cameras[3].find("circle") is None
-    assert cameras[3].find("title").text == "first round only, 5.0 km"
-    assert cameras[0].find("title").text == "rank 2, 10 m"
+    assert cameras[3].find("title").text == "first round only, not relevant, 5.0 km"
+    assert cameras[0].find("title").text == "rank 2, relevant, 10 m"
+    assert cameras[2].find("rect") is not None and cameras[0].find("circle") is not None
 
 
 def test_map_draws_fields_of_known_headings():

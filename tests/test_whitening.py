@@ -245,3 +245,8 @@ def test_checkpoints_without_a_whitening(tmp_path):
         torch.save(content, path)
         with pytest.raises(InputError, match="model.pt: no whitening 'x', it has none"):
             whitening.read_dir(path, "x")
+
+
+def test_equal_descriptors_give_no_nan():
+    rows = np.tile(np.eye(1, 4), (6, 1))
+    assert np.isfinite(whitening.fit(rows).apply(rows, power=0.5)).all()

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from gcsa.candidates import retrieve
-from gcsa.errors import InputError, run_program
+from gcsa.errors import InputError, MissingFileError, run_program
 from gcsa.evaluate import pick_device
 from gcsa.lamar.hloc_files import LocalFeatures
 from gcsa.lamar.label_files import LabelFile, label_path, save_labels
@@ -93,6 +93,11 @@ def main() -> None:
     args = parser.parse_args()
     if (args.features is None) != (args.matches is None):
         raise InputError("--features and --matches go together: give both, or none")
+    if args.num < 1:
+        raise InputError(f"--num: {args.num} is less than 1")
+    for scene in args.scenes:
+        if not (Path(args.root) / scene).is_dir():
+            raise MissingFileError(f"{Path(args.root) / scene}: no such scene (--root, --scenes)")
     config = SampsonConfig(args.threshold, args.min_matches, args.min_score)
     for scene in args.scenes:
         for split in args.splits:

@@ -41,12 +41,13 @@ class APLoss(nn.Module):
 
     def average_precision(self, scores: Tensor, labels: Tensor, valid: Tensor | None) -> Tensor:
         """Quantised AP of each query: (B,) in [0, 1]; arguments as in :meth:`forward`."""
+        scores = without_padding(scores, valid)
         centres = torch.linspace(
             self.high, self.low, self.num_bins, dtype=scores.dtype, device=scores.device
         )
         spacing = (self.high - self.low) / (self.num_bins - 1)
         # Rounding may push a cosine a hair beyond the last centre: it belongs in the last bin.
-        inside = without_padding(scores, valid).clamp(self.low, self.high)
+        inside = scores.clamp(self.low, self.high)
         distance = (inside[:, None, :] - centres[:, None]).abs()  # (B, M, N)
         share = (1 - distance / spacing).clamp(min=0)
         if valid is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 
@@ -18,7 +19,12 @@ def negatives(labels: Tensor, valid: Tensor | None) -> Tensor:
 
 
 def without_padding(scores: Tensor, valid: Tensor | None) -> Tensor:
-    """The scores, 0 where padded: whatever stood there, NaN too, reaches no gradient."""
+    """The scores, 0 where padded: whatever stood there, NaN too, reaches no gradient.
+
+    In single precision at least: in half the small numbers that keep quotients finite are 0.
+    """
+    if scores.dtype in (torch.float16, torch.bfloat16):
+        scores = scores.float()
     return scores if valid is None else scores.masked_fill(~valid, 0)
 
 

@@ -7,12 +7,14 @@ from the file that is released with a checkpoint.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from gcsa.errors import MissingFileError
+from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
 from gcsa.lamar.label_files import label_path, save_labels
 from gcsa.lamar.labels import compute_labels
@@ -32,6 +34,7 @@ def draw_city(out: str | os.PathLike, city: str, descriptors: str | os.PathLike)
     (``section.key=value``) that have a config validate on this city.
     """
     out, source, whole = Path(out), _present(descriptors), plan.SIZES[SIZE]
+    _check(city, whole.val)
     features = streets.feature_file(out, city)
     if not features.exists():  # written last: the city is whole then
         spec = replace(whole, train=(), val=(city,), test=())
@@ -44,6 +47,7 @@ def draw_city(out: str | os.PathLike, city: str, descriptors: str | os.PathLike)
 def draw_building(out: str | os.PathLike, scene: str, descriptors: str | os.PathLike) -> list[str]:
     """The same for a building, with the labels that geometry gives its validation queries."""
     out, source, whole = Path(out), _present(descriptors), floors.SIZES[SIZE]
+    _check(scene, whole.scenes)
     features = buildings.feature_file(out, scene)
     labels = label_path(out / "labels", scene, "val", "geometry")
     if not labels.exists():
@@ -52,7 +56,12 @@ def draw_building(out: str | os.PathLike, scene: str, descriptors: str | os.Path
             buildings.write_scenes(out, spec, SEED, crew)
         _copy(source, features)
         save_labels(labels, compute_labels(out / "datasets" / "lamar", scene, "val", features))
-    return [*_settings(out, scene), f"data.labels={labels.parent}"]
+    return [*_settings(out, scene), f"data.labels={quoted(labels.parent)}"]
+
+
+def _check(name: str, known: Iterable[str]) -> None:
+    if name not in known:
+        raise InputError(f"'{name}' is none of the scenes that can be drawn{nearest(name, known)}")
 
 
 def _present(path: str | os.PathLike) -> Path:
@@ -66,6 +75,11 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
+def quoted(path: Path) -> str:
+    """A path as a value of YAML, whatever stands in it."""
+    return json.dumps(str(path))
+
+
 def _settings(out: Path, scene: str) -> list[str]:
-    folders = [f"data.root={out / 'datasets'}", f"data.outputs={out / 'outputs'}"]
+    folders = [f"data.root={quoted(out / 'datasets')}", f"data.outputs={quoted(out / 'outputs')}"]
     return [*folders, f"data.val_scenes=[{scene}]"]

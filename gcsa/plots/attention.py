@@ -95,7 +95,7 @@ def attention_bars(weights: np.ndarray, relevant: np.ndarray | None = None) -> F
     """What the query's row attends to: the mean of the heads as bars, each head as an image row.
 
     weights: (heads, T, T) of one layer and query, rows summing to 1; the query is row 0.
-    relevant: (T-1,) bool, which candidates are; they get another colour.
+    relevant: (T-1,) bool, which candidates are; they get another colour, and a mark above.
     """
     if weights.ndim != 3 or weights.shape[1] != weights.shape[2]:
         raise InputError(f"attention_bars: expected (heads, T, T) weights, got {weights.shape}")
@@ -104,6 +104,10 @@ def attention_bars(weights: np.ndarray, relevant: np.ndarray | None = None) -> F
     figure = new_figure(8.5, 4.2)
     bars, image = figure.subplots(2, 1, sharex=True, height_ratios=[2, 1.2])
     bars.bar(np.arange(own.shape[1]), own.mean(axis=0), color=colours, width=1.0)
+    if relevant is not None:
+        marked = 1 + np.flatnonzero(relevant[: own.shape[1] - 1])
+        above = own.mean(axis=0)[marked] + 0.04 * own.mean(axis=0).max()
+        bars.plot(marked, above, "v", color=RELEVANT, markersize=4)
     bars.axhline(1 / own.shape[1], color="#555555", linewidth=1, linestyle=":")
     bars.set(title="What the query attends to", ylabel="weight, mean of heads")
     drawn = image.imshow(own, aspect="auto", cmap="Blues", vmin=0, interpolation="nearest")

@@ -103,7 +103,7 @@ def _fields(
 
 @styled
 def query_map(scene: Scene, truth: Truth | None, query: int, top: Top, fov: FovConfig) -> Figure:
-    """The query at the middle, the top of its list with ranks, relevant ones green.
+    """The query at the middle, the top of its list with ranks, relevant ones round and green.
 
     Metres, north up. What is far stands at the edge, with its distance.
     """
@@ -146,7 +146,7 @@ def _draw_camera(axes: Axes, offset: np.ndarray, half: float, rank: int, colour:
     """A dot with its rank; at the edge, an arrow's head and the distance."""
     (place,), (beyond,) = to_edge(offset[None], half)
     angle = np.degrees(np.arctan2(-offset[0], offset[1]))  # of the marker, from north
-    marker = (3, 0, angle) if beyond else "o"
+    marker = (3, 0, angle) if beyond else "s" if colour == OTHER else "o"
     axes.plot(*place, marker=marker, color=colour, markersize=13, markeredgecolor="white", zorder=5)
     text = {"ha": "center", "va": "center", "zorder": 5.5, "color": "white", "fontsize": 7}
     axes.text(*place, str(rank), fontweight="bold", **text)
@@ -171,9 +171,12 @@ def _legend(figure: Figure, judged: bool) -> None:
     from matplotlib.lines import Line2D
 
     names = {"relevant": RELEVANT, "not relevant": OTHER} if judged else {"candidate": UNKNOWN}
-    round_dot = {"linestyle": "", "marker": "o", "markersize": 9}
+    dot = {"linestyle": "", "markersize": 9}
     handles = [Line2D([], [], color=QUERY, linestyle="", marker="*", markersize=12, label="query")]
-    handles += [Line2D([], [], color=c, label=name, **round_dot) for name, c in names.items()]
+    handles += [
+        Line2D([], [], color=c, label=name, marker="s" if c == OTHER else "o", **dot)
+        for name, c in names.items()
+    ]
     far = {"linestyle": "", "marker": "^", "markersize": 9, "label": "farther away"}
     handles.append(Line2D([], [], color="#777777", **far))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, title="numbers: rank")

@@ -40,6 +40,7 @@ STYLE = {
     "legend.frameon": False,
     "lines.linewidth": 1.8,
     "lines.markersize": 4.5,
+    "text.parse_math": False,  # names may hold dollar signs
 }
 
 

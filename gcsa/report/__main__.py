@@ -17,7 +17,7 @@ def main() -> None:
         prog="python -m gcsa.report",
         description="Write one HTML page about a training run: settings, curves, metrics, and what "
         "re-ranking does to single queries, in pictures. It opens without network.",
-        epilog="Example: python -m gcsa.report msls_train --compare ablation-0 ablation-heading-0",
+        epilog="Example: python -m gcsa.report msls_train --compare msls_looks msls_heading",
     )
     parser.add_argument("run", metavar="RUN", help="folder of a run, or its name")
     parser.add_argument("--compare", nargs="+", default=[], metavar="RUN", help="runs beside it")

@@ -62,12 +62,15 @@ def _camera(row: int, offset: np.ndarray, half: float, relevant: bool, rank: int
     x, y = _pixels(place[None], half)[0]
     kind = f"{'good' if relevant else 'bad'}{' ring' if rank is None else ''}"
     words = f"rank {rank}" if rank else "first round only"
-    said = f"<title>{words}, {metres(float(np.hypot(*offset)))}</title>"
+    judged = "relevant" if relevant else "not relevant"
+    said = f"<title>{words}, {judged}, {metres(float(np.hypot(*offset)))}</title>"
     if beyond:
         turn = np.degrees(np.arctan2(offset[0], offset[1]))
         shape = f'<path d="M0 -8 L7 6 L-7 6 Z" transform="rotate({turn:.0f})"/>'
     else:
-        shape = f'<circle r="{5 if rank is None else 7}"/>'
+        r = 5 if rank is None else 7
+        square = f'<rect x="{-r}" y="{-r}" width="{2 * r}" height="{2 * r}"/>'
+        shape = f'<circle r="{r}"/>' if relevant else square
     number = f'<text dy=".35em">{rank}</text>' if rank else ""
     at = f'transform="translate({x:.1f} {y:.1f})"'
     return f'<g class="cam {kind}" data-i="{row}" {at}>{said}{shape}{number}</g>'

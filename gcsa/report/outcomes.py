@@ -11,9 +11,10 @@ from gcsa import metrics
 from gcsa.candidates import Candidates
 from gcsa.config import Config
 from gcsa.errors import InputError
-from gcsa.evaluate import Report, open_checkpoint, pick_device, report, rerank
+from gcsa.evaluate import Report, judging, open_checkpoint, pick_device, report, rerank
 from gcsa.pictures import Top, top
 from gcsa.prepare import JudgedScene, prepare
+from gcsa.revisited.truth import ListedTruth
 from gcsa.scene import Scene
 from gcsa.truth import Truth, num_relevant
 
@@ -77,8 +78,13 @@ def study(config: Config, checkpoint: str, split: str, overrides: Sequence[str] 
     """Evaluate the first round and a checkpoint on a split, query by query."""
     device = pick_device(config.train.device)
     model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
-    depth = max(DEPTH, model.K, model.L)
+    depth, config = max(DEPTH, model.K, model.L), judging(config, split)
     scenes = prepare(config.data, config.fov, kinds, split, depth, device)
+    if any(isinstance(s.truth, ListedTruth) for s in scenes):
+        raise InputError(
+            f"data.dataset: {config.data.dataset} is judged by protocols of its own, which "
+            "python -m gcsa.evaluate prints; there is no report of it"
+        )
     rankings = rerank(model, scenes, config.data)
     first = report(config, split, scenes, [s.candidates for s in scenes])
     if not first["counts"]["with_positives"]:

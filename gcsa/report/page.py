@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -118,7 +119,11 @@ def _curves(runs: Sequence[PastRun]) -> str:
     for name, unit, share in (("loss", "", 1), ("recall@1", "%", 100), ("mAP@10", "%", 100)):
         lines = []
         for number, run in enumerate(runs):
-            values = {r["epoch"]: share * r[name] for r in run.rows if r.get(name) is not None}
+            values = {
+                r["epoch"]: share * r[name]
+                for r in run.rows
+                if r.get(name) is not None and math.isfinite(r[name])
+            }
             level = values.pop(0, None)
             lines.append(Line(run.name, list(values.items()), None if number else level))
         charts.append(line_chart(name, lines, "epoch", unit))
