@@ -26,6 +26,10 @@ class Candidates:
     indices: np.ndarray
     scores: np.ndarray
 
+    def __post_init__(self) -> None:
+        if ((self.indices[:, :-1] < 0) & (self.indices[:, 1:] >= 0)).any():
+            raise InputError("candidates: padding (-1) stands before a candidate of the same list")
+
     @property
     def valid(self) -> np.ndarray:
         """(Q, N) bool: False where a list is padded."""

@@ -173,7 +173,7 @@ def open_pack(source: str | os.PathLike) -> Pack:
         if not source.is_file():
             raise MissingFileError(
                 f"{source}: no such descriptor file; extract descriptors first "
-                "(scripts/msls_netvlad.sh for NetVLAD)"
+                "(scripts/msls_netvlad.sh, or hloc, for NetVLAD)"
             )
         _build(source)
         pack = _open_fresh(source)

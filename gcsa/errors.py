@@ -27,7 +27,8 @@ class MissingFileError(InputError, FileNotFoundError):
 def nearest(word: str, words: Iterable[str]) -> str:
     """A hint for a misspelt word: " (did you mean 'x'?)", or the choices where none is close."""
     words = sorted(words)
-    close = difflib.get_close_matches(word, words, n=1)
+    close = [w for w in words if w.lower() == word.lower()]
+    close = close or difflib.get_close_matches(word, words, n=1)
     return f" (did you mean '{close[0]}'?)" if close else f" (choose from {', '.join(words)})"
 
 

@@ -75,9 +75,14 @@ def open_checkpoint(
     """A checkpoint's model, its kinds, and the config with the geometry it was trained with.
 
     overrides: those of the command line; a ``model.K`` among them is how many candidates the model
-    re-ranks.
+    re-ranks; InputError where another setting of ``model`` is not what the checkpoint has.
     """
     model, kinds = load_checkpoint(path, device, config.model)
+    for name in ("input_dim", "output_dim", "L", "num_layers", "num_heads", "affinity"):
+        has = kinds if name == "affinity" else getattr(model, name)
+        asked = getattr(config.model, name)
+        if f"model.{name}" in _keys(overrides) and asked != has:
+            raise InputError(f"model.{name}: {asked}, but {path} has {has}; train another")
     if "model.K" in _keys(overrides):
         model.K = config.model.K
     return model, kinds, as_trained(config, path, overrides)

@@ -37,6 +37,16 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def make_folder(path: str | os.PathLike) -> Path:
+    """Make a folder where it lacks; InputError where that cannot be."""
+    path = Path(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _refused(path, error) from error
+    return path
+
+
 def write_text(path: str | os.PathLike, text: str) -> None:
     """Write UTF-8 text with "\\n" line ends, all or nothing."""
     with replacing(path) as temporary:

@@ -70,17 +70,20 @@ def make_network(model: Model, config: Config) -> nn.Module:
     return DistributedDataParallel(network) if distributed.size() > 1 else network
 
 
-def build_model(config: Config, scenes: Sequence[RankedScene]) -> Model:
-    """A model as the settings say: random, or from a checkpoint; GCSA's projection also by PCA."""
+def build_model(config: Config, scenes: Sequence[RankedScene], fresh: bool = True) -> Model:
+    """A model as the settings say: random, or from a checkpoint; GCSA's projection also by PCA.
+
+    fresh: False where its weights will be replaced, those of a resumed run: they stay random.
+    """
     settings = config.train
     torch.manual_seed(settings.seed)
     model = BUILDERS[settings.system](config)
     for ranked in scenes:
         check_dimension(model, ranked.scene)
     has_projection = isinstance(model.input_proj, nn.Linear)
-    if settings.init_proj == "pca" and has_projection:
+    if fresh and settings.init_proj == "pca" and has_projection:
         _project_by_pca(model.input_proj, scenes, settings)
-    if settings.checkpoint:
+    if fresh and settings.checkpoint:
         taken = load_pretrained(model, settings.checkpoint)
         logger.info("%s: starting from %s", settings.checkpoint, ", ".join(taken))
     if settings.freeze_input_proj:

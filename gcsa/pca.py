@@ -27,8 +27,8 @@ def fit(
     dims = min(count - 1, length) if dims is None else dims
     if count < 2 or not 1 <= dims <= min(count, length):
         raise InputError(
-            f"PCA to {dims} dimensions needs as many descriptors of that length, got "
-            f"{descriptors.shape}"
+            f"PCA to {dims} dimensions (model.proj_dim) needs as many descriptors, each as long at "
+            f"least, got {descriptors.shape}"
         )
     mean = np.mean(descriptors, axis=0, dtype=np.float64)
     if not np.isfinite(mean).all():

@@ -20,7 +20,7 @@ from gcsa import distributed
 from gcsa.checkpoint import Model, save_checkpoint
 from gcsa.config import Config, as_dict, load_config, save_config
 from gcsa.errors import InputError
-from gcsa.files import replacing
+from gcsa.files import make_folder, replacing
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Run:
             run._check_same_settings()
         elif (run.folder / "metrics.csv").exists():
             logger.info("%s exists, moved to %s", run.folder, _move_aside(run.folder))
-        run.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(run.folder)
         save_config(config, run.folder / "config.yaml")
         return run
 
@@ -138,4 +138,7 @@ def _move_aside(folder: Path) -> Path:
     number = 1
     while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
         number += 1
-    return Path(shutil.move(folder, aside))
+    try:
+        return Path(shutil.move(folder, aside))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be moved aside ({error.strerror or error})") from error

@@ -34,7 +34,7 @@ def train(
     tensorboard: bool = False,
 ) -> list[dict[str, Any]]:
     """Train a run to its last epoch and return the rows of its metrics.csv."""
-    if config.train.checkpoint and not Path(config.train.checkpoint).is_file():
+    if config.train.checkpoint and not resume and not Path(config.train.checkpoint).is_file():
         # Said now: reading a large data set takes minutes.
         raise MissingFileError(f"train.checkpoint: {config.train.checkpoint}: no such checkpoint")
     with distributed.processes():
@@ -49,8 +49,8 @@ def _train(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[di
     depth, kinds = max(config.model.K, config.model.L), config.model.affinity
     validation = prepare(config.data, config.fov, kinds, "val", max(depth, max(KS)), device)
     scenes = prepare(config.data, config.fov, kinds, "train", depth, device)
-    trainer = Trainer(config, scenes, device)
     state = run.restore() if resume else None
+    trainer = Trainer(config, scenes, device, fresh=state is None)
     if state is not None:
         trainer.load_state(state)
     else:

@@ -43,12 +43,18 @@ CHECK = 50
 class Trainer:
     """The model, its optimiser and one epoch of training over the scenes."""
 
-    def __init__(self, config: Config, scenes: Sequence[JudgedScene], device: torch.device):
+    def __init__(
+        self,
+        config: Config,
+        scenes: Sequence[JudgedScene],
+        device: torch.device,
+        fresh: bool = True,
+    ):
         self.config, self.device = config, device
         settings = config.train
         if device.type == "cpu":
             keep_freed_memory()
-        self.model = build_model(config, scenes).to(device)
+        self.model = build_model(config, scenes, fresh).to(device)
         trained = [p for p in self.model.parameters() if p.requires_grad]
         if not trained:
             raise InputError(

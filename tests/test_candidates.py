@@ -124,3 +124,8 @@ def test_retrieval_needs_descriptors():
     names = ImageSet(np.array(["a"]))
     with pytest.raises(InputError, match="bare: retrieval needs descriptors"):
         retrieve(Scene("bare", names, names), 1)
+
+
+def test_padding_stands_last():
+    with pytest.raises(InputError, match="padding .-1. stands before a candidate"):
+        Candidates(np.array([[0, -1, 2]]), np.zeros((1, 3), np.float32))

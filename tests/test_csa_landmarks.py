@@ -64,7 +64,7 @@ def test_by_the_programs(tmp_path):
     assert float(rows[-1]["loss"]) < float(rows[1]["loss"]) - 0.1
     # That network alone takes part in validation and in the test.
     checkpoint, report = folder / "checkpoint_3.pth.tar", tmp_path / "report.json"
-    test = [*overrides(several), "data.dataset=roxford5k", "--json", report]
+    test = [*overrides(several, {"model.L": 15}), "data.dataset=roxford5k", "--json", report]
     printed = call("gcsa.evaluate", "--checkpoint", checkpoint, "model.K=30", *test)
     figures = json.loads(report.read_text())
     assert list(figures["scenes"]) == [f"roxford5k: {NETWORK}"]

@@ -14,6 +14,7 @@ from gcsa.config import as_dict, load_config
 from gcsa.errors import InputError
 from gcsa.evaluate import as_trained, evaluate
 from gcsa.msls.scene import read_scene
+from gcsa.train import train
 from gcsa.trainer import build_model
 
 
@@ -94,6 +95,18 @@ def test_what_geometry_a_checkpoint_is_scored_with(world, tmp_path):
     save(path, config, {"config": as_dict(config)})
     assert found("data.subtask=s2w") == ("exact", 33, "correct")
     assert found("fov.radius=44") == ("exact", 44, "correct")
+
+
+def test_sizes_that_the_checkpoint_does_not_have(world, tmp_path):
+    train(load_config(None, overrides(world, STAGE_2, {"train.num_epochs": 1})), "a")
+    path = str(tmp_path / "outputs/training/a/checkpoint_1.pth.tar")
+    for setting, has in (
+        ("model.affinity=[]", r"\['positional-db', 'heading'\]"),
+        ("model.L=7", "20"),
+    ):
+        given = [*overrides(world), setting]
+        with pytest.raises(InputError, match=f"model.*: .* but {path} has {has}; train another"):
+            evaluate(load_config(None, given), path, overrides=given)
 
 
 def test_descriptors_of_another_length(world, tmp_path):

@@ -108,7 +108,11 @@ def test_a_table(tmp_path, caplog):
     assert [r["split"] for r in listed] == ["database", "query", "database"]
     assert listed[0] == {"name": "a.png", "lat": "", "lon": "", "heading": "", "split": "database"}
     assert (float(listed[1]["lat"]), listed[1]["heading"]) == (pytest.approx(LAT, abs=1e-8), "7.0")
-    from_exif(tmp_path / "s" / "sub", tmp_path / "s" / "images.csv", altitude=True)
+    before = path.read_text()
+    with pytest.raises(InputError, match="images.csv: exists; --force replaces it"):
+        from_exif(tmp_path / "s")
+    assert path.read_text() == before
+    from_exif(tmp_path / "s" / "sub", tmp_path / "s" / "images.csv", altitude=True, force=True)
     listed = rows(path)
     assert [r["name"] for r in listed] == ["sub/c.jpg"] and "split" not in listed[0]
     assert listed[0]["alt"] == "" and len(read_images(path)) == 1

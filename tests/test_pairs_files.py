@@ -95,7 +95,7 @@ def test_files_of_hloc(tmp_path, caplog):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("1 a\n2 c", "p.txt: 'c' is no database image of s; its names are like 'a'"),
+        ("1 c\n2 c", "p.txt: 'c' is no database image of s; its names are like 'a'"),
         ("9 a", "p.txt: '9' is no query of s"),
         ("1 a\n\n1 a b", "p.txt: line 3: expected 'query database', got 3 fields"),
         ("1 a\nb", "p.txt: line 2: expected 'query database', got 1 fields"),
@@ -105,6 +105,15 @@ def test_faults_of_pairs(tmp_path, text, message):
     (tmp_path / "p.txt").write_text(text)
     with pytest.raises(InputError, match=message):
         read_candidates(tmp_path / "p.txt", scene_of(["1", "2"], ["a", "b"]))
+
+
+def test_images_that_the_scene_leaves_out_are_passed_over(tmp_path, caplog):
+    """hloc's lists are of all images on disk, MSLS's protocol is not."""
+    (tmp_path / "p.txt").write_text("0 a\n1 b\n1 pano\n1 a\n2 pano")
+    with caplog.at_level("INFO"):
+        found = read_candidates(tmp_path / "p.txt", scene_of(["1", "2"], ["a", "b"]))
+    assert found.indices.tolist() == [[1, 0], [-1, -1]]
+    assert "3 of 5 pairs are passed over, s leaves out images of theirs" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import csv
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -282,6 +283,28 @@ def test_a_run_may_be_resumed_in_another_precision(world):
     state = Run.start(load_config(None, overrides(world)), "a", True).restore()
     assert state["scaler"] == {}
     trainer.load_state(state)
+
+
+def test_resuming_needs_no_other_checkpoint(world, tmp_path):
+    """What stage 2 started from may be gone or trained anew: its weights are in the run."""
+    run(world, "first", {"train.num_epochs": 1})
+    first = tmp_path / "outputs/training/first"
+    given = {**STAGE_2, "train.init_proj": "random"}
+    given["train.checkpoint"] = first / "checkpoint_1.pth.tar"
+    run(world, "second", given, {"train.num_epochs": 1})
+    shutil.rmtree(first)
+    rows = run(world, "second", given, {"train.num_epochs": 2}, resume=True)
+    assert len(rows) == 3
+    assert_same_weights(
+        {k: v for k, v in weights(world, "second", 1).items() if k.startswith("input_proj")},
+        {k: v for k, v in weights(world, "second", 2).items() if k.startswith("input_proj")},
+    )
+
+
+def test_outputs_that_cannot_be_written(world, tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="file/training/a: cannot be written"):
+        run(world, "a", {"data.outputs": tmp_path / "file", "train.num_epochs": 0})
 
 
 def test_scenes_without_truth_cannot_be_trained_on(world, tmp_path):

@@ -14,7 +14,6 @@ import torch
 from gcsa.errors import InputError
 from gcsa.files import write_text
 from gcsa.plots import quality_against_time, save
-from gcsa.plots.style import UNKNOWN
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -89,15 +88,8 @@ def picture(comparison: Comparison) -> Figure:
     points = {r.name: (r.milliseconds, 100 * r.metrics[quality]) for r in others}
     if not points:
         raise InputError("--methods: nothing to compare the first round with")
-    figure = quality_against_time(points, f"{quality} (%)", "milliseconds a query")
-    axes, level = figure.axes[0], 100 * first.metrics[quality]
-    low, high = axes.get_ylim()
-    room = 0.06 * (high - low)
-    axes.set_ylim(min(low, level - room), max(high, level + room))
-    axes.axhline(level, color=UNKNOWN, linestyle=":", linewidth=1.2, zorder=1)
-    place = {"xy": (1, level), "xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
-    axes.annotate(first.name, color=UNKNOWN, fontsize=9, **place)
-    return figure
+    level = first.name, 100 * first.metrics[quality]
+    return quality_against_time(points, f"{quality} (%)", "milliseconds a query", level)
 
 
 def write(comparison: Comparison, folder: Path) -> None:

@@ -53,21 +53,27 @@ def from_exif(
     output: str | os.PathLike | None = None,
     query_every: int = 0,
     altitude: bool = False,
+    force: bool = False,
 ) -> Path:
     """Write the table of all photos below the folder ``images``; returns its path.
 
     output: in the folder or above it, as names are relative to the table's folder; None for
     ``images``/images.csv. query_every: every so manyth photo, in the order of the names, becomes a
-    query, the others the database; 0 leaves the column out. altitude: write altitudes too.
+    query, the others the database; 0 leaves the column out. altitude: write altitudes too. force:
+    replace a table that is there.
     """
     folder = Path(images)
     target = folder / TABLE if output is None else Path(output)
     if query_every < 0 or query_every == 1:
         raise InputError(f"--query_every: {query_every} leaves no database; 0, or 2 and more")
+    if target.exists() and not force:
+        raise InputError(f"{target}: exists; --force replaces it")
     names = _photos(folder, target.parent)
     if query_every > len(names):
         raise InputError(f"--query_every: {query_every}, but there are only {len(names)} images")
     poses = [read_pose(target.parent / name) for name in names]
+    if all(math.isnan(pose.lat) for pose in poses):
+        raise InputError(f"{folder}: no photo has a position in its EXIF")
     columns = {
         "name": names,
         "lat": [round(pose.lat, 8) for pose in poses],
@@ -196,8 +202,9 @@ def main() -> None:
         help="every N-th photo is a query, the others the database (default: no column 'split')",
     )
     parser.add_argument("--altitude", action="store_true", help="write altitudes too")
+    parser.add_argument("--force", action="store_true", help="replace a table that is there")
     args = parser.parse_args()
-    from_exif(args.images, args.output, args.query_every, args.altitude)
+    from_exif(args.images, args.output, args.query_every, args.altitude, args.force)
 
 
 if __name__ == "__main__":

@@ -20,8 +20,9 @@ def read_candidates(path: PathLike, scene: Scene, scored: bool = False) -> Candi
 
     Lists keep the order of the file and are padded to the longest; a query that the file lacks
     has an empty one. A pair that is there again, or of an image with itself, is passed over, as
-    hloc does. Without scores they are 0, -1, -2, ...: the order alone. Raises InputError where
-    the file names an image that the scene lacks, or where scores rise within a list.
+    hloc does, and so are pairs of images that the scene leaves out (panoramas, another subtask).
+    Without scores they are 0, -1, -2, ...: the order alone. Raises InputError where no pair is of
+    the scene, or where scores rise within a list.
     """
     if scored:
         names, others, scores = read_scores(path)
@@ -29,7 +30,11 @@ def read_candidates(path: PathLike, scene: Scene, scored: bool = False) -> Candi
         (names, others), scores = read_pairs(path), None
     query = _rows(path, names, scene.queries.names, f"query of {scene.name}")
     image = _rows(path, others, scene.database.names, f"database image of {scene.name}")
-    kept = _first_times(query, image) & (names != others)
+    there = (query >= 0) & (image >= 0)
+    if not there.all():
+        text = "%s: %d of %d pairs are passed over, %s leaves out images of theirs"
+        logger.info(text, path, int((~there).sum()), len(there), scene.name)
+    kept = _first_times(query, image) & (names != others) & there
     order = np.flatnonzero(kept)[np.argsort(query[kept], kind="stable")]
     query, image = query[order], image[order]
     lengths = np.bincount(query, minlength=len(scene.queries))
@@ -76,12 +81,10 @@ def padded(candidates: Candidates, width: int) -> Candidates:
 
 
 def _rows(path: PathLike, wanted: np.ndarray, names: np.ndarray, what: str) -> np.ndarray:
+    """Rows of names, (m,) int64, -1 where there is none; InputError where there are none at all."""
     place = pd.Index(names).get_indexer(wanted)
-    wrong = place < 0
-    if wrong.any():
-        raise InputError(
-            f"{path}: '{wanted[wrong.argmax()]}' is no {what}; its names are like '{names[0]}'"
-        )
+    if len(place) and (place < 0).all():
+        raise InputError(f"{path}: '{wanted[0]}' is no {what}; its names are like '{names[0]}'")
     return place
 
 

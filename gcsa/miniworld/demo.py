@@ -66,7 +66,7 @@ def _check(name: str, known: Iterable[str]) -> None:
 
 def _present(path: str | os.PathLike) -> Path:
     if not Path(path).is_file():
-        raise MissingFileError(f"{path}: no such descriptor file")
+        raise MissingFileError(f"{path}: no such file (is this the repository's folder?)")
     return Path(path)
 
 

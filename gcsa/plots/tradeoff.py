@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gcsa.errors import InputError
-from gcsa.plots.style import LINES, MARKERS, new_figure, styled
+from gcsa.plots.style import LINES, MARKERS, UNKNOWN, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -31,11 +31,13 @@ def quality_against_time(
     points: Mapping[str, tuple[float, float]],
     quality: str = "mAP@10 (%)",
     time: str = "milliseconds a query",
+    level: tuple[str, float] | None = None,
 ) -> Figure:
     """Points (time, quality) with their names; a line joins those that nothing beats in both.
 
     Time is positive; it is logarithmic where it spans a factor of ten. Labels keep clear of each
-    other and of the points, where there is room.
+    other and of the points, where there is room. level: a name and a quality that costs no time,
+    drawn as a line across.
     """
     values = np.array(list(points.values()), dtype=float).reshape(-1, 2)
     if not len(values) or not (np.isfinite(values).all() and (values[:, 0] > 0).all()):
@@ -54,8 +56,19 @@ def quality_against_time(
     axes.margins(0.14)
     axes.grid()
     axes.set_axisbelow(True)
+    if level is not None:
+        _draw_level(axes, *level)
     _label(figure, axes, list(points), values)
     return figure
+
+
+def _draw_level(axes: Axes, name: str, value: float) -> None:
+    low, high = axes.get_ylim()
+    room = 0.06 * (high - low)
+    axes.set_ylim(min(low, value - room), max(high, value + room))
+    axes.axhline(value, color=UNKNOWN, linestyle=":", linewidth=1.2, zorder=1)
+    place = {"xy": (1, value), "xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
+    axes.annotate(name, color=UNKNOWN, fontsize=9, **place)
 
 
 def unbeaten(values: np.ndarray) -> np.ndarray:
