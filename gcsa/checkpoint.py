@@ -131,11 +131,11 @@ def _read(path: str | os.PathLike) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, KeyError) as error:
-        reason = str(error).strip().split(". ")[0].splitlines()
-        # torch's own words on files that hold code advise to run it.
-        code = "it holds more than tensors"
-        detail = code if isinstance(error, pickle.UnpicklingError) else " ".join(reason[:1])
-        raise InputError(f"{path}: not a readable checkpoint ({detail})") from error
+        reason = str(error).strip().splitlines()
+        if not reason or isinstance(error, (pickle.UnpicklingError, KeyError)):
+            # torch's own words advise to run what a file may hold.
+            reason = ["no file of torch, or one with more than tensors in it"]
+        raise InputError(f"{path}: not a readable checkpoint ({reason[0]})") from error
     if not isinstance(content, dict) or not any(
         isinstance(content.get(key), dict) for key in ("model", "state_dict")
     ):

@@ -55,9 +55,13 @@ class Trackers:
         """Strips of a few validation queries before and after, where their images are on disk."""
         if not self._pictures:
             return
-        for name, figure in _strips(config, scenes, rankings):
+        strips = list(_strips(config, scenes, rankings))
+        for name, figure in strips:
             for take in self._pictures:
                 take(name, figure, epoch)
+        if not strips:  # nor will there be any later
+            logger.info("%s: no example strips, its images are not on disk", scenes[0].scene.name)
+            self._pictures.clear()
 
     def add_wandb(self, stack: ExitStack, run: Run, project: str) -> None:
         wandb = _package("wandb", "--wandb_project")
@@ -121,10 +125,7 @@ def _strips(
     after = top(scene, ranked.truth, ranking, rule, config.fov)
     found = np.flatnonzero(before.relevant.any(axis=1)).tolist()
     there = (q for q in found if _has_image(config, scene, q))
-    shown = list(islice(there, EXAMPLES))
-    if not shown:
-        logger.info("%s: no images of queries on disk, no example strips", scene.name)
-    for query in shown:
+    for query in islice(there, EXAMPLES):
         tops = {"first round": before, "re-ranked": after}
         yield f"example {query}", plots.ranking_strip(config.data, scene, query, tops)
 

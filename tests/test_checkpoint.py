@@ -108,10 +108,12 @@ def test_files_that_are_wrong(tmp_path, change, message):
 def test_files_that_are_no_checkpoints(tmp_path):
     with pytest.raises(MissingFileError, match="none.pth.tar: no such checkpoint"):
         load_checkpoint(tmp_path / "none.pth.tar")
-    for name, content in (("text", b"hello"), ("empty", b"")):
+    for name, content in (("text", b"hello"), ("empty", b""), ("jpeg", b"\xff\xd8\xff\xe0")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=f"{name}: not a readable checkpoint"):
+        with pytest.raises(InputError, match=f"{name}: not a readable checkpoint") as caught:
             load_checkpoint(tmp_path / name)
+        assert "weights_only" not in str(caught.value) and "\n" not in str(caught.value)
+        assert name == "empty" or "no file of torch" in str(caught.value)
     torch.save([1, 2], tmp_path / "list")
     with pytest.raises(InputError, match="list: not a checkpoint of GCSA"):
         load_checkpoint(tmp_path / "list")

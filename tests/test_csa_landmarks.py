@@ -17,6 +17,7 @@ from gcsa.config import load_config
 from gcsa.errors import InputError, MissingFileError
 from gcsa.evaluate import evaluate, show
 from gcsa.prepare import prepare
+from gcsa.report.outcomes import study
 from gcsa.train import train
 from gcsa.trainer import Trainer
 from gcsa.truth import num_relevant
@@ -191,6 +192,14 @@ def test_a_run_resumes_bit_for_bit(landmarks, monkeypatch, tmp_path):
     files = [tmp_path / "outputs/training" / n / "checkpoint_3.pth.tar" for n in ("whole", "cut")]
     one, two = (load_checkpoint(file)[0].state_dict() for file in files)
     assert all(torch.equal(one[name], two[name]) for name in one)
+
+
+def test_there_is_no_report_of_protocols(landmarks, tmp_path):
+    train(settings(landmarks, {"train.num_epochs": 1}), "a")
+    path = str(tmp_path / "outputs/training/a/checkpoint_1.pth.tar")
+    config = settings(landmarks, {"data.dataset": "roxford5k"})
+    with pytest.raises(InputError, match="roxford5k is judged by protocols of its own"):
+        study(config, path, "val")
 
 
 def test_what_has_no_truth_or_no_file(landmarks):

@@ -211,3 +211,18 @@ def test_pairs_need_no_label_files(halls, tmp_path):
     written += pairs(config, str(tmp_path / "{scene}_map.txt"), split="train", num_matched=3)
     written += pairs_from_poses(config, str(tmp_path / "{scene}_poses.txt"))
     assert len(written) == 6 and all(len(read_pairs(path)[0]) for path in written)
+
+
+def test_training_scenes_are_measured_by_the_rule_of_the_metrics(halls, tmp_path):
+    """Not by that of training, whose label files say the opposite here."""
+    for name in ("CAB", "HGE"):
+        path = label_path(tmp_path / "labels", name, "train", "geometry")
+        content = dict(np.load(path))
+        opposite = LabelFile(content["topk"], ~content["labels"].astype(bool))
+        save_labels(label_path(tmp_path / "labels", name, "train", "scores"), opposite)
+    one, other = (
+        evaluate(load_config(None, overrides(halls, {"data.train_labels": rule})), split="train")
+        for rule in ("geometry", "score")
+    )
+    assert one["metrics"] == other["metrics"]
+    assert "train queries, which are the images of the map themselves" in one["protocol"]

@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from gcsa.fov import FovConfig, sectors
 from gcsa.pictures import Top
+from gcsa.report import page
 from gcsa.report.charts import BOTTOM, HEIGHT, LEFT, TOP, Line, histogram, line_chart, scale
 from gcsa.report.maps import SIZE, bar_length, bar_name, map_svg, metres
 from gcsa.report.outcomes import SceneOutcome
@@ -145,3 +147,14 @@ def test_distances_in_words():
     said = [metres(x) for x in (0, 3.44, 9.94, 9.96, 56.4, 999.4, 1234, np.nan)]
     assert said == ["0.0 m", "3.4 m", "9.9 m", "10 m", "56 m", "999 m", "1.2 km", "–"]
     assert [bar_name(x) for x in (0.5, 20, 1000)] == ["0.5 m", "20 m", "1 km"]
+
+
+def test_curves_leave_out_what_is_not_finite():
+    rows = [
+        {"epoch": epoch, "loss": loss, "recall@1": share, "mAP@10": 0.5}
+        for epoch, (loss, share) in enumerate([(None, 0.2), (np.inf, np.nan), (0.25, 0.4)])
+    ]
+    drawn = page._curves([SimpleNamespace(name="a", rows=rows)])
+    assert "nan" not in drawn and "inf" not in drawn and "epoch 2: 0.25" in drawn
+    empty = [{**row, "loss": np.nan} for row in rows]
+    assert page._curves([SimpleNamespace(name="a", rows=empty)])

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from conftest import overrides
@@ -10,6 +11,10 @@ from PIL import Image
 
 from gcsa.config import load_config
 from gcsa.errors import InputError
+from gcsa.evaluate import rerank
+from gcsa.pictures import image_path
+from gcsa.prepare import prepare
+from gcsa.trackers import Trackers
 from gcsa.train import train
 
 
@@ -57,9 +62,30 @@ def start(world, tmp_path, *arguments):
     return tmp_path / "outputs" / "training" / "w"
 
 
+def test_strips_are_of_queries_whose_images_are_there(world, caplog):
+    config = load_config(None, overrides(world))
+    scenes = prepare(config.data, config.fov, [], "val", 40)
+    rankings, shown, tracked = rerank(None, scenes, config.data), [], Trackers()
+    tracked._pictures.append(lambda name, figure, epoch: shown.append((name, epoch)))
+    write_images(world)
+    path = partial(image_path, config.data, "cph")
+    gone = [path(str(name)) for name in scenes[0].scene.queries.names]
+    for file in gone[:-2]:  # the first among them
+        file.unlink()
+    tracked.examples(config, scenes, rankings, 1)
+    assert shown == [("example 18", 1), ("example 19", 1)]
+    for file in gone[-2:]:
+        file.unlink()
+    with caplog.at_level("INFO"):
+        for epoch in (2, 3):
+            tracked.examples(config, scenes, rankings, epoch)
+    assert len(shown) == 2 and caplog.text.count("cph: no example strips") == 1
+
+
 def test_wandb_offline(world, tmp_path):
     folder = start(world, tmp_path, "--wandb_project", "p")
     (log,) = (folder / "wandb").glob("offline-run-*/*.wandb")
+    assert log.parent.name.endswith((folder / "wandb_id.txt").read_text()), "resuming goes on so"
     content = log.read_bytes()
     assert b"mAP@10" in content and b"proj_dim" in content, "metrics and config"
     pictures = list((folder / "wandb").glob("offline-run-*/files/media/images/*.png"))
