@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from gcsa.errors import InputError
 from gcsa.files import write_text
 from gcsa.plots import quality_against_time, save
 
@@ -86,8 +85,6 @@ def picture(comparison: Comparison) -> Figure:
     first, *others = comparison.rows
     quality = _quality(first)
     points = {r.name: (r.milliseconds, 100 * r.metrics[quality]) for r in others}
-    if not points:
-        raise InputError("--methods: nothing to compare the first round with")
     level = first.name, 100 * first.metrics[quality]
     return quality_against_time(points, f"{quality} (%)", "milliseconds a query", level)
 
