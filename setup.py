@@ -3,7 +3,8 @@
 Fields of view wider than 180 degrees need GEOS (3.9 or later) for that. It is found by geos-config,
 or by GEOS_CONFIG (the path of another geos-config), or by GEOS_INCLUDE_PATH and GEOS_LIBRARY_PATH
 (the folders of geos_c.h and of the library). What cannot be compiled does not stop the install:
-gcsa.fov and gcsa.radio then compute the same numbers with Shapely and SciPy, slower.
+gcsa.sideinfo.fov and gcsa.sideinfo.radio then compute the same numbers with Shapely and SciPy,
+slower.
 """
 
 import copy

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from gcsa.affinity import SideInformation
-from gcsa.candidates import retrieve
-from gcsa.fov import FovConfig
-from gcsa.prepare import JudgedScene
+from gcsa.evaluation.truth import Truth, labels
+from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import ImageSet, Scene
-from gcsa.truth import Truth, labels
+from gcsa.scoring.split import JudgedScene
+from gcsa.sideinfo.affinity import SideInformation
+from gcsa.sideinfo.fov import FovConfig
 
 STREET = 2000.0  # metres
 PLACE = 20.0  # metres of street that look like one place

@@ -14,9 +14,9 @@ from city import ranked_city
 from machine import describe, peak_gflops, table, time_on
 from training import projection_gflop
 
-from gcsa.affinity import width
-from gcsa.model import GCSA
-from gcsa.refine import refine
+from gcsa.models.gcsa import GCSA
+from gcsa.ranking.refine import refine
+from gcsa.sideinfo.affinity import width
 
 KINDS = ["positional-db", "heading"]
 

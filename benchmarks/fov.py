@@ -17,10 +17,10 @@ from machine import cpu_time, describe, table, wall_time
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
-from gcsa import fov
-from gcsa.affinity import AFFINITIES, Lists
-from gcsa.fov import BACKENDS, FovConfig
 from gcsa.scene import ImageSet, Scene
+from gcsa.sideinfo import fov
+from gcsa.sideinfo.affinity import AFFINITIES, Lists
+from gcsa.sideinfo.fov import BACKENDS, FovConfig
 
 REACH = 100.0  # metres: 2 radius
 ROWS, ANCHORS = 319, 127  # a query's candidates, and those that are anchors

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from machine import describe, table
 
-from gcsa.candidates import retrieve
+from gcsa.ranking.retrieval import retrieve
 from gcsa.rerankers.icfrr import ICFRRConfig, iterate
 from gcsa.rerankers.similarity import FromDescriptors
 from gcsa.scene import ImageSet, Scene

@@ -11,8 +11,8 @@ import h5py
 import numpy as np
 from machine import cpu_time, describe, table, wall_time
 
-from gcsa.descriptors import PACK_VERSION, RESIDENT, open_pack
-from gcsa.packing import DATASET, write_names
+from gcsa.descriptors.hdf5 import PACK_VERSION, RESIDENT, open_pack
+from gcsa.descriptors.packing import DATASET, write_names
 
 
 def write(path: Path, images: int, length: int) -> list[str]:

@@ -16,7 +16,7 @@ from machine import cpu_time, describe, table
 from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 
-from gcsa.radio import MAX_DISTANCE, SCALE, Radio, affinity_block, pairwise_affinity
+from gcsa.sideinfo.radio import MAX_DISTANCE, SCALE, Radio, affinity_block, pairwise_affinity
 
 HEAD = ["heard", "way", "microseconds", "x loop", "x torch.cdist", "largest error, m"]
 

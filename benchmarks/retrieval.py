@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from machine import cpu_time, describe, peak_gflops, table, wall_time
 
-from gcsa.candidates import retrieve
+from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import ImageSet, Scene
 
 

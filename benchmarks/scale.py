@@ -20,18 +20,18 @@ import torch
 from city import descriptors, poses
 from machine import describe, table
 
-from gcsa import fov
-from gcsa.affinity import SideInformation
-from gcsa.candidates import retrieve
 from gcsa.config import load_config
-from gcsa.descriptors import PACK_VERSION, RESIDENT
-from gcsa.fov import FovConfig
-from gcsa.msls.scene import TRAIN_CITIES, read_scene
-from gcsa.packing import write_names
-from gcsa.prepare import JudgedScene
+from gcsa.datasets.msls import TRAIN_CITIES, read_scene
+from gcsa.descriptors.hdf5 import PACK_VERSION, RESIDENT
+from gcsa.descriptors.packing import write_names
+from gcsa.evaluation.truth import Truth, labels
+from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import ImageSet, Scene
-from gcsa.trainer import Trainer
-from gcsa.truth import Truth, labels
+from gcsa.scoring.split import JudgedScene
+from gcsa.sideinfo import fov
+from gcsa.sideinfo.affinity import SideInformation
+from gcsa.sideinfo.fov import FovConfig
+from gcsa.training.trainer import Trainer
 
 RAW = "key,lon,lat,ca,captured_at,pano"
 PROCESSED = "key,easting,northing,unique_cluster,control_panel,night,view_direction"

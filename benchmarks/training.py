@@ -17,10 +17,10 @@ from city import ranked_city
 from machine import clock, describe, peak_gflops, table
 
 from gcsa.config import load_config
-from gcsa.evaluate import pick_device
-from gcsa.model import GCSA
-from gcsa.prepare import JudgedScene
-from gcsa.trainer import Trainer
+from gcsa.models.gcsa import GCSA
+from gcsa.scoring.ranker import pick_device
+from gcsa.scoring.split import JudgedScene
+from gcsa.training.trainer import Trainer
 
 STAGE_1 = ["model.num_layers=0"]
 STAGE_2 = [

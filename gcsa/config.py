@@ -17,17 +17,16 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gcsa.candidates import CHOICES as SEARCHES
-from gcsa.csa.model import CSAConfig
+from gcsa.datasets.settings import HEADING_CONVENTIONS, DataConfig
 from gcsa.errors import InputError, MissingFileError, nearest
+from gcsa.evaluation.truth import RULES
 from gcsa.files import replacing
-from gcsa.fov import CUTOFFS, FovConfig, overlap_with
-from gcsa.lamar.scene import HEADING_CONVENTIONS
 from gcsa.losses import LossConfig, check_loss
-from gcsa.mining import MiningConfig
-from gcsa.model import ModelConfig
-from gcsa.readers import DataConfig
-from gcsa.truth import RULES
+from gcsa.losses.mining import MiningConfig
+from gcsa.models.csa import CSAConfig
+from gcsa.models.gcsa import ModelConfig
+from gcsa.ranking.retrieval import CHOICES as SEARCHES
+from gcsa.sideinfo.fov import CUTOFFS, FovConfig, overlap_with
 
 SYSTEMS = ("gcsa", "csa")
 OPTIMIZERS = ("adam", "sgd")

@@ -15,15 +15,15 @@ from pathlib import Path
 
 import torch
 
-from gcsa.affinity import SideInformation, check_kinds
-from gcsa.batches import RankedScene
-from gcsa.candidates import retrieve
 from gcsa.config import Config, load_config
-from gcsa.descriptors import RESIDENT
+from gcsa.datasets.readers import reader, scene_names
+from gcsa.descriptors.hdf5 import RESIDENT
 from gcsa.errors import InputError, run_program
-from gcsa.evaluate import open_checkpoint, pick_device, rerank
-from gcsa.hloc.lists import padded, read_candidates, write_candidates
-from gcsa.readers import reader, scene_names
+from gcsa.localization.pairs_files import padded, read_candidates, write_candidates
+from gcsa.ranking.batches import RankedScene
+from gcsa.ranking.retrieval import retrieve
+from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+from gcsa.sideinfo.affinity import SideInformation, check_kinds
 
 logger = logging.getLogger(__name__)
 

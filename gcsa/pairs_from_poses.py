@@ -13,15 +13,15 @@ from pathlib import Path
 
 import numpy as np
 
-from gcsa.candidates import Candidates
 from gcsa.config import Config, load_config
+from gcsa.datasets.hloc import write_pairs
+from gcsa.datasets.readers import reader, scene_names
 from gcsa.errors import InputError, nearest, run_program
-from gcsa.hloc.files import write_pairs
-from gcsa.hloc.poses import Cameras, by_distance, by_overlap
+from gcsa.evaluation.truth import Truth
+from gcsa.localization.near_poses import Cameras, by_distance, by_overlap
 from gcsa.pairs import scene_paths
-from gcsa.readers import reader, scene_names
+from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
-from gcsa.truth import Truth
 
 logger = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ def pairs_from_poses(
     return paths
 
 
-def _rank(config: Config, settings: Settings, images: Cameras, database: Cameras) -> Candidates:
+def _rank(config: Config, settings: Settings, images: Cameras, database: Cameras) -> Ranking:
     if settings.by == "overlap":
         return by_overlap(images, database, settings.num_matched, settings.limit, config.fov)
     turn = float(np.deg2rad(settings.turn))

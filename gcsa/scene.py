@@ -2,7 +2,7 @@
 
 A scene is a database of images and a set of queries, each a struct of arrays. The database may
 know more than the queries (a camera position, say). What only the benchmark knows is in
-:mod:`gcsa.truth`.
+:mod:`gcsa.evaluation.truth`.
 
 Inside the package angles are radians clockwise from north (+y), positions metres, times int64
 microseconds; the readers convert.
@@ -29,7 +29,7 @@ class ImageSet:
 
     names: (n,) str, unique; the image's path relative to the scene's folder.
     descriptors: (n, D) float16 of unit length; an array, or anything with ``shape``, ``dtype``
-        and row indexing (see :class:`gcsa.descriptors.DescriptorRows`).
+        and row indexing (see :class:`gcsa.descriptors.hdf5.DescriptorRows`).
     positions: (n, 2) or (n, 3) float64, metres (east, north, up); a row of NaN is unknown.
     headings: (n,) float64, radians clockwise from north; NaN is unknown.
     radio: radio scans, row by row.

@@ -1,7 +1,7 @@
 """Train GCSA: stage 1 the projection alone (model.num_layers 0), stage 2 what follows it; or CSA.
 
 Results without re-ranking come first; after each epoch the loss, validation metrics and a
-checkpoint. See :mod:`gcsa.run` for the files.
+checkpoint. See :mod:`gcsa.training.run` for the files.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ from typing import Any
 from gcsa import distributed
 from gcsa.config import Config, load_config
 from gcsa.errors import MissingFileError, run_program
-from gcsa.evaluate import pick_device, report, rerank, show
-from gcsa.metrics import KS
-from gcsa.prepare import prepare
-from gcsa.run import Run
-from gcsa.trackers import Trackers, trackers
-from gcsa.trainer import Trainer
+from gcsa.evaluation.metrics import KS
+from gcsa.scoring.ranker import pick_device, rerank
+from gcsa.scoring.report import report, show
+from gcsa.scoring.split import prepare
+from gcsa.training.run import Run
+from gcsa.training.trackers import Trackers, trackers
+from gcsa.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
-from gcsa import fov, heading, radio
-from gcsa.affinity import Lists, SideInformation
-from gcsa.candidates import retrieve
 from gcsa.files import write_text
-from gcsa.fov import FovConfig
+from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import ImageSet, Scene
+from gcsa.sideinfo import fov, heading, radio
+from gcsa.sideinfo.affinity import Lists, SideInformation
+from gcsa.sideinfo.fov import FovConfig
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
 INK, PALE, BLUE, ORANGE, GREEN = "#16202a", "#5b6875", "#2f6fb0", "#c8741a", "#2f8f4e"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from gcsa.config import Config
 from gcsa.files import write_text
-from gcsa.run import FREE_SETTINGS
+from gcsa.training.run import FREE_SETTINGS
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "settings.md"

@@ -46,4 +46,4 @@ if [ "${1:-}" = --tests ]; then
 fi
 "${pip[@]}" --editable . || fail "gcsa cannot be installed"
 echo "$state" >"$stamp"
-echo "install: done, field-of-view overlap by $(.venv/bin/python -c 'from gcsa import fov; print(fov.backend())')"
+echo "install: done, field-of-view overlap by $(.venv/bin/python -c 'from gcsa.sideinfo import fov; print(fov.backend())')"

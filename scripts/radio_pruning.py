@@ -1,7 +1,7 @@
 """LaMAR's own use of radio, to compare with: retrieval among what radio pruning leaves.
 
-Prints Markdown rows of validation metrics, without and with the filter (gcsa.lamar.pruning), for
-several shares of the map that it keeps; 0.025 is the share of the LaMAR paper.
+Prints Markdown rows of validation metrics, without and with the filter (gcsa.localization.pruning),
+for several shares of the map that it keeps; 0.025 is the share of the LaMAR paper.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from pathlib import Path
 from ablation import markdown
 
 from gcsa.config import load_config
+from gcsa.datasets.lamar.scene import read_map, read_queries
 from gcsa.errors import InputError, run_program
-from gcsa.evaluate import report
-from gcsa.lamar.pruning import PruningConfig, prune_scene, retrieve_pruned
-from gcsa.lamar.scene import read_map, read_queries
-from gcsa.metrics import KS
-from gcsa.prepare import prepare
+from gcsa.evaluation.metrics import KS
+from gcsa.localization.pruning import PruningConfig, prune_scene, retrieve_pruned
+from gcsa.scoring.report import report
+from gcsa.scoring.split import prepare
 
 
 def main() -> None:

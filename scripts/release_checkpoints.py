@@ -13,9 +13,9 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from gcsa.checkpoint import load_checkpoint, read_settings, save_checkpoint
 from gcsa.errors import MissingFileError, run_program
 from gcsa.files import replacing
+from gcsa.models.checkpoint import load_checkpoint, read_settings, save_checkpoint
 
 logger = logging.getLogger("gcsa")
 

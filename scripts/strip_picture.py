@@ -10,18 +10,19 @@ import tempfile
 
 import numpy as np
 
-from gcsa import metrics, plots
-from gcsa.affinity import SideInformation
-from gcsa.candidates import retrieve
-from gcsa.checkpoint import load_checkpoint
+from gcsa import plots
 from gcsa.config import load_config
+from gcsa.datasets.readers import reader
 from gcsa.errors import run_program
-from gcsa.evaluate import as_trained
+from gcsa.evaluation import metrics
+from gcsa.evaluation.truth import num_relevant
 from gcsa.miniworld.demo import draw_city
-from gcsa.pictures import top
-from gcsa.readers import reader
-from gcsa.refine import refine
-from gcsa.truth import num_relevant
+from gcsa.models.checkpoint import load_checkpoint
+from gcsa.plots.pictures import top
+from gcsa.ranking.refine import refine
+from gcsa.ranking.retrieval import retrieve
+from gcsa.scoring.ranker import as_trained
+from gcsa.sideinfo.affinity import SideInformation
 
 CITY, STEM = "sf", "checkpoints/miniworld_streets"
 

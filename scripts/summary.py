@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from gcsa.errors import MissingFileError, run_program
-from gcsa.evaluate import table
 from gcsa.files import write_text
+from gcsa.scoring.report import table
 
 
 def main() -> None:

@@ -19,7 +19,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import spearmanr
 
 from gcsa.errors import InputError, MissingFileError, run_program
-from gcsa.radio import MAX_DISTANCE, Radio, pairwise_affinity, path_loss_distance
+from gcsa.sideinfo.radio import MAX_DISTANCE, Radio, pairwise_affinity, path_loss_distance
 
 NOT_HEARD = 100
 FLOOR_HEIGHT = 4.0  # metres; not published, an assumption

@@ -1,4 +1,4 @@
-/* gcsa._kernels: the compiled parts of gcsa.fov and gcsa.radio. */
+/* gcsa._kernels: the compiled parts of gcsa.sideinfo.fov and gcsa.sideinfo.radio. */
 #include "shell.h"
 
 static int get_buffer(PyObject *object, Py_buffer *view, const expected *what)
@@ -47,7 +47,7 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_kernels",
-    .m_doc = "Compiled parts; gcsa.fov and gcsa.radio are the ways in.",
+    .m_doc = "Compiled parts; gcsa.sideinfo.fov and gcsa.sideinfo.radio are the ways in.",
     .m_size = 0,
     .m_methods = methods,
 };

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gcsa.affinity import width
-from gcsa.checkpoint import save_checkpoint
 from gcsa.config import as_dict
-from gcsa.model import GCSA
+from gcsa.models.checkpoint import save_checkpoint
+from gcsa.models.gcsa import GCSA
+from gcsa.sideinfo.affinity import width
 
 KINDS = ["positional-db", "heading"]
 CPU = torch.device("cpu")

@@ -1,9 +1,9 @@
-"""Fields of view by hand, for the tests of gcsa.fov: plain polygons, one pair at a time."""
+"""Fields of view by hand, for the tests of fov: plain polygons, one pair at a time."""
 
 import numpy as np
 import shapely
 
-from gcsa import fov
+from gcsa.sideinfo import fov
 
 QUARTER = np.pi / 2
 

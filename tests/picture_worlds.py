@@ -11,7 +11,7 @@ from PIL import Image
 from worlds import write_world
 
 from gcsa.config import Config, load_config
-from gcsa.msls.scene import read_scene
+from gcsa.datasets.msls import read_scene
 from gcsa.train import train
 
 VAL = ("cph", "sf")

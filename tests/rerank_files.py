@@ -9,11 +9,11 @@ import torch
 from reranker_scenes import unit
 from worlds import write_descriptors
 
-from gcsa.affinity import width
-from gcsa.checkpoint import save_checkpoint
 from gcsa.config import as_dict, load_config
-from gcsa.model import GCSA
+from gcsa.models.checkpoint import save_checkpoint
+from gcsa.models.gcsa import GCSA
 from gcsa.scene import ImageSet, Scene
+from gcsa.sideinfo.affinity import width
 
 QUERIES, DATABASE, DIM = 6, 30, 12
 NAMES = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from gcsa.candidates import Candidates
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.similarity import FromDescriptors, FromDistances, FromMatrices
 from gcsa.scene import ImageSet, Scene
 
@@ -30,21 +30,21 @@ def random_scene(seed: int, queries: int = 4, database: int = 30, dim: int = 12)
     return make_scene(unit(random, queries, dim), unit(random, database, dim))
 
 
-def ranked(similarity: np.ndarray, num: int) -> Candidates:
+def ranked(similarity: np.ndarray, num: int) -> Ranking:
     """The best ``num`` columns of each row of (Q, G), padded where there are fewer."""
     order = np.argsort(-similarity, axis=1, kind="stable")[:, :num]
     scores = np.take_along_axis(similarity, order, axis=1).astype(np.float32)
-    return pad(Candidates(order.astype(np.int64), scores), num - order.shape[1])
+    return pad(Ranking(order.astype(np.int64), scores), num - order.shape[1])
 
 
-def first_round(scene: Scene, num: int) -> Candidates:
+def first_round(scene: Scene, num: int) -> Ranking:
     return ranked(scene.queries.descriptors @ scene.database.descriptors.T, num)
 
 
-def pad(candidates: Candidates, more: int) -> Candidates:
+def pad(candidates: Ranking, more: int) -> Ranking:
     """The same lists with padding behind."""
     width = ((0, 0), (0, more))
-    return Candidates(
+    return Ranking(
         np.pad(candidates.indices, width, constant_values=-1),
         np.pad(candidates.scores, width, constant_values=-np.inf),
     )
@@ -77,7 +77,7 @@ def list_block(scene: Scene, query: int, listed: np.ndarray) -> np.ndarray:
     return rows.astype(np.float64) @ rows.astype(np.float64).T
 
 
-def by_index(candidates: Candidates, query: int) -> dict[int, float]:
+def by_index(candidates: Ranking, query: int) -> dict[int, float]:
     """Scores of one list by database row, without what is padded or not scored."""
     pairs = zip(candidates.indices[query], candidates.scores[query], strict=True)
     return {int(i): float(s) for i, s in pairs if i >= 0 and np.isfinite(s)}

@@ -8,8 +8,8 @@ import pytest
 
 import gcsa.config
 from gcsa.config import load_config, save_config
-from gcsa.csa.model import CSAConfig
 from gcsa.errors import InputError, MissingFileError
+from gcsa.models.csa import CSAConfig
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 

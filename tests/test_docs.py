@@ -11,10 +11,10 @@ from captures import write_scene
 from pages import ROOT, agrees, blocks, commands, run
 from worlds import write_city, write_descriptors
 
-from gcsa.affinity import width
-from gcsa.checkpoint import save_checkpoint
-from gcsa.lamar.scene import read_scene
-from gcsa.model import GCSA
+from gcsa.datasets.lamar.scene import read_scene
+from gcsa.models.checkpoint import save_checkpoint
+from gcsa.models.gcsa import GCSA
+from gcsa.sideinfo.affinity import width
 
 NETVLAD = "global-feats-netvlad.h5"
 CITIES = dict.fromkeys(["zurich", "boston", "cph", "sf", "amman", "goa", "nairobi"], "train_val")

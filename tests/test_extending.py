@@ -11,16 +11,16 @@ from folders import DESC_FN, settings, write_csv
 from pages import ROOT, blocks
 from worlds import write_descriptors
 
-from gcsa.affinity import AFFINITIES, Lists
-from gcsa.fov import FovConfig
 from gcsa.scene import ImageSet, Scene
+from gcsa.sideinfo.affinity import AFFINITIES, Lists
+from gcsa.sideinfo.fov import FovConfig
 
 EXAMPLE = ROOT / "docs" / "examples" / "time_of_day.py"
 
 
 @pytest.fixture
 def example(monkeypatch):
-    monkeypatch.setattr("gcsa.affinity.AFFINITIES", dict(AFFINITIES))
+    monkeypatch.setattr("gcsa.sideinfo.affinity.AFFINITIES", dict(AFFINITIES))
     spec = importlib.util.spec_from_file_location("time_of_day", EXAMPLE)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

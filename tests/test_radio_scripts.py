@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
+from gcsa.datasets.lamar.capture import read_session
 from gcsa.errors import InputError
-from gcsa.lamar.capture import read_session
 
 REPOSITORY = Path(__file__).parents[1]
 DATA = REPOSITORY.parent / "shared" / "data"

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from gcsa.msls.scene import SUBTASKS
+from gcsa.datasets.msls import SUBTASKS
 
 DESC_FN = "global-feats-test.h5"
 ALPHABET = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))

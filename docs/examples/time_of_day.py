@@ -9,8 +9,8 @@ import sys
 
 import numpy as np
 
-from gcsa import heading
-from gcsa.affinity import AFFINITIES
+from gcsa.sideinfo import heading
+from gcsa.sideinfo.affinity import AFFINITIES
 
 TIME = re.compile(r"\d{8}_(\d\d)(\d\d)(\d\d)")
 

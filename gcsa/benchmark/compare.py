@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gcsa import metrics
 from gcsa.benchmark.contenders import (
     FIRST_ROUND,
     Contender,
@@ -22,12 +21,14 @@ from gcsa.benchmark.contenders import (
 from gcsa.benchmark.cost import measure
 from gcsa.benchmark.tables import Comparison, Row, write
 from gcsa.benchmark.tuning import check_relevant, training_scenes, tune, with_queries
-from gcsa.candidates import Candidates
 from gcsa.config import Config
+from gcsa.descriptors.memory import keep_freed_memory
 from gcsa.errors import InputError
-from gcsa.evaluate import pick_device, report
-from gcsa.memory import keep_freed_memory
-from gcsa.prepare import JudgedScene, prepare
+from gcsa.evaluation import metrics
+from gcsa.ranking.lists import Ranking
+from gcsa.scoring.ranker import pick_device
+from gcsa.scoring.report import report
+from gcsa.scoring.split import JudgedScene, prepare
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ def _row(
 ) -> Row:
     """One method on the reported split: its figures and what it costs."""
 
-    def work(parts: Sequence[JudgedScene]) -> list[Candidates]:
+    def work(parts: Sequence[JudgedScene]) -> list[Ranking]:
         return [entrant.start(s)(**settings) for s in parts]
 
     few = [_first_queries(scenes[0])]
@@ -146,7 +147,7 @@ def _row(
 def _first_queries(judged: JudgedScene) -> JudgedScene:
     """The first queries of a scene: they keep their numbers, by which side information goes."""
     rows = np.arange(min(WARM_UP, len(judged.candidates)))
-    lists = Candidates(judged.candidates.indices[rows], judged.candidates.scores[rows])
+    lists = Ranking(judged.candidates.indices[rows], judged.candidates.scores[rows])
     return replace(judged, scene=with_queries(judged.scene, rows), candidates=lists)
 
 

@@ -9,23 +9,23 @@ from typing import Any
 
 import torch
 
-from gcsa.affinity import SideInformation
-from gcsa.candidates import Candidates
-from gcsa.checkpoint import Model
 from gcsa.config import Config
 from gcsa.errors import InputError
-from gcsa.evaluate import open_checkpoint, rerank
-from gcsa.prepare import JudgedScene
+from gcsa.models.checkpoint import Model
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers import RERANKERS, method
 from gcsa.rerankers.fusion import NORMALISATIONS, fuse
 from gcsa.rerankers.similarity import FromDescriptors
+from gcsa.scoring.ranker import open_checkpoint, rerank
+from gcsa.scoring.split import JudgedScene
+from gcsa.sideinfo.affinity import SideInformation
 
 FIRST_ROUND = "no re-ranking"
 FUSION_GRID = {"weight": [0.1, 0.3, 0.5, 0.7, 0.9], "normalise": list(NORMALISATIONS)}
 FUSION_DEFAULTS = {"weight": 0.5, "normalise": "min-max"}
 
 # Settings by keyword -> re-ranked lists of the scene that it was started on.
-Tried = Callable[..., Candidates]
+Tried = Callable[..., Ranking]
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ def _training_free(name: str, num: int, device: torch.device) -> Contender:
         # One for all settings: neighbours in the database are looked for once.
         similarity = FromDescriptors(scene.scene, device)
 
-        def tried(**settings: Any) -> Candidates:
+        def tried(**settings: Any) -> Ranking:
             return known.rerank(similarity, scene.candidates, known.config(**settings, K=num))
 
         return tried
@@ -136,5 +136,5 @@ def _fusion(trained: Trained) -> Contender:
     return Contender(name, start, FUSION_DEFAULTS, FUSION_GRID, trained=trained)
 
 
-def _refined(trained: Trained, scene: JudgedScene) -> Candidates:
+def _refined(trained: Trained, scene: JudgedScene) -> Ranking:
     return rerank(trained.model, [scene], trained.config.data)[0]

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import torch
 
-from gcsa.descriptors import RESIDENT
+from gcsa.descriptors.hdf5 import RESIDENT
 
 Result = TypeVar("Result")
 STATUS, MARKS = Path("/proc/self/status"), Path("/proc/self/clear_refs")

@@ -15,16 +15,17 @@ from typing import Any
 import numpy as np
 import torch
 
-from gcsa import metrics
-from gcsa.affinity import SideInformation
 from gcsa.benchmark.contenders import Contender
-from gcsa.candidates import Candidates, retrieve
 from gcsa.config import Config
+from gcsa.datasets.readers import reader, scene_names
 from gcsa.errors import InputError
-from gcsa.prepare import JudgedScene
-from gcsa.readers import reader, scene_names
+from gcsa.evaluation import metrics
+from gcsa.evaluation.truth import Clusters, Judged, Truth, check_depth, labels, num_relevant
+from gcsa.ranking.lists import Ranking
+from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import ImageSet, Scene
-from gcsa.truth import Clusters, Judged, Truth, check_depth, labels, num_relevant
+from gcsa.scoring.split import JudgedScene
+from gcsa.sideinfo.affinity import SideInformation
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +133,7 @@ def _num_relevant(scene: JudgedScene, config: Config) -> np.ndarray:
 
 
 def _precisions(
-    scene: JudgedScene, ranking: Candidates, numbers: np.ndarray, config: Config
+    scene: JudgedScene, ranking: Ranking, numbers: np.ndarray, config: Config
 ) -> np.ndarray:
     """AP@10 of the queries that have a relevant image."""
     best = ranking.indices[:, :CUT]

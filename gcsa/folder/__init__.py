@@ -1,1 +1,1 @@
-"""Own photos: a folder with a table of its images, and programs that write such tables."""
+"""Doors to the programs for own photos."""

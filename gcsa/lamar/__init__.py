@@ -1,1 +1,1 @@
-"""LaMAR: indoor and outdoor scenes with poses, rigs of cameras and radio scans."""
+"""Doors to the programs for LaMAR."""

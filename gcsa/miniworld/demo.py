@@ -14,10 +14,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
+from gcsa.datasets.lamar.label_files import label_path, save_labels
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
-from gcsa.lamar.label_files import label_path, save_labels
-from gcsa.lamar.labels import compute_labels
+from gcsa.localization.labels import compute_labels
 from gcsa.miniworld import build as streets
 from gcsa.miniworld import plan
 from gcsa.miniworld.building import build as buildings

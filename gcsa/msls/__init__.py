@@ -1,1 +1,1 @@
-"""Mapillary Street-level Sequences: its reader and its challenge file."""
+"""The program for the challenge of Mapillary Street-level Sequences."""

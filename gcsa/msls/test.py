@@ -13,13 +13,14 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from gcsa.candidates import Candidates
 from gcsa.config import Config, load_config
+from gcsa.datasets.msls import keys
 from gcsa.errors import InputError, run_program
-from gcsa.evaluate import open_checkpoint, pick_device, report, rerank, show
 from gcsa.files import replacing, write_text
-from gcsa.msls.scene import keys
-from gcsa.prepare import JudgedScene, prepare
+from gcsa.ranking.lists import Ranking
+from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+from gcsa.scoring.report import report, show
+from gcsa.scoring.split import JudgedScene, prepare
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ def test(
 
 
 def prediction_lines(
-    scenes: Sequence[JudgedScene], rankings: Sequence[Candidates], k: int
+    scenes: Sequence[JudgedScene], rankings: Sequence[Ranking], k: int
 ) -> list[str]:
     """One line a query, scenes and queries in their order: "query database database ..."."""
     lines = []

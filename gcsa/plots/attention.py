@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gcsa.affinity import Lists, SideInformation
-from gcsa.candidates import Candidates
 from gcsa.errors import InputError
-from gcsa.model import GCSA, SelfAttention
+from gcsa.models.gcsa import GCSA, SelfAttention
 from gcsa.plots.style import OTHER, QUERY, RELEVANT, UNKNOWN, new_figure, styled
+from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
+from gcsa.sideinfo.affinity import Lists, SideInformation
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -34,7 +34,7 @@ class Inputs:
 
 @torch.inference_mode()
 def inputs_of(
-    model: GCSA, scene: Scene, candidates: Candidates, side: SideInformation, query: int
+    model: GCSA, scene: Scene, candidates: Ranking, side: SideInformation, query: int
 ) -> Inputs:
     """What the model reads of one query (B = 1), on the model's device."""
     device = next(model.parameters()).device
@@ -56,7 +56,7 @@ def attention(
 ) -> Tensor:
     """Attention weights of every layer and head: (layers, B, heads, 1+K, 1+K) float32.
 
-    Arguments as of :meth:`gcsa.model.GCSA.refine`. Entry [l, b, h, i, j] is how much row i of
+    Arguments as of :meth:`gcsa.models.gcsa.GCSA.refine`. Entry [l, b, h, i, j] is how much row i of
     query b takes from row j; rows sum to 1 and padded candidates get 0. The model's own attention
     never has these weights in memory: they are computed again, from what enters each layer.
     """

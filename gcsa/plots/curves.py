@@ -69,8 +69,9 @@ def training_curves(
 def metrics_against_k(methods: Mapping[str, Mapping[str, float]]) -> Figure:
     """Recall@k and mAP@k against k, a line for each method.
 
-    methods: by name, {"recall@1": share, "mAP@20": share, ...}, as :func:`gcsa.metrics.evaluate`
-    returns for any ks, or "metrics" of a report of :mod:`gcsa.evaluate`.
+    methods: by name, {"recall@1": share, "mAP@20": share, ...}, as
+    :func:`gcsa.evaluation.metrics.evaluate` returns for any ks, or "metrics" of a report of
+    :mod:`gcsa.evaluate`.
     """
     figure = new_figure(9, 3.9)
     panels = figure.subplots(1, 2)

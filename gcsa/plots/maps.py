@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gcsa.errors import InputError
-from gcsa.fov import FovConfig, sectors
-from gcsa.pictures import Top, query_pose
+from gcsa.evaluation.truth import Truth
+from gcsa.plots.pictures import Top, query_pose
 from gcsa.plots.style import OTHER, QUERY, RELEVANT, UNKNOWN, new_figure, styled
 from gcsa.scene import Scene
-from gcsa.truth import Truth
+from gcsa.sideinfo.fov import FovConfig, sectors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gcsa.affinity import check_kinds, width
 from gcsa.errors import InputError
 from gcsa.plots.style import new_figure, styled
+from gcsa.sideinfo.affinity import check_kinds, width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,8 +23,8 @@ def affinity_blocks(
     """What the model reads of one query, by kind: "visual" (1+K, 1+L), then each of ``kinds``.
 
     projected: (1+N, D) descriptors of unit length, the query first. columns: (1+K, C), as
-    :meth:`gcsa.affinity.SideInformation.columns` makes them. A "-db" kind is (K, L): it has no
-    query.
+    :meth:`gcsa.sideinfo.affinity.SideInformation.columns` makes them. A "-db" kind is (K, L): it
+    has no query.
     """
     check_kinds(kinds)
     widths = [width(kind, L) for kind in kinds]

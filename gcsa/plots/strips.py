@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
+from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
-from gcsa.pictures import Top, image_path, letterbox, read_image
+from gcsa.imaging import letterbox, read_image
+from gcsa.plots.pictures import Top, image_path
 from gcsa.plots.style import OTHER, QUERY, RELEVANT, UNKNOWN, new_figure, styled
-from gcsa.readers import DataConfig
 from gcsa.scene import Scene
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from gcsa.fov import FovConfig
-from gcsa.pictures import Top
 from gcsa.plots.maps import to_edge, view_of
+from gcsa.plots.pictures import Top
 from gcsa.report.outcomes import SceneOutcome
+from gcsa.sideinfo.fov import FovConfig
 
 SIZE = 260  # pixels, of the square
 BAR = 90  # pixels, of the scale at most

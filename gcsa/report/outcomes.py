@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gcsa import metrics
-from gcsa.candidates import Candidates
 from gcsa.config import Config
 from gcsa.errors import InputError
-from gcsa.evaluate import Report, judging, open_checkpoint, pick_device, report, rerank
-from gcsa.pictures import Top, top
-from gcsa.prepare import JudgedScene, prepare
-from gcsa.revisited.truth import ListedTruth
+from gcsa.evaluation import metrics
+from gcsa.evaluation.listed import ListedTruth
+from gcsa.evaluation.truth import Truth, num_relevant
+from gcsa.plots.pictures import Top, top
+from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
-from gcsa.truth import Truth, num_relevant
+from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+from gcsa.scoring.report import Report, judging, report
+from gcsa.scoring.split import JudgedScene, prepare
 
 DEPTH = max(metrics.KS)
 # The measure that decides which queries gained and which lost: AP@10, as mAP@10 selects epochs.
@@ -97,7 +98,7 @@ def study(config: Config, checkpoint: str, split: str, overrides: Sequence[str] 
     )
 
 
-def _outcome(config: Config, judged: JudgedScene, ranking: Candidates) -> SceneOutcome:
+def _outcome(config: Config, judged: JudgedScene, ranking: Ranking) -> SceneOutcome:
     rule, scene, truth = config.data.val_labels, judged.scene, judged.truth
     lists = [top(scene, truth, r, rule, config.fov, DEPTH) for r in (judged.candidates, ranking)]
     numbers = num_relevant(rule, scene, truth, config.fov)

@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gcsa import __version__
-from gcsa.checkpoint import read_settings
+from gcsa.models.checkpoint import read_settings
 from gcsa.plots.curves import by_k as percent_by_k
 from gcsa.report import tables
 from gcsa.report.charts import Line, histogram, line_chart

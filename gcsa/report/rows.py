@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from gcsa.config import Config
-from gcsa.pictures import Top, image_path, jpeg_base64, read_image
-from gcsa.readers import DataConfig
+from gcsa.datasets.settings import DataConfig
+from gcsa.imaging import jpeg_base64, read_image
+from gcsa.plots.pictures import Top, image_path
 from gcsa.report.maps import map_svg, metres
 from gcsa.report.outcomes import Change, SceneOutcome
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from gcsa.config import Config, as_dict, load_config
+from gcsa.datasets.readers import scene_names
 from gcsa.errors import MissingFileError, nearest
 from gcsa.plots.curves import Row, read_metrics
-from gcsa.readers import scene_names
-from gcsa.run import FREE_SETTINGS, SELECTED_BY
+from gcsa.training.run import FREE_SETTINGS, SELECTED_BY
 
 CONFIG, METRICS, BEST = "config.yaml", "metrics.csv", "checkpoint_best.pth.tar"
 

@@ -8,9 +8,9 @@ from html import escape
 from typing import Any
 
 from gcsa.config import Config, as_dict
-from gcsa.evaluate import Report
-from gcsa.metrics import KS
+from gcsa.evaluation.metrics import KS
 from gcsa.report.runs import PastRun, differences, validated_on
+from gcsa.scoring.report import Report
 
 NAMES = [f"{metric}@{k}" for metric in ("recall", "mAP") for k in KS]
 CARDS = ("mAP@10", "recall@1", "recall@5", "recall@10")

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from gcsa.descriptors import open_pack
+from gcsa.datasets.folder.images import Images, read_images, read_radio
+from gcsa.datasets.hloc import read_names
+from gcsa.datasets.landmarks.features import check_array, unit_rows
+from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError, nearest
-from gcsa.folder.images import Images, read_images, read_radio
-from gcsa.hloc.files import read_names
-from gcsa.radio import Radio
 from gcsa.rerank.arrays import read_array
 from gcsa.rerank.matrices import Matrices
-from gcsa.revisited.features import check_array, unit_rows
 from gcsa.scene import ImageSet, Scene
+from gcsa.sideinfo.radio import Radio
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class Inputs:
     matrices (Q, G) and (G, G) instead, "FILE" or "FILE:KEY"; matrices: what they hold, "distance"
     or "similarity". query_names, database_names: text files, a name a line. query_prefix,
     database_prefix: the images of an HDF5 file whose names begin so. metadata, radio: CSV files,
-    :mod:`gcsa.folder.images`.
+    :mod:`gcsa.datasets.folder.images`.
     """
 
     queries: str | None = None

@@ -7,8 +7,8 @@ import logging
 import numpy as np
 import torch
 
-from gcsa.candidates import Candidates
 from gcsa.errors import InputError
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.similarity import FromDistances, FromMatrices, cosines, work_bytes
 from gcsa.rerankers.topk import top
 
@@ -42,7 +42,7 @@ class Matrices:
         self._similarity.device = torch.device(device)
         return self._similarity
 
-    def best(self, num: int, own: np.ndarray, device: torch.device | str = "cpu") -> Candidates:
+    def best(self, num: int, own: np.ndarray, device: torch.device | str = "cpu") -> Ranking:
         """The first round: the ``num`` most alike of each query, equal ones in database order.
 
         own: (Q,) the row of the database that is the query itself, -1 where there is none: it is
@@ -63,7 +63,7 @@ class Matrices:
             values, columns = top(block, found)
             scores[part, :found], indices[part, :found] = values.cpu(), columns.cpu()
         indices[np.isneginf(scores)] = -1
-        return Candidates(indices, scores)
+        return Ranking(indices, scores)
 
 
 def _check_turned(query_database: np.ndarray, database_database: np.ndarray) -> None:

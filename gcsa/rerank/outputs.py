@@ -10,14 +10,14 @@ from pathlib import Path
 
 import numpy as np
 
-from gcsa.candidates import Candidates
 from gcsa.errors import InputError
 from gcsa.files import replacing
-from gcsa.fov import FovConfig
-from gcsa.hloc.lists import write_candidates
-from gcsa.pictures import Top, top
+from gcsa.localization.pairs_files import write_candidates
 from gcsa.plots import Tile, save, strip
+from gcsa.plots.pictures import Top, top
+from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
+from gcsa.sideinfo.fov import FovConfig
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Outputs:
             raise InputError(f"--scores: {self.scores}: expected a name that ends in .npz")
 
 
-def write(outputs: Outputs, scene: Scene, first: Candidates, ranking: Candidates, num: int) -> None:
+def write(outputs: Outputs, scene: Scene, first: Ranking, ranking: Ranking, num: int) -> None:
     """The first ``num`` of each re-ranked list, in the files that are asked for.
 
     The .npz holds query_names (Q,) and database_names (G,) str, indices (Q, num) int64, rows of
@@ -72,7 +72,7 @@ def write(outputs: Outputs, scene: Scene, first: Candidates, ranking: Candidates
         _write_pictures(outputs, scene, {"first round": first, "re-ranked": ranking})
 
 
-def _write_pictures(outputs: Outputs, scene: Scene, lists: Mapping[str, Candidates]) -> None:
+def _write_pictures(outputs: Outputs, scene: Scene, lists: Mapping[str, Ranking]) -> None:
     """A strip of some queries, spread evenly; nothing is known of what is relevant."""
     count, root = len(scene.queries), Path(str(outputs.images))
     _check_images(root, scene)

@@ -12,23 +12,24 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gcsa import rerankers
-from gcsa.affinity import SideInformation
-from gcsa.candidates import Candidates, retrieve
 from gcsa.config import load_config
 from gcsa.errors import InputError, nearest
-from gcsa.evaluate import open_checkpoint, pick_device
-from gcsa.refine import refine
+from gcsa.ranking.lists import Ranking
+from gcsa.ranking.refine import refine
+from gcsa.ranking.retrieval import retrieve
+from gcsa.ranking.search import own_rows
 from gcsa.rerank.files import Inputs, read
 from gcsa.rerank.matrices import Matrices
 from gcsa.rerank.outputs import Outputs, write
 from gcsa.rerankers.similarity import FromDescriptors
 from gcsa.scene import Scene
-from gcsa.search import own_rows
+from gcsa.scoring.ranker import open_checkpoint, pick_device
+from gcsa.sideinfo.affinity import SideInformation
 
 CANDIDATES, NUM = 100, 20
 
 # Images, their matrices if given, the first round -> re-ranked lists.
-Apply = Callable[[Scene, Matrices | None, Candidates], Candidates]
+Apply = Callable[[Scene, Matrices | None, Ranking], Ranking]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +37,8 @@ class Reranked:
     """The images, the first round and the re-ranked lists, row by row of ``scene.queries``."""
 
     scene: Scene
-    first: Candidates
-    ranking: Candidates
+    first: Ranking
+    ranking: Ranking
 
 
 def rerank(
@@ -100,7 +101,7 @@ def _by_method(
     config = method_settings(name, entries)
     config.K = config.K or candidates or CANDIDATES
 
-    def apply(scene: Scene, matrices: Matrices | None, first: Candidates) -> Candidates:
+    def apply(scene: Scene, matrices: Matrices | None, first: Ranking) -> Ranking:
         similarity = (
             FromDescriptors(scene, device) if matrices is None else matrices.similarity(device)
         )
@@ -116,7 +117,7 @@ def _by_checkpoint(
     model, kinds, config = open_checkpoint(file, config, overrides, device)
     model.K = candidates or model.K
 
-    def apply(scene: Scene, matrices: Matrices | None, first: Candidates) -> Candidates:
+    def apply(scene: Scene, matrices: Matrices | None, first: Ranking) -> Ranking:
         if matrices is not None:
             raise InputError("--checkpoint: a network reads descriptors, matrices do not do")
         side = SideInformation(scene, kinds, config.fov)
@@ -127,7 +128,7 @@ def _by_checkpoint(
 
 def _first_round(
     scene: Scene, matrices: Matrices | None, num: int, device: torch.device
-) -> Candidates:
+) -> Ranking:
     if matrices is None:
         return retrieve(scene, num, device)
     return matrices.best(num, own_rows(scene), device)

@@ -12,16 +12,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gcsa.candidates import Candidates
 from gcsa.errors import InputError, nearest
-from gcsa.rerankers import (
-    augmentation,
-    diffusion,
-    expansion,
-    icfrr,
-    k_reciprocal,
-    raw_affinity,
-)
+from gcsa.ranking.lists import Ranking
+from gcsa.rerankers import augmentation, diffusion, expansion, icfrr, k_reciprocal, raw_affinity
 from gcsa.rerankers.similarity import Similarity
 
 
@@ -34,7 +27,7 @@ class Method:
     """
 
     config: type
-    rerank: Callable[[Similarity, Candidates, Any], Candidates]
+    rerank: Callable[[Similarity, Ranking, Any], Ranking]
     grid: Mapping[str, list] = field(default_factory=dict)
 
 

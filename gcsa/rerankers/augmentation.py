@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from gcsa.candidates import Candidates
 from gcsa.errors import InputError
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.expansion import expand, powers
 from gcsa.rerankers.lists import at_least, listed_rows, num_of, rerank
 from gcsa.rerankers.similarity import FromDescriptors, Similarity, work_bytes
@@ -41,7 +41,7 @@ class DBAConfig:
             at_least(f"dba.{key}", getattr(self, key), 0)
 
 
-def dba(similarity: Similarity, candidates: Candidates, config: DBAConfig) -> Candidates:
+def dba(similarity: Similarity, candidates: Ranking, config: DBAConfig) -> Ranking:
     """The first K candidates by the similarity of the query to their augmented descriptors.
 
     With ``qe_k`` the query then asks again, expanded by the best of these. Needs descriptors:
@@ -57,7 +57,7 @@ def dba(similarity: Similarity, candidates: Candidates, config: DBAConfig) -> Ca
     # The lists in rows of the augmented images, and without what is beyond K.
     indices = candidates.indices[:, :K]
     listed = np.where(indices >= 0, np.searchsorted(rows, indices), -1)
-    best = _by_similarity(small, Candidates(listed, candidates.scores[:, :K]))
+    best = _by_similarity(small, Ranking(listed, candidates.scores[:, :K]))
     best = expand(small, best, config.qe_k, config.qe_alpha, 0)
     return candidates.reordered(_scores_of(listed, best))
 
@@ -81,7 +81,7 @@ def augmented(similarity: FromDescriptors, rows: np.ndarray, k: int, alpha: floa
     return replace(similarity.scene, database=ImageSet(database.names[rows], descriptors=result))
 
 
-def _by_similarity(similarity: Similarity, candidates: Candidates) -> Candidates:
+def _by_similarity(similarity: Similarity, candidates: Ranking) -> Ranking:
     """All candidates in the order of their similarity to the query."""
     K = candidates.indices.shape[1]
 
@@ -91,7 +91,7 @@ def _by_similarity(similarity: Similarity, candidates: Candidates) -> Candidates
     return rerank(similarity, candidates, K, 0, score)
 
 
-def _scores_of(listed: np.ndarray, ranked: Candidates) -> np.ndarray:
+def _scores_of(listed: np.ndarray, ranked: Ranking) -> np.ndarray:
     """Scores of a re-ordered list, in the order that the list had before."""
     scores = np.empty(listed.shape, dtype=np.float32)
     before, after = np.argsort(listed, axis=1), np.argsort(ranked.indices, axis=1)

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gcsa.candidates import Candidates
 from gcsa.errors import InputError
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.lists import at_least, num_of, rerank
 from gcsa.rerankers.similarity import Similarity
 from gcsa.rerankers.topk import members, nearest
@@ -42,9 +42,7 @@ class DiffusionConfig:
             raise InputError(f"diffusion.alpha: {self.alpha} is not from 0 to below 1")
 
 
-def diffusion(
-    similarity: Similarity, candidates: Candidates, config: DiffusionConfig
-) -> Candidates:
+def diffusion(similarity: Similarity, candidates: Ranking, config: DiffusionConfig) -> Ranking:
     """The first K candidates by the score that reaches them from the query.
 
     What the graph does not join to the query has score 0: first-round order, behind the others.

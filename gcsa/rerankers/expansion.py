@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gcsa.candidates import Candidates
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.lists import at_least, num_of, rerank
 from gcsa.rerankers.similarity import Similarity
 
@@ -50,21 +50,17 @@ class AlphaQEConfig:
         at_least("alpha-qe.K", self.K, 0)
 
 
-def average_qe(
-    similarity: Similarity, candidates: Candidates, config: AverageQEConfig
-) -> Candidates:
+def average_qe(similarity: Similarity, candidates: Ranking, config: AverageQEConfig) -> Ranking:
     """Average query expansion: the k first candidates join with equal weight."""
     return expand(similarity, candidates, config.k, 0.0, config.K)
 
 
-def alpha_qe(similarity: Similarity, candidates: Candidates, config: AlphaQEConfig) -> Candidates:
+def alpha_qe(similarity: Similarity, candidates: Ranking, config: AlphaQEConfig) -> Ranking:
     """Alpha query expansion: the k first candidates join with weight s^alpha."""
     return expand(similarity, candidates, config.k, config.alpha, config.K)
 
 
-def expand(
-    similarity: Similarity, candidates: Candidates, k: int, alpha: float, K: int
-) -> Candidates:
+def expand(similarity: Similarity, candidates: Ranking, k: int, alpha: float, K: int) -> Ranking:
     """The first K candidates (all for 0) by their similarity to the expanded query."""
     K = num_of(similarity, candidates, K)
     if k == 0:

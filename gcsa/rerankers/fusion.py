@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gcsa.candidates import Candidates
 from gcsa.errors import InputError
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.lists import one_of
 
 NORMALISATIONS = ("min-max", "z")
 
 
-def fuse(
-    first: Candidates, refined: Candidates, weight: float, normalise: str = "min-max"
-) -> Candidates:
+def fuse(first: Ranking, refined: Ranking, weight: float, normalise: str = "min-max") -> Ranking:
     """Lists by (1 - weight) * first-round score + weight * refined score, each normalised.
 
     first, refined: the same lists, in their two orders. weight: 0 gives the first round's order,
@@ -37,7 +35,7 @@ def fuse(
     return first.reordered(np.where(scored, (1 - weight) * old + weight * new, -np.inf))
 
 
-def _in_order_of(first: Candidates, refined: Candidates) -> np.ndarray:
+def _in_order_of(first: Ranking, refined: Ranking) -> np.ndarray:
     """Refined scores (Q, N), each where ``first`` has its candidate."""
     if first.indices.shape != refined.indices.shape:
         raise InputError(

@@ -27,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gcsa.candidates import Candidates
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.lists import at_least, batches, listed_rows, num_of, one_of
 from gcsa.rerankers.similarity import Similarity
 
@@ -68,18 +68,18 @@ class Outcome:
     nothing, more where a cycle of that many orders was met, 0 where neither.
     """
 
-    candidates: Candidates
+    candidates: Ranking
     iterations: np.ndarray
     period: np.ndarray
 
 
-def icfrr(similarity: Similarity, candidates: Candidates, config: ICFRRConfig) -> Candidates:
+def icfrr(similarity: Similarity, candidates: Ranking, config: ICFRRConfig) -> Ranking:
     """The first K candidates as ``config.iterations`` iterations order them."""
     return iterate(similarity, candidates, config).candidates
 
 
 @torch.inference_mode()
-def iterate(similarity: Similarity, candidates: Candidates, config: ICFRRConfig) -> Outcome:
+def iterate(similarity: Similarity, candidates: Ranking, config: ICFRRConfig) -> Outcome:
     """As :func:`icfrr`, with how many iterations each list took.
 
     With the bases "position" and "anchored" the next order follows from the last one alone. Once
@@ -138,7 +138,7 @@ class _Lists:
     """The iteration of a batch of lists.
 
     index: (B, K) numbers of the candidates, as Support has them. base: (B, K) first-round scores,
-    falling. Candidates keep their first-round columns; ``order`` (B, K) lists these, best first.
+    falling. Ranking keep their first-round columns; ``order`` (B, K) lists these, best first.
     """
 
     def __init__(self, support: Support, index: Tensor, base: Tensor, config: ICFRRConfig):

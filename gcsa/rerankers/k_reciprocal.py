@@ -24,8 +24,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from gcsa.candidates import Candidates
 from gcsa.errors import InputError
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.lists import at_least, num_of, rerank
 from gcsa.rerankers.similarity import Similarity
 from gcsa.rerankers.topk import members, nearest
@@ -48,9 +48,7 @@ class KReciprocalConfig:
             raise InputError(f"k-reciprocal.lambda_: {self.lambda_} is not from 0 to 1")
 
 
-def k_reciprocal(
-    similarity: Similarity, candidates: Candidates, config: KReciprocalConfig
-) -> Candidates:
+def k_reciprocal(similarity: Similarity, candidates: Ranking, config: KReciprocalConfig) -> Ranking:
     """The first K candidates by Jaccard and original distance; their scores are minus that."""
     K = num_of(similarity, candidates, config.K)
 

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gcsa.candidates import Candidates
 from gcsa.errors import InputError
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.similarity import Similarity, work_bytes
 
 # Arrays of a list's similarities that a method holds at the same time, at most.
@@ -23,13 +23,11 @@ Scorer = Callable[[Tensor, Tensor], Tensor]
 
 
 @torch.inference_mode()
-def rerank(
-    similarity: Similarity, candidates: Candidates, K: int, L: int, score: Scorer
-) -> Candidates:
+def rerank(similarity: Similarity, candidates: Ranking, K: int, L: int, score: Scorer) -> Ranking:
     """The lists with their first K candidates in the order of new scores.
 
     K, L: candidates that are re-ranked, and those that they are compared with by ``score``; both
-    as :func:`num_of` gives them. Candidates beyond K keep their first-round order, and padded
+    as :func:`num_of` gives them. Ranking beyond K keep their first-round order, and padded
     entries stay last.
     """
     width = max(K, L)
@@ -53,7 +51,7 @@ def batches(count: int, list_bytes: int, device: torch.device) -> Iterator[slice
     return (slice(start, start + step) for start in range(0, count, step))
 
 
-def num_of(similarity: Similarity, candidates: Candidates, K: int) -> int:
+def num_of(similarity: Similarity, candidates: Ranking, K: int) -> int:
     """How many candidates of each list a setting K stands for: all listed for 0, never more.
 
     Raises InputError where the lists are not of the images that ``similarity`` knows.

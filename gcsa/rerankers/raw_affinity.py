@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from gcsa.candidates import Candidates
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.lists import at_least, num_of, rerank
 from gcsa.rerankers.similarity import Similarity
 
@@ -30,9 +30,7 @@ class RawAffinityConfig:
         at_least("affinity.K", self.K, 0)
 
 
-def raw_affinity(
-    similarity: Similarity, candidates: Candidates, config: RawAffinityConfig
-) -> Candidates:
+def raw_affinity(similarity: Similarity, candidates: Ranking, config: RawAffinityConfig) -> Ranking:
     """The first K candidates by the cosine of their affinity features to the query's.
 
     An anchor that is padded is a column of zeros, which changes no cosine.

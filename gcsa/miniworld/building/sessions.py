@@ -5,13 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from gcsa.miniworld.building.devices import (
-    TRACKERS,
-    Lens,
-    camera_place,
-    frame_lens,
-    lens_of,
-)
+from gcsa.miniworld.building.devices import TRACKERS, Lens, camera_place, frame_lens, lens_of
 from gcsa.miniworld.building.house import House, house_of
 from gcsa.miniworld.building.light import Condition, draw_condition
 from gcsa.miniworld.building.plan import STOREYS, Amount, Size

@@ -1,1 +1,0 @@
-"""CSA, contextual similarity aggregation: re-ranking from looks alone."""

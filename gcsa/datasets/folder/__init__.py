@@ -1,0 +1,1 @@
+"""Own photos, described by tables."""

@@ -1,0 +1,211 @@
+"""images.csv from what cameras wrote into their photos: positions and compass headings of EXIF.
+
+Positions are GPSLatitude and GPSLongitude, headings GPSImgDirection. Where those lack, the JSON
+text that Mapillary's programs put into ImageDescription is read (MAPLatitude, MAPLongitude,
+MAPAltitude, MAPCompassHeading with TrueHeading). A position of exactly 0, 0 is a receiver without
+a fix, and unknown. Altitudes are left out unless asked for: those of phones err by ten metres and
+more, and cameras on different levels do not overlap (fov.height).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import ExifTags, Image
+
+from gcsa.datasets.folder.images import ROLES
+from gcsa.datasets.folder.scene import TABLE
+from gcsa.datasets.folder.table import write_table
+from gcsa.errors import InputError, MissingFileError, run_program
+from gcsa.imaging import UNREADABLE
+
+logger = logging.getLogger(__name__)
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
+GPS, DESCRIPTION = ExifTags.GPS, ExifTags.Base.ImageDescription
+NAN = math.nan
+
+
+@dataclass(frozen=True)
+class Pose:
+    """What a photo says of its camera; NaN is unknown.
+
+    lat, lon: degrees. alt: metres. heading: degrees clockwise from north, in [0, 360).
+    magnetic: whether north is that of the compass needle.
+    """
+
+    lat: float = NAN
+    lon: float = NAN
+    alt: float = NAN
+    heading: float = NAN
+    magnetic: bool = False
+
+
+def from_exif(
+    images: str | os.PathLike,
+    output: str | os.PathLike | None = None,
+    query_every: int = 0,
+    altitude: bool = False,
+    force: bool = False,
+) -> Path:
+    """Write the table of all photos below the folder ``images``; returns its path.
+
+    output: in the folder or above it, as names are relative to the table's folder; None for
+    ``images``/images.csv. query_every: every so manyth photo, in the order of the names, becomes a
+    query, the others the database; 0 leaves the column out. altitude: write altitudes too. force:
+    replace a table that is there.
+    """
+    folder = Path(images)
+    target = folder / TABLE if output is None else Path(output)
+    if query_every < 0 or query_every == 1:
+        raise InputError(f"--query_every: {query_every} leaves no database; 0, or 2 and more")
+    if target.exists() and not force:
+        raise InputError(f"{target}: exists; --force replaces it")
+    names = _photos(folder, target.parent)
+    if query_every > len(names):
+        raise InputError(f"--query_every: {query_every}, but there are only {len(names)} images")
+    poses = [read_pose(target.parent / name) for name in names]
+    if all(math.isnan(pose.lat) for pose in poses):
+        raise InputError(f"{folder}: no photo has a position in its EXIF")
+    columns = {
+        "name": names,
+        "lat": [round(pose.lat, 8) for pose in poses],
+        "lon": [round(pose.lon, 8) for pose in poses],
+        "heading": [round(pose.heading, 2) % 360 for pose in poses],
+    }
+    if altitude:
+        columns["alt"] = [round(pose.alt, 2) for pose in poses]
+    if query_every:
+        numbers = range(1, len(names) + 1)
+        columns["split"] = [ROLES[number % query_every == 0] for number in numbers]
+    write_table(target, list(columns), zip(*columns.values(), strict=True))
+    _report(target, poses)
+    return target
+
+
+def _report(target: Path, poses: list[Pose]) -> None:
+    places = sum(not math.isnan(pose.lat) for pose in poses)
+    headings = sum(not math.isnan(pose.heading) for pose in poses)
+    magnetic = sum(pose.magnetic for pose in poses)
+    text = "%s: %d images, %d with a position, %d with a heading"
+    logger.info(text, target, len(poses), places, headings)
+    if magnetic:
+        logger.info("%d headings are from magnetic north, off by the local declination", magnetic)
+
+
+def read_pose(path: str | os.PathLike) -> Pose:
+    """What a photo says of its camera; InputError where it is no image that can be read."""
+    try:
+        with Image.open(path) as image:
+            exif = image.getexif()
+            gps, text = dict(exif.get_ifd(ExifTags.IFD.GPSInfo)), exif.get(DESCRIPTION)
+    except UNREADABLE as error:
+        raise InputError(f"{path}: not an image that can be read ({error})") from error
+    own, described = _of_gps(gps), _of_description(text)
+    place = described if math.isnan(own.lat) else own
+    compass = described if math.isnan(own.heading) else own
+    return Pose(place.lat, place.lon, place.alt, compass.heading, compass.magnetic)
+
+
+def _photos(folder: Path, base: Path) -> list[str]:
+    """Names of the photos below a folder, relative to ``base``, sorted."""
+    if not folder.is_dir():
+        raise MissingFileError(f"{folder}: no such folder of images")
+    root, top = folder.resolve(), base.resolve()
+    if not root.is_relative_to(top):
+        raise InputError(
+            f"--output: {base} is neither {folder} nor a folder above it, and the names of images "
+            "are relative to the table"
+        )
+    found = [p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file()]
+    if not found:
+        raise InputError(f"{folder}: no images ({', '.join(sorted(SUFFIXES))})")
+    return sorted(p.relative_to(top).as_posix() for p in found)
+
+
+def _of_gps(gps: dict[int, Any]) -> Pose:
+    """The pose in the GPS tags of EXIF."""
+    lat = _degrees(gps.get(GPS.GPSLatitude), gps.get(GPS.GPSLatitudeRef), "N", "S")
+    lon = _degrees(gps.get(GPS.GPSLongitude), gps.get(GPS.GPSLongitudeRef), "E", "W")
+    below = gps.get(GPS.GPSAltitudeRef) in (1, b"\x01")
+    alt = _number(gps.get(GPS.GPSAltitude)) * (-1 if below else 1)
+    magnetic = gps.get(GPS.GPSImgDirectionRef) == "M"
+    return _checked(lat, lon, alt, _number(gps.get(GPS.GPSImgDirection)), magnetic)
+
+
+def _of_description(text: Any) -> Pose:
+    """The pose in Mapillary's description of an image."""
+    try:
+        content = json.loads(text)
+    except (TypeError, ValueError):
+        return Pose()
+    if not isinstance(content, dict):
+        return Pose()
+    lat, lon, alt = (
+        _number(content.get(f"MAP{key}")) for key in ("Latitude", "Longitude", "Altitude")
+    )
+    compass = content.get("MAPCompassHeading")
+    heading = compass.get("TrueHeading") if isinstance(compass, dict) else None
+    return _checked(lat, lon, alt, _number(heading), False)
+
+
+def _checked(lat: float, lon: float, alt: float, heading: float, magnetic: bool) -> Pose:
+    """A pose whose impossible values are unknown."""
+    if not (abs(lat) <= 90 and abs(lon) <= 180) or lat == lon == 0:
+        lat = lon = alt = NAN
+    if not math.isfinite(alt):
+        alt = NAN
+    if not -360 <= heading <= 720:
+        return Pose(lat, lon, alt)
+    return Pose(lat, lon, alt, heading % 360, magnetic)
+
+
+def _degrees(parts: Any, letter: Any, plus: str, minus: str) -> float:
+    """Degrees, minutes and seconds of EXIF with the letter of their half, as signed degrees."""
+    if letter not in (plus, minus) or not isinstance(parts, tuple) or len(parts) != 3:
+        return NAN
+    value = sum(_number(part) / 60**i for i, part in enumerate(parts))
+    return value if letter == plus else -value
+
+
+def _number(value: Any) -> float:
+    """A number of EXIF, where 0 / 0 stands for unknown, or of JSON."""
+    try:
+        return float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return NAN
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gcsa.folder.from_exif",
+        description="Write images.csv (data.dataset=folder) from the GPS positions and compass "
+        "headings in the EXIF of photos.",
+        epilog="Example: python -m gcsa.folder.from_exif photos/lund --query_every 4",
+    )
+    parser.add_argument("images", help="folder of photos; those of its folders count too")
+    parser.add_argument(
+        "--output", metavar="CSV", help="in that folder (default: IMAGES/images.csv) or above it"
+    )
+    parser.add_argument(
+        "--query_every",
+        type=int,
+        default=0,
+        metavar="N",
+        help="every N-th photo is a query, the others the database (default: no column 'split')",
+    )
+    parser.add_argument("--altitude", action="store_true", help="write altitudes too")
+    parser.add_argument("--force", action="store_true", help="replace a table that is there")
+    args = parser.parse_args()
+    from_exif(args.images, args.output, args.query_every, args.altitude, args.force)
+
+
+if __name__ == "__main__":
+    run_program(main)

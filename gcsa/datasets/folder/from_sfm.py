@@ -1,0 +1,170 @@
+"""images.csv from a reconstruction: OpenSfM's reconstruction.json, or COLMAP's images.txt.
+
+Both hold world-to-camera poses, the camera looking along its z axis, y downwards. OpenSfM's world
+is east, north, up. COLMAP's has no directions: up is taken as what the cameras agree on (the mean
+of their own up), and north is then arbitrary, the same for all. Heights are left out unless asked
+for: on a slope neighbours differ by more than fov.height.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from gcsa.datasets.folder.table import write_table
+from gcsa.datasets.hloc import read_names
+from gcsa.errors import InputError, MissingFileError, run_program
+
+logger = logging.getLogger(__name__)
+
+# A camera that looks within a degree of straight up or down has no heading.
+LEAST_HORIZONTAL = np.sin(np.deg2rad(1.0))
+AGREED = 0.5  # length of the mean of the cameras' up directions from which on it is one
+# Names (n,), world-to-camera rotations (n, 3, 3), positions (n, 3) in the world.
+Model = tuple[list[str], np.ndarray, np.ndarray]
+
+
+def from_sfm(
+    model: str | os.PathLike,
+    output: str | os.PathLike,
+    queries: Sequence[str | os.PathLike] = (),
+    scale: float = 1.0,
+    heights: bool = False,
+) -> None:
+    """Write the table of the cameras of a model.
+
+    model: reconstruction.json, images.txt or the folder of images.txt. queries: hloc's lists of
+    query images, added with split "query" and unknown poses. scale: metres of a unit of the
+    model. heights: write heights too.
+    """
+    if not 0 < scale < np.inf:
+        raise InputError(f"--scale: {scale} is not metres of a unit of the model")
+    path = Path(model)
+    names, rotations, positions = read_opensfm(path) if path.suffix == ".json" else _colmap(path)
+    turned = scale * positions
+    header = ["name", "x", "y", *(["z"] if heights else []), "heading", "split"]
+    axes = 3 if heights else 2
+    rows = [
+        [name, *(f"{value:.4f}" for value in place[:axes]), angle, "database"]
+        for name, place, angle in zip(names, turned, _headings(rotations), strict=True)
+    ]
+    listed = [name for file in queries for name in read_names(file)]
+    wanted = sorted(set(listed) - set(names), key=listed.index)
+    if len(wanted) < len(listed):
+        logger.info("%d queries are listed twice or in the model", len(listed) - len(wanted))
+    rows += [[name, *[None] * (axes + 1), "query"] for name in wanted]
+    write_table(output, header, rows)
+    logger.info("%s: %d images of the database, %d queries", output, len(names), len(wanted))
+
+
+def read_opensfm(path: Path) -> Model:
+    """The cameras of OpenSfM's reconstruction.json, all its parts; the world is east, north, up."""
+    try:
+        parts = json.loads(_text(path))
+        shots = {name: shot for part in parts for name, shot in part["shots"].items()}
+        turns = np.array([shot["rotation"] for shot in shots.values()], dtype=np.float64)
+        offsets = np.array([shot["translation"] for shot in shots.values()], dtype=np.float64)
+        rotations = Rotation.from_rotvec(turns.reshape(-1, 3)).as_matrix()
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise InputError(f"{path}: not a reconstruction of OpenSfM ({error!r})") from error
+    return _model(path, list(shots), rotations, offsets)
+
+
+def read_colmap(path: Path) -> Model:
+    """The cameras of COLMAP's images.txt, in COLMAP's world."""
+    lines = [line for line in _text(path).splitlines() if not line.startswith("#")]
+    names, values = [], []
+    for line in lines[::2]:  # each second line is of points
+        fields = line.split(maxsplit=9)
+        try:
+            values.append([float(field) for field in fields[1:8]])
+            names.append(fields[9].strip())
+        except (ValueError, IndexError) as error:
+            raise InputError(
+                f"{path}: '{line[:60]}': expected 'IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME'"
+            ) from error
+    table = np.array(values).reshape(-1, 7)
+    if not np.linalg.norm(table[:, :4], axis=1).all():
+        raise InputError(f"{path}: a quaternion is 0")
+    rotations = Rotation.from_quat(table[:, [1, 2, 3, 0]]).as_matrix()
+    return _model(path, names, rotations, table[:, 4:])
+
+
+def upright(rotations: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A model turned so that its z axis is the cameras' up; arguments and results as in Model."""
+    up = -rotations[:, 1].mean(axis=0)
+    if not np.linalg.norm(up) >= AGREED:
+        raise InputError("the cameras of the model do not agree on what is up")
+    up /= np.linalg.norm(up)
+    sideways = np.eye(3)[np.abs(up).argmin()]
+    east = np.cross(sideways, up)
+    east /= np.linalg.norm(east)
+    frame = np.stack([east, np.cross(up, east), up])  # rows: east, north, up in the old world
+    return rotations @ frame.T, positions @ frame.T
+
+
+def _colmap(path: Path) -> Model:
+    file = path / "images.txt" if path.is_dir() else path
+    if not file.is_file() and file.with_suffix(".bin").is_file():
+        raise InputError(
+            f"{file.with_suffix('.bin')}: only text is read; convert it by "
+            "'colmap model_converter --output_type TXT'"
+        )
+    names, rotations, positions = read_colmap(file)
+    return names, *upright(rotations, positions)
+
+
+def _model(path: Path, names: list[str], rotations: np.ndarray, offsets: np.ndarray) -> Model:
+    if not names:
+        raise InputError(f"{path}: holds no images")
+    if not np.isfinite(offsets).all() or not np.isfinite(rotations).all():
+        raise InputError(f"{path}: a pose is not finite")
+    positions = -np.einsum("nji,nj->ni", rotations, offsets.reshape(-1, 3))
+    return names, rotations, positions
+
+
+def _headings(rotations: np.ndarray) -> list[float | None]:
+    """Degrees clockwise from north of the viewing axes, where they have one."""
+    east, north = rotations[:, 2, 0], rotations[:, 2, 1]
+    degrees = np.rad2deg(np.arctan2(east, north)) % 360
+    level = np.hypot(east, north) >= LEAST_HORIZONTAL
+    return [round(float(d), 2) if known else None for d, known in zip(degrees, level, strict=True)]
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such file")
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason})") from error
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m gcsa.folder.from_sfm",
+        description="Write images.csv (data.dataset=folder) from the cameras of a reconstruction: "
+        "OpenSfM's reconstruction.json, or COLMAP's images.txt.",
+        epilog="Example: python -m gcsa.folder.from_sfm aachen/sfm --output aachen/images.csv "
+        "--queries aachen/queries/night_time_queries_with_intrinsics.txt",
+    )
+    parser.add_argument("model", help="reconstruction.json, images.txt, or the latter's folder")
+    parser.add_argument("--output", required=True, metavar="CSV", help="table to write")
+    parser.add_argument(
+        "--queries", nargs="+", default=[], metavar="LIST", help="hloc's lists of query images"
+    )
+    parser.add_argument("--scale", type=float, default=1.0, help="metres of a unit (default 1)")
+    parser.add_argument("--heights", action="store_true", help="write heights too")
+    args = parser.parse_args()
+    from_sfm(args.model, args.output, args.queries, args.scale, args.heights)
+
+
+if __name__ == "__main__":
+    run_program(main)

@@ -1,0 +1,121 @@
+"""A folder of own photos, described by images.csv and radio.csv -> (Scene, Truth).
+
+Positions of queries go to the truth alone. Their headings and what they heard are what the device
+said of itself, as on MSLS: the scene has them too. Where no image is a query every image is one,
+and is searched among all the others.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from gcsa.datasets.folder.images import Images, read_images, read_radio
+from gcsa.descriptors.hdf5 import DescriptorRows, open_pack
+from gcsa.errors import InputError, MissingFileError
+from gcsa.evaluation.truth import Clusters, Truth
+from gcsa.scene import ImageSet, Scene
+
+TABLE, RADIO_TABLE = "images.csv", "radio.csv"
+CHUNK = 8192  # rows of an array looked at together
+
+
+def read_scene(
+    folder: str | os.PathLike,
+    name: str,
+    descriptors: str | os.PathLike | None = None,
+    radio: bool = True,
+) -> tuple[Scene, Truth | None]:
+    """Read one folder as the scene ``name``.
+
+    descriptors: hloc HDF5 file with the names of images.csv, or .npy (n, D) with a row for each
+        row of images.csv; without it the scene's descriptors are None. radio: False leaves
+        radio.csv out.
+
+    The truth is None where neither the positions of queries and database nor places are known.
+    Places are the truth's clusters (rule "cluster"). Raises InputError, which names file and line.
+    """
+    folder = Path(folder)
+    if not (folder / TABLE).is_file():
+        raise MissingFileError(f"{folder / TABLE}: no such file{_others(folder)}")
+    images = read_images(folder / TABLE)
+    rows = None if descriptors is None else _descriptors(Path(descriptors), images)
+    heard = None
+    if radio and (folder / RADIO_TABLE).is_file():
+        heard = read_radio(folder / RADIO_TABLE, images.names)
+
+    def images_of(role: np.ndarray, positions: np.ndarray | None) -> ImageSet:
+        return ImageSet(
+            images.names[role],
+            None if rows is None else rows(role),
+            positions,
+            None if images.headings is None else images.headings[role],
+            None if heard is None else heard[role],
+        )
+
+    database, queries = _roles(images)
+    positions = images.positions[database]
+    known = bool(np.isfinite(positions).any())
+    scene = Scene(name, images_of(database, positions if known else None), images_of(queries, None))
+    return scene, _truth(images, database, queries, known)
+
+
+def _roles(images: Images) -> tuple[np.ndarray, np.ndarray]:
+    """Rows of the database and of the queries; both are all images where none is a query."""
+    if images.query is None:
+        return np.arange(len(images)), np.arange(len(images))
+    return np.flatnonzero(~images.query), np.flatnonzero(images.query)
+
+
+def _truth(
+    images: Images, database: np.ndarray, queries: np.ndarray, database_known: bool
+) -> Truth | None:
+    positions = images.positions[queries]
+    if images.places is None and not (database_known and np.isfinite(positions).any()):
+        return None
+    headings = None if images.headings is None else images.headings[queries]
+    places = images.places
+    clusters = None if places is None else Clusters(places[queries], places[database])
+    return Truth(positions, headings, clusters=clusters)
+
+
+def _others(folder: Path) -> str:
+    """A hint: the scenes that lie in a folder, or beside one, that is none."""
+    for parent in (folder, folder.parent):
+        if parent.is_dir():
+            found = sorted(p.parent.name for p in parent.glob(f"*/{TABLE}"))
+            if found:
+                return f"; {parent} has the scenes {', '.join(found[:9])} (data.val_scenes, ...)"
+    return f" (data.root, data.val_scenes, ...); expected a table of the images of {folder}"
+
+
+def _descriptors(path: Path, images: Images):
+    """A function from rows of the table to descriptors."""
+    if path.suffix != ".npy":
+        pack = open_pack(path)
+        return lambda rows: pack.rows(images.names[rows])
+    array = _array(path, len(images))
+    return lambda rows: DescriptorRows(array, rows)
+
+
+def _array(path: Path, count: int) -> np.ndarray:
+    """The array (count, D) float16 of a .npy file, mapped where it is of that type."""
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such descriptor file")
+    try:
+        array = np.load(path, mmap_mode="r")
+    except ValueError as error:
+        raise InputError(f"{path}: not an array of numbers ({error})") from error
+    if array.ndim != 2 or array.dtype.kind != "f":
+        raise InputError(
+            f"{path}: expected floats of shape (n, D), got {array.dtype} {array.shape}"
+        )
+    if len(array) != count:
+        raise InputError(f"{path}: {len(array)} rows for the {count} images of {TABLE}")
+    for start in range(0, count, CHUNK):
+        finite = np.isfinite(array[start : start + CHUNK]).all(axis=1)
+        if not finite.all():
+            raise InputError(f"{path}: row {start + int(finite.argmin())} is not finite")
+    return array if array.dtype == np.float16 else np.asarray(array).astype(np.float16)

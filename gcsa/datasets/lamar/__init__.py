@@ -1,0 +1,1 @@
+"""LaMAR: buildings, with phones and HoloLens."""

@@ -1,0 +1,1 @@
+"""Landmarks: Oxford, Paris, retrieval-SfM."""

@@ -1,0 +1,195 @@
+"""Mapillary Street-level Sequences: the files of one city -> (Scene, Truth).
+
+Each role (query, database) of a city has four CSV files whose rows belong together by their
+number: raw.csv, seq_info.csv, postprocessed.csv, subtask_index.csv. Panoramas are left out. The
+test cities were first released without raw.csv and postprocessed.csv: there both are optional.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gcsa.descriptors.hdf5 import open_pack
+from gcsa.errors import InputError, MissingFileError, nearest
+from gcsa.evaluation.truth import Truth
+from gcsa.scene import ImageSet, Scene
+
+logger = logging.getLogger(__name__)
+
+# The official split (mapillary_sls), in its order.
+TRAIN_CITIES = (
+    "trondheim london boston melbourne amsterdam helsinki tokyo toronto saopaulo moscow zurich "
+    "paris bangkok budapest austin berlin ottawa phoenix goa amman nairobi manila"
+).split()
+VAL_CITIES = "cph sf".split()
+TEST_CITIES = "miami athens buenosaires stockholm bengaluru kampala".split()
+SUBTASKS = "all s2w w2s o2n n2o d2n n2d".split()
+
+
+def read_scene(
+    root: str | os.PathLike,
+    city: str,
+    descriptors: str | os.PathLike | None = None,
+    subtask: str | None = None,
+) -> tuple[Scene, Truth | None]:
+    """Read one city.
+
+    root: the folder that holds ``train_val/`` and ``test/``.
+    descriptors: hloc HDF5 file of the city, with names ``{query,database}/images/<key>.jpg``;
+        without it the scene's descriptors are None.
+    subtask: keep the images that its column of subtask_index.csv marks ("all", "s2w", ...);
+        None keeps every image.
+
+    Returns the scene and the truth, which is None where the positions of the queries are not
+    published. Names are ``{query,database}/images/<key>.jpg``. Headings come from the compass
+    (``ca``) and are NaN where it is silent. Raises InputError, which names file, row and column.
+    """
+    folder, optional = _city_folder(Path(root), city)
+    if subtask is not None and subtask not in SUBTASKS:
+        hint = nearest(subtask, SUBTASKS)
+        raise InputError(f"data.subtask: '{subtask}' is not a subtask of MSLS{hint}")
+    pack = None if descriptors is None else open_pack(descriptors)
+    tables = {role: _read_role(folder / role, subtask, optional) for role in ("database", "query")}
+    images = {}
+    for role, table in tables.items():
+        names = (f"{role}/images/" + table["key"] + ".jpg").to_numpy(dtype=str)
+        images[role] = ImageSet(
+            names=names,
+            descriptors=None if pack is None else pack.rows(names),
+            positions=_positions(table) if role == "database" else None,
+            headings=_headings(table),
+        )
+    scene = Scene(city, images["database"], images["query"])
+    positions = _positions(tables["query"])
+    truth = None if positions is None else Truth(positions, scene.queries.headings)
+    return scene, truth
+
+
+def _city_folder(root: Path, city: str) -> tuple[Path, bool]:
+    """The city's folder, and whether raw.csv and postprocessed.csv may lack (test cities)."""
+    for split in ("train_val", "test"):
+        if (root / split / city).is_dir():
+            return root / split / city, split == "test"
+    raise MissingFileError(
+        f"{root}: no city '{city}', neither in train_val/ nor in test/ (data.root holds msls/)"
+    )
+
+
+def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFrame:
+    """One table of the images to keep: key, and easting, northing, ca where known."""
+    flags = _read_csv(folder / "subtask_index.csv", {"key": str, (subtask or "all"): bool})
+    sequences = _read_csv(folder / "seq_info.csv", {"key": str})
+    post = _read_csv(
+        folder / "postprocessed.csv", {"key": str, "easting": float, "northing": float}, optional
+    )
+    raw = _read_csv(folder / "raw.csv", {"key": str, "ca": float, "pano": bool}, optional)
+    for name, table in (("seq_info", sequences), ("postprocessed", post), ("raw", raw)):
+        if table is not None:
+            _check_aligned(flags, table, folder / f"{name}.csv")
+    _check_unique(flags["key"], folder / "subtask_index.csv")
+
+    keep = np.ones(len(flags), dtype=bool) if subtask is None else flags[subtask].to_numpy()
+    if raw is not None:
+        keep = keep & ~raw["pano"].to_numpy()
+        flags["ca"] = raw["ca"]
+    if post is not None:
+        flags[["easting", "northing"]] = post[["easting", "northing"]]
+        _check_coordinates(flags, keep, folder / "postprocessed.csv", optional)
+    if not keep.any():
+        raise InputError(
+            f"{folder}: no images left of {len(flags)} (subtask {subtask}, no panoramas)"
+        )
+    return flags[keep].reset_index(drop=True)
+
+
+def _read_csv(path: Path, columns: dict[str, type], optional: bool = False) -> pd.DataFrame | None:
+    """Some columns of a CSV file by name, strictly typed; None if it is optional and absent."""
+    if not path.is_file():
+        if optional:
+            logger.info("%s: absent, its columns are unknown", path)
+            return None
+        raise MissingFileError(f"{path}: no such file; MSLS's archive of metadata has it")
+    try:
+        text = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: not a CSV file ({str(error).strip()})") from error
+    missing = [name for name in columns if name not in text]
+    if missing:
+        raise InputError(f"{path}: no column '{missing[0]}', only {', '.join(text.columns[1:])}")
+    converted = {name: _convert(text[name], kind, path) for name, kind in columns.items()}
+    return pd.DataFrame(converted)
+
+
+def _convert(text: pd.Series, kind: type, path: Path) -> pd.Series:
+    """A column of text as str, bool ("True", "False") or float (empty is NaN)."""
+    if kind is str:
+        values, wrong = text, (text == "")
+    elif kind is bool:
+        values, wrong = (text == "True"), ~text.isin(["True", "False"])
+    else:
+        values = pd.to_numeric(text, errors="coerce").astype(np.float64)
+        unknown = text.str.strip().str.lower().isin(["", "nan"])
+        wrong = ~unknown & ~np.isfinite(values)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        expected = {str: "a key", bool: "True or False", float: "a number"}[kind]
+        raise _row_error(path, row, text.name, f"'{text[row]}' is not {expected}")
+    return values
+
+
+def _check_aligned(first: pd.DataFrame, other: pd.DataFrame, path: Path) -> None:
+    """Rows of the files of one folder must belong to the same images, one by one."""
+    reference = path.with_name("subtask_index.csv")
+    if len(first) != len(other):
+        raise InputError(f"{path}: {len(other)} rows, but {reference.name} has {len(first)}")
+    wrong = first["key"].to_numpy() != other["key"].to_numpy()
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise _row_error(
+            path,
+            row,
+            "key",
+            f"'{other['key'][row]}' where {reference.name} has '{first['key'][row]}'",
+        )
+
+
+def _check_unique(keys: pd.Series, path: Path) -> None:
+    again = keys.duplicated().to_numpy()
+    if again.any():
+        row = int(again.argmax())
+        raise _row_error(path, row, "key", f"'{keys[row]}' is there twice")
+
+
+def _check_coordinates(table: pd.DataFrame, keep: np.ndarray, path: Path, test: bool) -> None:
+    """Positions must be numbers; in a test city both may lack (an image that Mapillary lost)."""
+    unknown = table[["easting", "northing"]].isna().to_numpy() & keep[:, None]
+    wrong = unknown & ~(unknown.all(1, keepdims=True) & test)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise _row_error(path, int(row), ("easting", "northing")[column], "no coordinate")
+
+
+def _row_error(path: Path, row: int, column: str, problem: str) -> InputError:
+    return InputError(f"{path}: line {row + 2}, column '{column}': {problem}")
+
+
+def _positions(table: pd.DataFrame) -> np.ndarray | None:
+    columns = ["easting", "northing"]
+    return table[columns].to_numpy(dtype=np.float64) if columns[0] in table else None
+
+
+def _headings(table: pd.DataFrame) -> np.ndarray | None:
+    if "ca" not in table:
+        return None
+    return np.deg2rad(table["ca"].to_numpy(dtype=np.float64) % 360.0)
+
+
+def keys(names: Iterable[str]) -> list[str]:
+    """The keys of image names: their file stems, ``database/images/-abc.jpg`` -> ``-abc``."""
+    return [name.rsplit("/", 1)[-1].removesuffix(".jpg") for name in names]

@@ -1,0 +1,243 @@
+"""The data sets that the programs know, by the name that a config gives them.
+
+A new data set is a folder with a reader like :mod:`gcsa.datasets.msls` and one line in READERS.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from gcsa.datasets import msls
+from gcsa.datasets.folder import scene as folder
+from gcsa.datasets.lamar import scene as lamar
+from gcsa.datasets.lamar.label_files import label_path, load_labels
+from gcsa.datasets.landmarks import rsfm
+from gcsa.datasets.landmarks import scene as revisited
+from gcsa.datasets.settings import SPLITS, DataConfig
+from gcsa.errors import InputError, nearest
+from gcsa.evaluation.listed import ListedTruth
+from gcsa.evaluation.truth import Clusters, Judged, Truth
+from gcsa.scene import Scene
+
+logger = logging.getLogger(__name__)
+
+# Rules that a label file answers, and the word in that file's name.
+LABEL_FILES = {"score": "scores", "geometry": "geometry"}
+# Landmarks: a "scene" is all images of a data set as one network describes them. This is the
+# network of the published figures of CSA.
+NETWORK = "gl18-tl-resnet101-gem-w"
+REVISITED = ("revisited-easy", "revisited-medium", "revisited-hard")
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One data set: its official scenes by split, and a function that reads a scene.
+
+    ``read(config, scene, split) -> (Scene, truth)``, truth None where it is not published;
+    ``protocol(config, split)`` says in a sentence which images and which rule the metrics are
+    about. protocols: those of :mod:`gcsa.evaluation.protocols` that a ListedTruth is scored by.
+    """
+
+    scenes: dict[str, list[str]]
+    read: Callable[[DataConfig, str, str], tuple[Scene, Truth | ListedTruth | None]]
+    protocol: Callable[[DataConfig, str], str]
+    protocols: tuple[str, ...] = ()
+
+
+def _descriptors(config: DataConfig, scene: str) -> Path | None:
+    """The descriptor file of a scene; None where ``desc_fn`` is empty: poses alone are wanted."""
+    file = Path(config.outputs) / config.dataset / scene / config.desc_fn
+    return file if config.desc_fn else None
+
+
+def _read_msls(config: DataConfig, city: str, split: str) -> tuple[Scene, Truth | None]:
+    return msls.read_scene(
+        Path(config.root) / "msls",
+        city,
+        descriptors=_descriptors(config, city),
+        subtask=None if split == "train" else config.subtask,
+    )
+
+
+def _msls_protocol(config: DataConfig, split: str) -> str:
+    images = "every image" if split == "train" else f"subtask '{config.subtask}'"
+    rules = {"dist": "within 25 m (UTM)", "fov": "fields of view overlap by 1/3"}
+    rule = rules.get(config.val_labels, config.val_labels)
+    return (
+        f"MSLS image to image, {split} cities, {images}, no panoramas, queries searched in their "
+        f"own city; relevant: {rule}; AP@k divided by min(k, number relevant); "
+        "queries without a relevant image are left out"
+    )
+
+
+def _read_lamar(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth | None]:
+    scene, truth = lamar.read_scene(
+        Path(config.root) / "lamar",
+        name,
+        split,
+        descriptors=_descriptors(config, name),
+        heading_convention=config.heading_convention,
+    )
+    if not config.radio:
+        parts = (replace(images, radio=None) for images in (scene.database, scene.queries))
+        scene = Scene(name, *parts)
+    rule = config.train_labels if split == "train" else config.val_labels
+    if truth is not None and rule in LABEL_FILES:
+        path = label_path(config.labels, name, split, LABEL_FILES[rule])
+        sizes = len(scene.queries), len(scene.database)
+        truth = replace(truth, judged=_judged(path, *sizes, own_queries=split == "train"))
+    return scene, truth
+
+
+def _judged(path: Path, queries: int, database: int, own_queries: bool) -> Judged:
+    """A label file as the truth holds it."""
+    content = load_labels(path, queries, database, num_candidates=1, own_queries=own_queries)
+    query, column = np.nonzero(content.labels)
+    entries = np.ones(len(query), dtype=bool), (query, content.topk[query, column])
+    relevant = csr_array(entries, shape=(queries, database))
+    counts = relevant.sum(axis=1) if content.num_pos is None else content.num_pos
+    return Judged(relevant, np.asarray(counts), content.topk.shape[1])
+
+
+def _lamar_protocol(config: DataConfig, split: str) -> str:
+    rule = {
+        "score": "by local-feature matches under the true pose (label files)",
+        "geometry": "by geometry alone: fields of view 10 m deep overlap by 1/3 (label files)",
+        "dist": "within 25 m",
+        "fov": "fields of view overlap by 1/3",
+    }[config.val_labels]
+    queries = "queries of phone and HoloLens, camera by camera"
+    if split == "train":
+        queries = "queries, which are the images of the map themselves"
+    return (
+        f"LaMAR, {split} {queries}, database: the map session of their own scene; "
+        f"relevant: {rule}; AP@k divided by min(k, number relevant); "
+        "queries without a relevant image are left out"
+    )
+
+
+def _read_rsfm(config: DataConfig, network: str, split: str) -> tuple[Scene, Truth]:
+    root = Path(config.root)
+    features = _feature_file(root / "train" / network, ".npz", ".pkl")
+    annotations = root / "annotations" / "retrieval-SfM-120k.pkl"
+    (scene,), clusters = rsfm.read_scenes(annotations, [features], split)
+    unknown = np.full((len(clusters), 2), np.nan)
+    return scene, Truth(unknown, clusters=Clusters(clusters, clusters))
+
+
+def _rsfm_protocol(config: DataConfig, split: str) -> str:
+    return (
+        f"retrieval-SfM-120k, {split} images, each a query of all the others, as one network "
+        "describes them; relevant: of the same 3D model; AP@k divided by min(k, number relevant); "
+        "queries without a relevant image are left out"
+    )
+
+
+def _read_landmarks(config: DataConfig, network: str, split: str) -> tuple[Scene, ListedTruth]:
+    root, name = Path(config.root), config.dataset
+    gnd = root / "annotations" / name / f"gnd_{name}.pkl"
+    features = _feature_file(root / "test" / name / network, ".npz", ".pkl")
+    others = _feature_file(root / "r1m" / network, ".npy", ".pkl") if config.distractors else None
+    scene, truth = revisited.read_scene(gnd, features, others)
+    return replace(scene, name=f"{name}: {network}"), truth
+
+
+def _feature_file(stem: Path, *suffixes: str) -> Path:
+    """The first of the files ``stem`` with these suffixes that is there; else the last."""
+    files = [stem.with_name(stem.name + suffix) for suffix in suffixes]
+    return next((file for file in files if file.is_file()), files[-1])
+
+
+def _landmarks(*protocols: str) -> Reader:
+    def protocol(config: DataConfig, split: str) -> str:
+        others = " with R1M" if config.distractors else ""
+        named = f"protocols {', '.join(protocols)} of gcsa/evaluation/protocols.py"
+        return f"{config.dataset}{others}, the whole database ranked; {named}"
+
+    scenes = {"train": [], "val": [NETWORK], "test": [NETWORK]}
+    return Reader(scenes, _read_landmarks, protocol, protocols)
+
+
+def _read_folder(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth | None]:
+    if split == "train" and name in scene_names(config, "val"):
+        logger.warning("%s: is a scene of training and of validation (data.val_scenes)", name)
+    return folder.read_scene(
+        Path(config.root) / name,
+        name,
+        descriptors=_descriptors(config, name),
+        radio=config.radio,
+    )
+
+
+def _folder_protocol(config: DataConfig, split: str) -> str:
+    rules = {
+        "dist": "within 25 m",
+        "fov": "fields of view overlap by 1/3",
+        "cluster": "of the same place (column 'place')",
+    }
+    rule = rules.get(config.val_labels, config.val_labels)
+    return (
+        f"own images (folder), {split} scenes, images of split 'query' searched in the database of "
+        "their own scene, where a scene has none each image among all others; relevant: "
+        f"{rule}; AP@k divided by min(k, number relevant); queries without a relevant image are "
+        "left out"
+    )
+
+
+READERS: dict[str, Reader] = {
+    "msls": Reader(
+        scenes={
+            "train": msls.TRAIN_CITIES,
+            "val": msls.VAL_CITIES,
+            "test": msls.TEST_CITIES,
+        },
+        read=_read_msls,
+        protocol=_msls_protocol,
+    ),
+    "lamar": Reader(
+        scenes=dict.fromkeys(SPLITS, lamar.SCENES),
+        read=_read_lamar,
+        protocol=_lamar_protocol,
+    ),
+    "rsfm": Reader(
+        scenes={"train": [NETWORK], "val": [NETWORK], "test": []},
+        read=_read_rsfm,
+        protocol=_rsfm_protocol,
+    ),
+    "folder": Reader(
+        scenes={"train": [], "val": ["."], "test": ["."]},
+        read=_read_folder,
+        protocol=_folder_protocol,
+    ),
+    "oxford5k": _landmarks("classic"),
+    "paris6k": _landmarks("classic"),
+    "roxford5k": _landmarks(*REVISITED),
+    "rparis6k": _landmarks(*REVISITED),
+}
+
+
+def reader(config: DataConfig) -> Reader:
+    """The reader that ``config.dataset`` names."""
+    if config.dataset not in READERS:
+        hint = nearest(config.dataset, READERS)
+        raise InputError(f"data.dataset: no reader '{config.dataset}'{hint}")
+    return READERS[config.dataset]
+
+
+def scene_names(config: DataConfig, split: str) -> list[str]:
+    """The scenes of a split: those that the config lists, or the official ones."""
+    if split not in SPLITS:
+        raise InputError(f"--split: '{split}' is not a split{nearest(split, SPLITS)}")
+    names = list(getattr(config, f"{split}_scenes") or reader(config).scenes[split])
+    if not names:
+        raise InputError(
+            f"data.dataset: {config.dataset} has nothing of its own for the split '{split}', "
+            f"data.{split}_scenes must name scenes"
+        )
+    return names

@@ -1,0 +1,35 @@
+"""Section ``data`` of the settings: which images, from where, and how they are cut into batches."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+SPLITS = ("train", "val", "test")
+# "published": counter-clockwise from east (+x), although read as clockwise from north (+y).
+HEADING_CONVENTIONS = ("correct", "published")
+
+
+@dataclass
+class DataConfig:
+    """Section ``data``: where the images are, and how they are cut into batches."""
+
+    dataset: str = "msls"  # msls | lamar | folder | rsfm | [r]oxford5k | [r]paris6k
+    root: str = "datasets"  # holds msls/, lamar/; landmarks: annotations/...; folder: its scenes
+    outputs: str = "outputs"  # the folder that holds msls/<city>/<desc_fn>, and training/
+    labels: str = "data"  # LaMAR: the folder of its label files
+    desc_fn: str = "global-feats-netvlad.h5"  # descriptor file of each scene
+    train_scenes: list[str] = field(default_factory=list)  # empty: the official split's
+    val_scenes: list[str] = field(default_factory=list)  # of validation, likewise
+    test_scenes: list[str] = field(default_factory=list)  # of the test split, likewise
+    subtask: str = "all"  # MSLS: images of validation and test; training takes every image
+    train_labels: str = "fov"  # relevant in training: fov | dist | score | geometry | cluster
+    val_labels: str = "dist"  # what is relevant in the metrics, likewise
+    batch_size: int = 32  # queries of a training step
+    num_workers: int = 8  # threads that prepare batches ahead of the model
+    memory: float = 8.0  # gigabytes of the mapped descriptor files that may stay resident
+    search: str = "auto"  # first round: auto | fp32 | half | faiss, the same result by each
+    on_device: bool = False  # keep the training descriptors on the GPU (2 bytes a number)
+    radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
+    radio: bool = True  # LaMAR, folder: false reads the scenes as if no image had heard any radio
+    heading_convention: str = "correct"  # LaMAR: correct | published (mirrored)
+    distractors: bool = False  # Oxford and Paris: with the million images of R1M

@@ -1,0 +1,1 @@
+"""Looks, as numbers: descriptor files, packed arrays, their axes."""

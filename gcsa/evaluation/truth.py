@@ -1,0 +1,221 @@
+"""Truth: what the benchmark knows, and a scorer must never see.
+
+Labels and numbers of relevant images are made here, from the true poses of the queries. Nothing
+that computes a score may import this module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
+
+from gcsa.errors import InputError
+from gcsa.scene import Scene
+from gcsa.sideinfo import fov
+from gcsa.sideinfo.fov import FovConfig
+
+# MSLS and most benchmarks of place recognition: relevant within 25 m, the limit included.
+DISTANCE = 25.0
+# GCSA's training labels: relevant from a third of the field of view on.
+OVERLAP = 1 / 3
+# Query-database pairs handled at a time: bounds the memory, some hundred bytes a pair.
+CHUNK = 1 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """The content of a label file: which database images are relevant to each query.
+
+    relevant: (q, n) csr_array bool. num_relevant: (q,) int64, of the whole database. depth: how
+    many candidates of each query were judged; others count as not relevant.
+    """
+
+    relevant: csr_array
+    num_relevant: np.ndarray
+    depth: int
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """Which thing each image shows: queries (q,) and database (n,) int64, equal where alike."""
+
+    queries: np.ndarray
+    database: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """The true poses of a scene's queries, row by row.
+
+    positions: (q, 2) or (q, 3) float64, metres, in the frame of the database; NaN is unknown.
+    headings: (q,) float64, radians clockwise from north; NaN is unknown; None for none at all.
+    judged: which pairs a label file calls relevant; None where there is none.
+    clusters: what the images show, in data sets that are labelled so; else None.
+    """
+
+    positions: np.ndarray
+    headings: np.ndarray | None = None
+    judged: Judged | None = None
+    clusters: Clusters | None = None
+
+    def __post_init__(self) -> None:
+        q = len(self.positions)
+        if self.positions.ndim != 2 or (self.headings is not None and len(self.headings) != q):
+            raise InputError(f"truth: {q} positions and headings that do not fit them")
+
+
+# A rule takes (scene, truth, queries (m,), database (m,), fov) and returns (m,) bool, pair by pair.
+Rule = Callable[[Scene, Truth, np.ndarray, np.ndarray, FovConfig], np.ndarray]
+
+
+def within_distance(
+    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+) -> np.ndarray:
+    """Rule "dist": the database image lies within 25 m of the query (horizontally)."""
+    offset = truth.positions[queries, :2] - scene.database.positions[database, :2]
+    return np.hypot(offset[:, 0], offset[:, 1]) <= DISTANCE
+
+
+def fields_overlap(
+    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+) -> np.ndarray:
+    """Rule "fov": the two fields of view overlap by a third or more, on one level.
+
+    Unknown poses do not overlap.
+    """
+    if truth.headings is None or scene.database.headings is None:
+        raise InputError(f"{scene.name}: labels 'fov' need the headings of queries and database")
+    a, b = truth.positions[:, :2], scene.database.positions[:, :2]
+    known_a = np.isfinite(a).all(axis=1) & np.isfinite(truth.headings)
+    known_b = np.isfinite(b).all(axis=1) & np.isfinite(scene.database.headings)
+    known = known_a[queries] & known_b[database]
+    if scene.database.positions.shape[1] == 3 == truth.positions.shape[1]:
+        rise = truth.positions[queries, 2] - scene.database.positions[database, 2]
+        known &= np.abs(rise) <= fov_config.height
+    pairs = queries[known], database[known]
+    overlap = np.zeros(len(queries))
+    overlap[known] = fov.overlap_of_pairs(
+        a, truth.headings, b, scene.database.headings, pairs=pairs, **fov_config.kwargs()
+    )
+    return overlap >= OVERLAP
+
+
+def judged_relevant(
+    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+) -> np.ndarray:
+    """Rules "score" and "geometry": the label file of that name says so."""
+    if truth.judged is None:
+        raise InputError(f"{scene.name}: there are no label files for this data set")
+    return np.asarray(truth.judged.relevant[queries, database]).ravel()
+
+
+def same_cluster(
+    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+) -> np.ndarray:
+    """Rule "cluster": both images show the same thing, and are not one image (of one name)."""
+    clusters = _clusters(scene, truth)
+    alike = clusters.queries[queries] == clusters.database[database]
+    return _but_own(scene, queries, database, alike)
+
+
+RULES: dict[str, Rule] = {
+    "dist": within_distance,
+    "fov": fields_overlap,
+    "score": judged_relevant,
+    "geometry": judged_relevant,
+    "cluster": same_cluster,
+}
+
+
+def labels(
+    rule: str, scene: Scene, truth: Truth, candidates: np.ndarray, fov_config: FovConfig
+) -> np.ndarray:
+    """Whether each candidate is relevant: (Q, N) database rows (-1 is padding) -> (Q, N) bool."""
+    _check(rule, scene)
+    relevant = np.zeros(candidates.shape, dtype=bool)
+    step = max(1, CHUNK // max(1, candidates.shape[1]))
+    for start in range(0, len(candidates), step):
+        block = candidates[start : start + step]
+        queries, columns = np.nonzero(block >= 0)
+        relevant[start + queries, columns] = RULES[rule](
+            scene, truth, start + queries, block[queries, columns], fov_config
+        )
+    return relevant
+
+
+def check_depth(scene: Scene, truth: Truth, num: int) -> None:
+    """Raise InputError where a label file judges fewer candidates a query than are in use."""
+    if truth.judged is not None and truth.judged.depth < num:
+        raise InputError(
+            f"{scene.name}: its label file judges {truth.judged.depth} candidates a query, "
+            f"{num} are in use (model.K, model.L)"
+        )
+
+
+def num_relevant(rule: str, scene: Scene, truth: Truth, fov_config: FovConfig) -> np.ndarray:
+    """How many images of the whole database are relevant to each query: (Q,) int64.
+
+    A query's own image (of the same name) is not relevant to it, as it is no candidate.
+    """
+    if RULES[rule] is judged_relevant and truth.judged is not None:
+        return truth.judged.num_relevant
+    if rule == "cluster":
+        return _others_in_cluster(scene, _clusters(scene, truth))
+    _check(rule, scene)
+    reach = DISTANCE if rule == "dist" else 2 * fov_config.radius
+    rows = np.flatnonzero(np.isfinite(scene.database.positions).all(1))
+    tree = cKDTree(scene.database.positions[rows, :2])
+    counts = np.zeros(len(truth.positions), dtype=np.int64)
+    known = np.flatnonzero(np.isfinite(truth.positions).all(1))
+    for query, near in _near(tree, truth.positions, known, reach * (1 + 1e-9)):
+        relevant = RULES[rule](scene, truth, query, rows[near], fov_config)
+        relevant = _but_own(scene, query, rows[near], relevant)
+        counts += np.bincount(query[relevant], minlength=len(counts))
+    return counts
+
+
+def _near(tree: cKDTree, positions: np.ndarray, queries: np.ndarray, reach: float):
+    """Yield (query (m,), database (m,)) index arrays of all pairs within ``reach``, in chunks."""
+    for chunk in np.array_split(queries, max(1, len(queries) // 4096)):
+        neighbours = tree.query_ball_point(positions[chunk, :2], reach)
+        lengths = [len(n) for n in neighbours]
+        flat = np.concatenate([np.asarray(n, dtype=np.int64) for n in neighbours] or [[]])
+        yield np.repeat(chunk, lengths), flat.astype(np.int64)
+
+
+def _but_own(
+    scene: Scene, queries: np.ndarray, database: np.ndarray, relevant: np.ndarray
+) -> np.ndarray:
+    """``relevant`` (m,) bool without the pairs of an image with itself."""
+    relevant[relevant] = (
+        scene.queries.names[queries[relevant]] != scene.database.names[database[relevant]]
+    )
+    return relevant
+
+
+def _clusters(scene: Scene, truth: Truth) -> Clusters:
+    if truth.clusters is None:
+        raise InputError(
+            f"{scene.name}: labels 'cluster': its images are not labelled by what they show"
+        )
+    return truth.clusters
+
+
+def _others_in_cluster(scene: Scene, clusters: Clusters) -> np.ndarray:
+    """How many images of the database are in the cluster of each query, itself left out."""
+    values, counts = np.unique(clusters.database, return_counts=True)
+    place = np.searchsorted(values, clusters.queries).clip(max=len(values) - 1)
+    alike = np.where(values[place] == clusters.queries, counts[place], 0)
+    return alike - np.isin(scene.queries.names, scene.database.names)
+
+
+def _check(rule: str, scene: Scene) -> None:
+    if rule != "cluster" and scene.database.positions is None:
+        raise InputError(
+            f"{scene.name}: labels '{rule}' need the positions of the database (data.train_labels, "
+            "data.val_labels)"
+        )

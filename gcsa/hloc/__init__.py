@@ -1,1 +1,0 @@
-"""What hloc and this package exchange: pairs files, in both directions."""

@@ -1,0 +1,1 @@
+"""Where the camera was: poses from ranked images, files of hloc and LaMAR."""

@@ -1,0 +1,248 @@
+"""The files that hloc and LaMAR exchange, read and written.
+
+Inside the package poses map camera (or rig) to world. hloc's result files hold world-to-camera
+poses, LaMAR's trajectories camera- or rig-to-world ones; both are converted here. Quaternions are
+wxyz. Files are written whole or not at all; a fault in one is an InputError with its line.
+(hloc c13273b; lamar-benchmark fb87264.)
+"""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from gcsa.datasets.hloc import PathLike, fields_by_line
+
+# What hloc needs of LaMAR is in this module, pairs included.
+from gcsa.datasets.hloc import read_pairs as read_pairs
+from gcsa.datasets.hloc import write_pairs as write_pairs
+from gcsa.datasets.lamar.records import Camera
+from gcsa.errors import InputError, MissingFileError
+from gcsa.files import replacing
+from gcsa.localization.poses import Poses
+
+TRAJECTORY_HEADER = "# timestamp, device_id, qw, qx, qy, qz, tx, ty, tz, *covar"
+# Timestamps (n,), device ids (n,), poses (n,).
+PosesInTime = tuple[Sequence[int], Sequence[str], Poses]
+
+
+def write_query_list(path: PathLike, names: Sequence[str], cameras: Sequence[Camera]) -> None:
+    """``name MODEL width height parameters...`` a line: hloc's query list with intrinsics."""
+    lines = [
+        " ".join([name, camera.model, *map(_text, (camera.width, camera.height, *camera.params))])
+        for name, camera in zip(names, cameras, strict=True)
+    ]
+    _write(path, "\n".join(lines))
+
+
+def read_query_list(path: PathLike) -> tuple[list[str], list[Camera]]:
+    """Names and cameras of a query list."""
+    names, cameras = [], []
+    for number, (name, model, *fields) in fields_by_line(
+        path, None, "name MODEL w h params...", least=5
+    ):
+        width, height, *params = _numbers(path, number, fields)
+        names.append(name)
+        cameras.append(Camera(model, int(width), int(height), tuple(params)))
+    return names, cameras
+
+
+def write_results(path: PathLike, names: Sequence[str], poses: Poses) -> None:
+    """hloc's result file of the poses that are known, camera-to-world in and world-to-camera out.
+
+    names: written as they are; hloc writes base names, see :func:`result_names`.
+    """
+    known = poses.known
+    back = poses[known].inverse()
+    lines = [
+        " ".join([name, *map(_text, (*q, *t))])
+        for name, q, t in zip(
+            np.asarray(names)[known], back.quaternions(), back.positions, strict=True
+        )
+    ]
+    _write(path, "\n".join(lines))
+
+
+def read_results(path: PathLike, names: Sequence[str]) -> Poses:
+    """Camera-to-world poses (n,) of the images ``names`` from hloc's result file.
+
+    The file has base names, or parent/basename, or longer ends of the names; an image that it
+    lacks has a missing pose. Raises InputError where an entry is of no image, of several, or of
+    an image that had one before.
+    """
+    owners: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        parts = name.split("/")
+        for start in range(len(parts)):
+            owners.setdefault("/".join(parts[start:]), []).append(row)
+    quaternions, translations = np.full((len(names), 4), np.nan), np.full((len(names), 3), np.nan)
+    for number, (name, *fields) in fields_by_line(path, 8, "name qw qx qy qz tx ty tz"):
+        rows = owners.get(name, [])
+        where = f"{path}: line {number}: '{name}'"
+        if not rows:
+            raise InputError(f"{where} is none of the {len(names)} images asked for")
+        if len(rows) > 1:
+            both = " and ".join(f"'{names[row]}'" for row in rows[:2])
+            raise InputError(f"{where} may be {both}; localise them in separate files")
+        if np.isfinite(quaternions[rows[0]]).all():
+            raise InputError(f"{where} is there twice")
+        values = _numbers(path, number, fields)
+        if not np.linalg.norm(values[:4]) > 0:
+            raise InputError(f"{where} has the quaternion 0")
+        quaternions[rows[0]], translations[rows[0]] = values[:4], values[4:]
+    return Poses.from_quaternions(quaternions, translations).inverse()
+
+
+def result_names(names: Sequence[str], parents: int = 0) -> list[str]:
+    """What hloc calls the images in its results: the base name, with ``parents`` folders before."""
+    return ["/".join(name.split("/")[-1 - parents :]) for name in names]
+
+
+def write_trajectory(
+    path: PathLike, timestamps: Sequence[int], device_ids: Sequence[str], poses: Poses
+) -> None:
+    """LaMAR's trajectory (poses.txt, a submission): the known poses, camera- or rig-to-world."""
+    _write(path, trajectory_text(timestamps, device_ids, poses))
+
+
+def trajectory_text(timestamps: Sequence[int], device_ids: Sequence[str], poses: Poses) -> str:
+    """The text of such a file, sorted by time and device."""
+    rows = np.flatnonzero(poses.known)
+    rows = sorted(rows, key=lambda row: (int(timestamps[row]), str(device_ids[row])))
+    values = np.concatenate([poses.quaternions(), poses.positions], axis=1)
+    lines = [
+        ", ".join([str(int(timestamps[row])), str(device_ids[row]), *map(_text, values[row])])
+        for row in rows
+    ]
+    return "\n".join([TRAJECTORY_HEADER, *lines]) + "\n"
+
+
+def read_trajectory(path: PathLike) -> PosesInTime:
+    """The records of such a file; covariances are passed over."""
+    if not Path(path).is_file():
+        raise MissingFileError(f"{path}: no such file")
+    return _trajectory(Path(path).read_text(encoding="utf-8"), str(path))
+
+
+def _trajectory(text: str, path: str) -> PosesInTime:
+    times, devices, values = [], [], []
+    for number, line in enumerate(text.splitlines(), start=1):
+        fields = [field.strip() for field in line.split(",")]
+        if not line.strip() or line.startswith("#"):
+            continue
+        if len(fields) not in (9, 45) or not fields[0].isdigit():
+            raise InputError(
+                f"{path}: line {number}: expected 'timestamp, device_id, qw, qx, qy, qz, tx, ...'"
+            )
+        times.append(int(fields[0]))
+        devices.append(fields[1])
+        values.append(_numbers(path, number, fields[2:9]))
+    table = np.array(values, dtype=np.float64).reshape(-1, 7)
+    poses = Poses.from_quaternions(table[:, :4], table[:, 4:])
+    return np.array(times, dtype=np.int64), np.array(devices, dtype=str), poses
+
+
+def write_submission(
+    path: PathLike,
+    description: str,
+    trajectories: Mapping[tuple[str, str], PosesInTime],
+) -> None:
+    """The zip that the LaMAR benchmark takes: description.txt and {SCENE}_query_{device}.txt.
+
+    trajectories: {(scene, device): (timestamps, device ids, poses)}, see write_trajectory.
+    """
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        archive.writestr("description.txt", description, zipfile.ZIP_DEFLATED)
+        for (scene, device), trajectory in trajectories.items():
+            name = f"{scene}_query_{device}.txt"
+            archive.writestr(name, trajectory_text(*trajectory), zipfile.ZIP_DEFLATED)
+
+
+def read_submission(path: PathLike) -> tuple[str, dict[tuple[str, str], PosesInTime]]:
+    """What write_submission wrote: the description and {(scene, device): trajectory}."""
+    trajectories, description = {}, ""
+    with zipfile.ZipFile(path) as archive:
+        for name in archive.namelist():
+            text = archive.read(name).decode("utf-8")
+            parts = re.fullmatch(r"(\w+)_query_(\w+)\.txt", name)
+            if name == "description.txt":
+                description = text
+            elif parts:
+                trajectories[parts[1], parts[2]] = _trajectory(text, f"{path}: {name}")
+            else:
+                raise InputError(f"{path}: '{name}' is no file of a LaMAR submission")
+    return description, trajectories
+
+
+class LocalFeatures:
+    """hloc's local features and matches, two HDF5 files; use it as a context manager.
+
+    Names may be relative to the scene's folder (``sessions/map/raw_data/...``) or, as lamar
+    writes them, to its sessions/. Raises InputError where a file lacks or is no HDF5 file.
+    """
+
+    def __init__(self, features: PathLike, matches: PathLike):
+        self._features, self._matches = _open(features), _open(matches)
+        self._prefix = "" if "sessions" in self._features else "sessions/"
+
+    def __enter__(self) -> LocalFeatures:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._features.close()
+        self._matches.close()
+
+    def keypoints(self, name: str) -> np.ndarray:
+        """(N, 2) float64 pixels of an image, origin at the corner of the image as in COLMAP.
+
+        hloc stores them with the origin at the centre of the first pixel and adds 0.5 when it
+        reads; so does this.
+        """
+        short = name.removeprefix(self._prefix)
+        if short not in self._features or "keypoints" not in self._features[short]:
+            raise InputError(f"{self._features.filename}: no keypoints of image '{short}'")
+        return self._features[short]["keypoints"][:].astype(np.float64) + 0.5
+
+    def matches(self, name_a: str, name_b: str) -> np.ndarray | None:
+        """(m, 2) int64 rows of the keypoints of both images; None where the pair is not there."""
+        a, b = (n.removeprefix(self._prefix).replace("/", "-") for n in (name_a, name_b))
+        for key, columns in ((f"{a}/{b}", [0, 1]), (f"{b}/{a}", [1, 0])):
+            if key in self._matches:
+                partner = self._matches[key]["matches0"][:].astype(np.int64)
+                first = np.flatnonzero(partner >= 0)
+                return np.stack([first, partner[first]], axis=1)[:, columns]
+        return None
+
+
+def _open(path: PathLike) -> h5py.File:
+    if not Path(path).is_file():
+        raise MissingFileError(f"{path}: no such file")
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path}: not a readable HDF5 file ({error})") from error
+
+
+def _write(path: PathLike, text: str) -> None:
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _text(value: float) -> str:
+    """The shortest text that reads back as the same number."""
+    return str(int(value)) if isinstance(value, int | np.integer) else repr(float(value))
+
+
+def _numbers(path: PathLike, number: int, fields: Sequence[str]) -> list[float]:
+    try:
+        values = [float(field) for field in fields]
+    except ValueError as error:
+        raise InputError(f"{path}: line {number}: {error}") from error
+    if not np.isfinite(values).all():
+        raise InputError(f"{path}: line {number}: a value is not finite")
+    return values

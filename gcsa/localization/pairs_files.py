@@ -1,0 +1,100 @@
+"""Pairs files as the candidate lists of a scene, and back."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+import pandas as pd
+
+from gcsa.datasets.hloc import PathLike, read_pairs, read_scores, write_pairs, write_scores
+from gcsa.errors import InputError
+from gcsa.ranking.lists import Ranking
+from gcsa.scene import Scene
+
+logger = logging.getLogger(__name__)
+
+
+def read_candidates(path: PathLike, scene: Scene, scored: bool = False) -> Ranking:
+    """The lists of a pairs file (of a file of scores: ``scored``), a row for each query.
+
+    Lists keep the order of the file and are padded to the longest; a query that the file lacks
+    has an empty one. A pair that is there again, or of an image with itself, is passed over, as
+    hloc does, and so are pairs of images that the scene leaves out (panoramas, another subtask).
+    Without scores they are 0, -1, -2, ...: the order alone. Raises InputError where no pair is of
+    the scene, or where scores rise within a list.
+    """
+    if scored:
+        names, others, scores = read_scores(path)
+    else:
+        (names, others), scores = read_pairs(path), None
+    query = _rows(path, names, scene.queries.names, f"query of {scene.name}")
+    image = _rows(path, others, scene.database.names, f"database image of {scene.name}")
+    there = (query >= 0) & (image >= 0)
+    if not there.all():
+        text = "%s: %d of %d pairs are passed over, %s leaves out images of theirs"
+        logger.info(text, path, int((~there).sum()), len(there), scene.name)
+    kept = _first_times(query, image) & (names != others) & there
+    order = np.flatnonzero(kept)[np.argsort(query[kept], kind="stable")]
+    query, image = query[order], image[order]
+    lengths = np.bincount(query, minlength=len(scene.queries))
+    place = np.arange(len(query)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    values = -place.astype(np.float32) if scores is None else scores[order]
+    _check_falling(path, query, values)
+    shape = len(scene.queries), int(lengths.max(initial=0))
+    indices, result = np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
+    indices[query, place], result[query, place] = image, values
+    missing = int((lengths == 0).sum())
+    if missing:
+        logger.info(
+            "%s: no pairs for %d of %d queries of %s", path, missing, *shape[:1], scene.name
+        )
+    return Ranking(indices, result)
+
+
+def write_candidates(
+    path: PathLike,
+    scene: Scene,
+    candidates: Ranking,
+    num: int | None = None,
+    scores: PathLike | None = None,
+) -> int:
+    """Write the first ``num`` of each list (None: all) as a pairs file; returns how many pairs.
+
+    scores: a file of scores to write too.
+    """
+    query, column = np.nonzero(candidates.valid[:, :num])
+    names = scene.queries.names[query], scene.database.names[candidates.indices[query, column]]
+    write_pairs(path, *names)
+    if scores is not None:
+        write_scores(scores, *names, candidates.scores[query, column])
+    return len(query)
+
+
+def padded(candidates: Ranking, width: int) -> Ranking:
+    """Lists of at least ``width`` entries: padding is added where they are shorter."""
+    more = max(0, width - candidates.indices.shape[1])
+    return Ranking(
+        np.pad(candidates.indices, ((0, 0), (0, more)), constant_values=-1),
+        np.pad(candidates.scores, ((0, 0), (0, more)), constant_values=-np.inf),
+    )
+
+
+def _rows(path: PathLike, wanted: np.ndarray, names: np.ndarray, what: str) -> np.ndarray:
+    """Rows of names, (m,) int64, -1 where there is none; InputError where there are none at all."""
+    place = pd.Index(names).get_indexer(wanted)
+    if len(place) and (place < 0).all():
+        raise InputError(f"{path}: '{wanted[0]}' is no {what}; its names are like '{names[0]}'")
+    return place
+
+
+def _first_times(query: np.ndarray, image: np.ndarray) -> np.ndarray:
+    """Which pairs have not been there before, (m,) bool."""
+    return ~pd.DataFrame({"query": query, "image": image}).duplicated().to_numpy()
+
+
+def _check_falling(path: PathLike, query: np.ndarray, scores: np.ndarray) -> None:
+    rising = (query[1:] == query[:-1]) & (scores[1:] > scores[:-1])
+    if rising.any():
+        score = scores[1 + int(rising.argmax())]
+        raise InputError(f"{path}: scores must fall within a query, {score:g} follows a lower one")

@@ -1,0 +1,1 @@
+"""Networks that re-rank, and their checkpoints."""

@@ -1,0 +1,173 @@
+"""Checkpoints: the published file formats, read strictly and written whole.
+
+The file is a torch archive of one dict. GCSA's has the constructor's arguments, "affinity" (the
+list of kinds) and "model" (the state dict), just those keys, so that whatever reads the published
+format reads ours. CSA's has "state_dict", by which it is known, see :mod:`gcsa.models.csa_state`.
+Our own settings travel beside the dict, as a JSON record in the same zip archive.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from gcsa.errors import InputError, MissingFileError
+from gcsa.files import replacing
+from gcsa.models.csa import CSA
+from gcsa.models.csa_state import arguments_of, content_of, state_of
+from gcsa.models.gcsa import GCSA, ModelConfig
+from gcsa.sideinfo.affinity import check_kinds, width
+
+Model = GCSA | CSA
+
+ARGUMENTS = (
+    "input_dim proj_dim output_dim K L num_layers num_heads aff_dim input_dropout_p attn_dropout_p"
+).split()
+# torch.save names the folder of an archive "archive" when it writes to an open file.
+SETTINGS_RECORD = "archive/gcsa.json"
+
+
+def save_checkpoint(
+    path: str | os.PathLike,
+    model: Model,
+    kinds: Sequence[str],
+    settings: dict[str, Any] | None = None,
+) -> None:
+    """Write a model and its kinds of side information in its published format, all or nothing.
+
+    settings: anything that JSON holds (the run's config, its epoch, ...), see
+    :func:`read_settings`.
+    """
+    if isinstance(model, CSA):
+        content = content_of(model, (settings or {}).get("epoch", 0))
+    else:
+        content = {name: getattr(model, name) for name in ARGUMENTS}
+        content["affinity"] = list(kinds)
+        content["model"] = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+    with replacing(path) as temporary:
+        with open(temporary, "wb") as file:
+            torch.save(content, file)
+        if settings is not None:
+            with zipfile.ZipFile(temporary, "a") as archive:
+                archive.writestr(SETTINGS_RECORD, json.dumps(settings))
+
+
+def load_checkpoint(
+    path: str | os.PathLike,
+    device: torch.device | str = "cpu",
+    sizes: ModelConfig | None = None,
+) -> tuple[Model, list[str]]:
+    """The model of a checkpoint, on ``device`` and in evaluation mode, and its kinds.
+
+    sizes: what a file of CSA's published code does not tell, see
+    :func:`gcsa.models.csa_state.arguments_of`; other files bring all of their own.
+    Raises InputError where the file is not such a checkpoint, naming the keys or tensors.
+    """
+    content = _read(path)
+    if _is_csa(content):
+        model, kinds = CSA(**arguments_of(content, path, sizes)), []
+    else:
+        model, kinds = _empty_gcsa(content, path)
+    state = _state_of(content)
+    problems = _misfits(state, model.state_dict())
+    if problems:
+        raise InputError(f"{path}: does not fit its own sizes: {'; '.join(problems)}")
+    model.load_state_dict(state)
+    return model.to(device).eval(), kinds
+
+
+def _empty_gcsa(content: dict[str, Any], path: str | os.PathLike) -> tuple[GCSA, list[str]]:
+    """A model of the sizes of a checkpoint of GCSA, its weights random, and its kinds."""
+    missing = [key for key in (*ARGUMENTS, "affinity") if key not in content]
+    if missing:
+        raise InputError(f"{path}: not a checkpoint of GCSA, it lacks {', '.join(missing)}")
+    kinds = list(content["affinity"])
+    check_kinds(kinds)
+    model = GCSA(**{name: content[name] for name in ARGUMENTS})
+    _check_columns(path, model, kinds)
+    return model, kinds
+
+
+def read_settings(path: str | os.PathLike) -> dict[str, Any] | None:
+    """The settings that were saved with a checkpoint; None in a file of the published code."""
+    if not zipfile.is_zipfile(path):
+        return None
+    with zipfile.ZipFile(path) as archive:
+        if SETTINGS_RECORD not in archive.namelist():
+            return None
+        return json.loads(archive.read(SETTINGS_RECORD))
+
+
+def load_pretrained(model: Model, path: str | os.PathLike) -> list[str]:
+    """Start ``model`` from the tensors of another checkpoint; returns the names of those taken.
+
+    A pre-trained projection goes into a bigger model so: every tensor of the file must have its
+    place in the model, with the same shape; whatever else the model has keeps its values. Raises
+    InputError that names each tensor without a place.
+    """
+    state = _state_of(_read(path))
+    if not state:
+        raise InputError(f"{path}: holds no tensors, there is nothing to start from")
+    own = model.state_dict()
+    problems = [p for p in _misfits(state, own) if not p.endswith("is not in the file")]
+    if problems:
+        raise InputError(f"{path}: does not fit the model: {'; '.join(problems)}")
+    model.load_state_dict({**own, **state})
+    return sorted(state)
+
+
+def _read(path: str | os.PathLike) -> dict[str, Any]:
+    """The dict of a checkpoint file; only tensors and plain values are unpickled."""
+    if not Path(path).is_file():
+        raise MissingFileError(f"{path}: no such checkpoint")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, KeyError) as error:
+        reason = str(error).strip().splitlines()
+        if not reason or isinstance(error, (pickle.UnpicklingError, KeyError)):
+            # torch's own words advise to run what a file may hold.
+            reason = ["no file of torch, or one with more than tensors in it"]
+        raise InputError(f"{path}: not a readable checkpoint ({reason[0]})") from error
+    if not isinstance(content, dict) or not any(
+        isinstance(content.get(key), dict) for key in ("model", "state_dict")
+    ):
+        raise InputError(
+            f"{path}: not a checkpoint of GCSA, it has no state dict 'model' (of CSA: 'state_dict')"
+        )
+    return content
+
+
+def _state_of(content: dict[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint of either system."""
+    return state_of(content) if _is_csa(content) else content["model"]
+
+
+def _is_csa(content: dict[str, Any]) -> bool:
+    return not isinstance(content.get("model"), dict)
+
+
+def _misfits(state: dict[str, Tensor], own: dict[str, Tensor]) -> list[str]:
+    """What keeps a state dict from fitting a model's own, tensor by tensor."""
+    problems = [f"{name} is not in the model" for name in state if name not in own]
+    problems += [f"{name} is not in the file" for name in own if name not in state]
+    for name in state.keys() & own.keys():
+        found, expected = tuple(state[name].shape), tuple(own[name].shape)
+        if found != expected:
+            problems.append(f"{name} is {found} in the file, {expected} in the model")
+    return sorted(problems)
+
+
+def _check_columns(path: str | os.PathLike, model: GCSA, kinds: Sequence[str]) -> None:
+    columns = sum(width(kind, model.L) for kind in kinds)
+    if model.num_layers > 0 and model.aff_dim != columns:
+        raise InputError(
+            f"{path}: aff_dim is {model.aff_dim}, but {kinds} with L = {model.L} make {columns}"
+        )

@@ -1,0 +1,1 @@
+"""Ranked lists: retrieved, cut into batches, refined by a model."""

@@ -1,1 +1,0 @@
-"""Oxford and Paris buildings, classic and revisited: ground truth, feature files, distractors."""

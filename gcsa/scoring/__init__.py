@@ -1,0 +1,1 @@
+"""What the programs share: a split read and ranked, a checkpoint opened, figures reported."""

@@ -1,0 +1,93 @@
+"""A checkpoint opened, and the scenes of a split re-ranked by it.
+
+A checkpoint brings its own K, L and kinds of side information; ``model.K=...`` on the command line
+has it re-rank another number of candidates than it was trained with. One that carries settings of
+ours is scored with the field of view and the heading convention it was trained with; one of the
+published code with the published behaviours. What the command line says of them goes before both.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import fields, replace
+
+import torch
+
+from gcsa.config import Config
+from gcsa.datasets.settings import DataConfig
+from gcsa.errors import InputError
+from gcsa.models.checkpoint import Model, load_checkpoint, read_settings
+from gcsa.ranking.lists import Ranking
+from gcsa.ranking.refine import refine
+from gcsa.scoring.split import JudgedScene
+from gcsa.sideinfo.fov import FovConfig
+
+logger = logging.getLogger(__name__)
+
+
+def open_checkpoint(
+    path: str, config: Config, overrides: Sequence[str], device: torch.device
+) -> tuple[Model, list[str], Config]:
+    """A checkpoint's model, its kinds, and the config with the geometry it was trained with.
+
+    overrides: those of the command line; a ``model.K`` among them is how many candidates the model
+    re-ranks; InputError where another setting of ``model`` is not what the checkpoint has.
+    """
+    model, kinds = load_checkpoint(path, device, config.model)
+    for name in ("input_dim", "output_dim", "L", "num_layers", "num_heads", "affinity"):
+        has = kinds if name == "affinity" else getattr(model, name)
+        asked = getattr(config.model, name)
+        if f"model.{name}" in _keys(overrides) and asked != has:
+            raise InputError(f"model.{name}: {asked}, but {path} has {has}; train another")
+    if "model.K" in _keys(overrides):
+        model.K = config.model.K
+    return model, kinds, as_trained(config, path, overrides)
+
+
+def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
+    """The config with the geometry that a checkpoint was trained with; see the module's text.
+
+    overrides: those of the command line, which go before the checkpoint's own.
+    """
+    settings = read_settings(path)
+    if settings is None:
+        logger.info("%s: carries no settings, scored as the published code does", path)
+        fov, convention = replace(config.fov, cutoff="published"), "published"
+    else:
+        fov = FovConfig(**settings["config"]["fov"])
+        # Checkpoints of before the setting existed were trained the correct way.
+        convention = settings["config"]["data"].get("heading_convention", "correct")
+    asked = _keys(overrides)
+    kept = {f.name for f in fields(FovConfig) if f"fov.{f.name}" in asked}
+    fov = replace(fov, **{name: getattr(config.fov, name) for name in kept})
+    if "data.heading_convention" in asked:
+        convention = config.data.heading_convention
+    return replace(config, fov=fov, data=replace(config.data, heading_convention=convention))
+
+
+def _keys(overrides: Sequence[str]) -> set[str]:
+    return {override.split("=")[0] for override in overrides}
+
+
+def rerank(model: Model | None, scenes: Sequence[JudgedScene], data: DataConfig) -> list[Ranking]:
+    """The ranked lists of each scene: the model's, or without one the first-round ones."""
+    if model is None:
+        return [s.candidates for s in scenes]
+    ahead = data.batch_size, data.num_workers
+    return [refine(model, s.scene, s.candidates, s.side, *ahead) for s in scenes]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of a name: "auto" is a GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"train.device: '{name}' cannot be used here ({error})") from error
+    if device.type == "cuda" and device.index is None:
+        # By number: "cuda" alone means another device in the threads that prepare batches.
+        device = torch.device("cuda", torch.cuda.current_device())
+    return device

@@ -1,0 +1,68 @@
+"""From a config to ranked scenes: every scene of a split read, its candidates retrieved."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from tqdm import tqdm
+
+from gcsa import distributed
+from gcsa.datasets.readers import reader, scene_names
+from gcsa.datasets.settings import DataConfig
+from gcsa.descriptors.hdf5 import RESIDENT
+from gcsa.evaluation.listed import ListedTruth
+from gcsa.evaluation.truth import Truth, check_depth, labels
+from gcsa.ranking.batches import RankedScene
+from gcsa.ranking.retrieval import retrieve
+from gcsa.sideinfo.affinity import SideInformation, check_kinds
+from gcsa.sideinfo.fov import FovConfig
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedScene(RankedScene):
+    """A ranked scene and what the benchmark knows of it; truth is None where it is not published.
+
+    labels: None without truth, and where truth is lists, which are for evaluation alone.
+    """
+
+    truth: Truth | ListedTruth | None = None
+
+
+def prepare(
+    data: DataConfig,
+    fov: FovConfig,
+    kinds: Sequence[str],
+    split: str,
+    num: int,
+    device: torch.device | str = "cpu",
+) -> list[JudgedScene]:
+    """Read every scene of a split and retrieve ``num`` candidates for each of its queries.
+
+    Where truth is lists the whole database is ranked, as their protocols ask for.
+    """
+    check_kinds(kinds)
+    RESIDENT.limit = int(data.memory * 1e9)
+    names, read = scene_names(data, split), reader(data).read
+    rule = data.train_labels if split == "train" else data.val_labels
+    scenes = []
+    quiet = distributed.rank() > 0 or None  # None: if there is no terminal
+    for name in tqdm(names, desc=f"reading {split}", unit="scene", leave=False, disable=quiet):
+        with distributed.first_alone():  # the first packs the descriptors, the others find them
+            scene, truth = read(data, name, split)
+        listed = isinstance(truth, ListedTruth)
+        depth = max(num, len(scene.database)) if listed else num
+        candidates = retrieve(scene, depth, device, data.search)
+        if len(scene.database) < num:
+            logger.info("%s: %d database images, lists padded", name, len(scene.database))
+        relevant = None
+        if truth is not None and not listed:
+            check_depth(scene, truth, min(num, len(scene.database) - 1))
+            relevant = labels(rule, scene, truth, candidates.indices, fov)
+        side = SideInformation(scene, kinds, fov)
+        scenes.append(JudgedScene(scene, candidates, side, relevant, truth))
+    return scenes

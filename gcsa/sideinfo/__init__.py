@@ -1,0 +1,1 @@
+"""What else is known of a photo: field of view, heading, radio; and all of it as affinities."""

@@ -1,0 +1,1 @@
+"""From lists to weights: a run, its trainer, its logs."""

@@ -1,0 +1,144 @@
+"""A training run on disk: outputs/training/<name>/.
+
+config.yaml (resolved), checkpoint_<epoch>.pth.tar, checkpoint_best.pth.tar where asked for,
+metrics.csv (row 0 is without re-ranking), log.txt, and resume.pth.tar: all that the next epoch
+needs, written last, so that a run killed at any moment goes on from its last whole epoch.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gcsa import distributed
+from gcsa.config import Config, as_dict, load_config, save_config
+from gcsa.errors import InputError
+from gcsa.files import make_folder, replacing
+from gcsa.models.checkpoint import Model, save_checkpoint
+
+logger = logging.getLogger(__name__)
+
+# Settings that may differ when a run is resumed: they change where and how long, not what.
+FREE_SETTINGS = {
+    "data.root",
+    "data.outputs",
+    "data.num_workers",
+    "data.memory",
+    "data.on_device",
+    "train.num_epochs",
+    "train.device",
+}
+SELECTED_BY = "mAP@10"
+
+
+@dataclass
+class Run:
+    """The folder of a run, and the rows of its metrics.csv so far."""
+
+    folder: Path
+    config: Config
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def start(cls, config: Config, name: str, resume: bool) -> Run:
+        """Open the folder of run ``name``: an old one is resumed, or moved aside."""
+        if not name or Path(name).name != name:
+            raise InputError(f"--name: '{name}' is not a folder's name")
+        run = cls(Path(config.data.outputs) / "training" / name, config)
+        if distributed.rank() > 0:  # only the first of several processes writes
+            return run
+        if resume:
+            run._check_same_settings()
+        elif (run.folder / "metrics.csv").exists():
+            logger.info("%s exists, moved to %s", run.folder, _move_aside(run.folder))
+        make_folder(run.folder)
+        save_config(config, run.folder / "config.yaml")
+        return run
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch that is whole; 0 is the evaluation before training."""
+        return len(self.rows) - 1
+
+    def finish_epoch(
+        self, row: dict[str, Any], model: Model, training_state: dict[str, Any]
+    ) -> None:
+        """Keep an epoch: its checkpoint, its row of metrics.csv, and what resuming needs."""
+        self.rows.append(row)
+        if distributed.rank() > 0:
+            return
+        if row["epoch"] > 0:
+            self._save(model, row, f"checkpoint_{row['epoch']}.pth.tar")
+            if self.config.train.keep_best and row is self.best():
+                self._save(model, row, "checkpoint_best.pth.tar")
+        self._write_metrics()
+        with replacing(self.folder / "resume.pth.tar") as temporary:
+            content = {"rows": self.rows, "model": model.state_dict(), **training_state}
+            torch.save(content, temporary)
+
+    def restore(self) -> dict[str, Any] | None:
+        """What :meth:`finish_epoch` kept last; None where not even the evaluation was kept."""
+        path = self.folder / "resume.pth.tar"
+        if not path.is_file():
+            return None
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        self.rows = state["rows"]
+        if distributed.rank() == 0:
+            self._write_metrics()
+        logger.info("%s: resumed after epoch %d", self.folder, self.epoch)
+        return state
+
+    def best(self) -> dict[str, Any]:
+        """The row of the epoch with the highest validation mAP@10, the first of equals."""
+        return max(self.rows[1:], key=lambda row: row[SELECTED_BY])
+
+    def _save(self, model: Model, row: dict[str, Any], name: str) -> None:
+        settings = {"config": as_dict(self.config), "epoch": row["epoch"], "metrics": row}
+        save_checkpoint(self.folder / name, model, self.config.model.affinity, settings)
+
+    def _write_metrics(self) -> None:
+        with (
+            replacing(self.folder / "metrics.csv") as temporary,
+            open(temporary, "w", newline="") as file,
+        ):
+            writer = csv.DictWriter(file, self.rows[0])
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+    def _check_same_settings(self) -> None:
+        path = self.folder / "config.yaml"
+        if not path.is_file():
+            raise InputError(
+                f"{self.folder}: nothing to resume, there is no config.yaml (--name, data.outputs)"
+            )
+        old, new = _flat(load_config(path)), _flat(self.config)
+        free = set(FREE_SETTINGS)
+        if self.config.train.schedule == "cosine":  # its learning rates depend on the last epoch
+            free.remove("train.num_epochs")
+        changed = [key for key in new if new[key] != old[key] and key not in free]
+        if changed:
+            raise InputError(
+                f"{path}: cannot resume with other settings: "
+                + ", ".join(f"{key} was {old[key]}, is {new[key]}" for key in changed)
+            )
+
+
+def _flat(config: Config) -> dict[str, Any]:
+    sections = as_dict(config)
+    return {f"{name}.{key}": value for name, s in sections.items() for key, value in s.items()}
+
+
+def _move_aside(folder: Path) -> Path:
+    number = 1
+    while (aside := folder.with_name(f"{folder.name}.{number}")).exists():
+        number += 1
+    try:
+        return Path(shutil.move(folder, aside))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be moved aside ({error.strerror or error})") from error

@@ -1,0 +1,198 @@
+"""Tables from the EXIF of photos, tags written by Pillow; and the street photos of OpenSfM."""
+
+import csv
+import json
+import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from folders import settings
+from PIL import Image
+
+from gcsa.config import load_config
+from gcsa.datasets.folder.describe import DESC_FN, describe
+from gcsa.datasets.folder.from_exif import from_exif, read_pose
+from gcsa.datasets.folder.images import read_images
+from gcsa.errors import InputError
+from gcsa.evaluate import evaluate
+from gcsa.pairs_from_poses import Settings, pairs_from_poses
+from gcsa.scoring.report import show
+
+DATA = Path(__file__).parents[3] / "shared" / "data"
+LUND = {1: "N", 2: (55.0, 41.0, 53.4012), 3: "E", 4: (13.0, 11.0, 43.4004)}
+# 55 + 41/60 + 53.4012/3600 and 13 + 11/60 + 43.4004/3600.
+LAT, LON = 55.698167, 13.195389
+
+
+def photo(path, gps=None, description=None, size=(8, 6)):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    exif = Image.Exif()
+    if gps:
+        exif[0x8825] = gps
+    if description is not None:
+        text = description if isinstance(description, str) else json.dumps(description)
+        exif[0x010E] = text
+    Image.new("RGB", size, "grey").save(path, exif=exif)
+    return path
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def pose(tmp_path, *content):
+    found = read_pose(photo(tmp_path / "p.jpg", *content))
+    return [found.lat, found.lon, found.alt, found.heading]
+
+
+MAPILLARY = {
+    "MAPLatitude": -33.9,
+    "MAPLongitude": 18.4,
+    "MAPAltitude": 7.5,
+    "MAPCompassHeading": {"TrueHeading": 179.2156, "MagneticHeading": 85.97},
+}
+NAN = np.nan
+
+
+@pytest.mark.parametrize(
+    ("gps", "description", "expected"),
+    [
+        (LUND, None, [LAT, LON, NAN, NAN]),
+        ({**LUND, 1: "S", 3: "W"}, None, [-LAT, -LON, NAN, NAN]),
+        ({**LUND, 5: b"\0", 6: 37.5, 16: "T", 17: 359.9}, None, [LAT, LON, 37.5, 359.9]),
+        ({**LUND, 5: b"\1", 6: 37.5, 17: 360.0}, None, [LAT, LON, -37.5, 0]),
+        ({**LUND, 17: 1000.0}, None, [LAT, LON, NAN, NAN]),
+        ({16: "M", 17: 12.0}, None, [NAN, NAN, NAN, 12]),
+        ({2: LUND[2], 4: LUND[4]}, None, [NAN] * 4),  # no halves of the globe
+        ({**LUND, 2: (0.0, 0.0, 0.0), 4: (0.0, 0.0, 0.0)}, None, [NAN] * 4),  # no fix
+        ({**LUND, 2: (95.0, 0.0, 0.0)}, None, [NAN] * 4),
+        (None, None, [NAN] * 4),
+        (None, MAPILLARY, [-33.9, 18.4, 7.5, 179.2156]),
+        ({**LUND, 6: 1.0}, MAPILLARY, [LAT, LON, 1, 179.2156]),
+        ({17: 5.0}, MAPILLARY, [-33.9, 18.4, 7.5, 5]),
+        (None, {"MAPLatitude": "x", "MAPLongitude": 1, "MAPCompassHeading": 3}, [NAN] * 4),
+        (None, "a street", [NAN] * 4),
+        (None, "[1]", [NAN] * 4),
+    ],
+)
+def test_a_pose(tmp_path, gps, description, expected):
+    np.testing.assert_allclose(pose(tmp_path, gps, description), expected, rtol=1e-9)
+
+
+def test_unknown_rationals(tmp_path):
+    """0 / 0, as cameras write it."""
+    path = photo(tmp_path / "p.jpg", {**LUND, 17: 1.0})
+    content = path.read_bytes()
+    assert content.count(b"\0\0\0\1\0\0\0\1") == 1  # the heading, 1 / 1
+    path.write_bytes(content.replace(b"\0\0\0\1\0\0\0\1", b"\0" * 8))
+    found = read_pose(path)
+    assert found.lat == pytest.approx(LAT) and np.isnan(found.heading)
+
+
+def test_a_table(tmp_path, caplog):
+    photo(tmp_path / "s" / "b.JPG", {**LUND, 6: 10.126, 16: "M", 17: 7.0})
+    photo(tmp_path / "s" / "a.png")
+    photo(tmp_path / "s" / "sub" / "c.jpg", LUND)
+    (tmp_path / "s" / "notes.txt").write_text("no photo")
+    with caplog.at_level(logging.INFO):
+        path = from_exif(tmp_path / "s", query_every=2)
+    assert path == tmp_path / "s" / "images.csv"
+    assert "3 images, 2 with a position, 1 with a heading" in caplog.text
+    assert "1 headings are from magnetic north" in caplog.text
+    listed = rows(path)
+    assert [r["name"] for r in listed] == ["a.png", "b.JPG", "sub/c.jpg"]
+    assert [r["split"] for r in listed] == ["database", "query", "database"]
+    assert listed[0] == {"name": "a.png", "lat": "", "lon": "", "heading": "", "split": "database"}
+    assert (float(listed[1]["lat"]), listed[1]["heading"]) == (pytest.approx(LAT, abs=1e-8), "7.0")
+    before = path.read_text()
+    with pytest.raises(InputError, match="images.csv: exists; --force replaces it"):
+        from_exif(tmp_path / "s")
+    assert path.read_text() == before
+    from_exif(tmp_path / "s" / "sub", tmp_path / "s" / "images.csv", altitude=True, force=True)
+    listed = rows(path)
+    assert [r["name"] for r in listed] == ["sub/c.jpg"] and "split" not in listed[0]
+    assert listed[0]["alt"] == "" and len(read_images(path)) == 1
+
+
+def test_mistakes(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none: no such folder of images"):
+        from_exif(tmp_path / "none")
+    with pytest.raises(InputError, match="no images .*jpg"):
+        from_exif(tmp_path)
+    photo(tmp_path / "s" / "a.jpg")
+    with pytest.raises(InputError, match="--output: .*names of images are relative to the table"):
+        from_exif(tmp_path / "s", tmp_path / "t" / "images.csv")
+    with pytest.raises(InputError, match="--query_every: 2, but there are only 1 images"):
+        from_exif(tmp_path / "s", query_every=2)
+    with pytest.raises(InputError, match="--query_every: 1 leaves no database"):
+        from_exif(tmp_path / "s", query_every=1)
+    (tmp_path / "s" / "b.jpg").write_text("no image")
+    with pytest.raises(InputError, match="b.jpg: not an image that can be read"):
+        from_exif(tmp_path / "s")
+
+
+def degrees(value):
+    whole = int(value)
+    return float(whole), float(int(value % 1 * 60)), round(value % 1 * 60 % 1 * 60, 6)
+
+
+def with_exif(source, target):
+    """Copies of OpenSfM's photos, their pixels as they are, with the GPS tags of meta.csv."""
+    target.mkdir(parents=True)
+    for row in rows(source / "meta.csv"):
+        lat, lon, heading = (float(row[k]) for k in ("lat", "lon", "true_heading_deg"))
+        gps = {1: "N", 2: degrees(lat), 3: "E", 4: degrees(lon), 16: "T", 17: heading}
+        exif = Image.Exif()
+        exif[0x8825] = gps
+        tags, content = exif.tobytes(), (source / row["file"]).read_bytes()
+        segment = b"\xff\xe1" + (len(tags) + 2).to_bytes(2, "big") + tags
+        (target / row["file"]).write_bytes(content[:2] + segment + content[2:])
+
+
+@pytest.mark.parametrize(("place", "count"), [("lund", 29), ("berlin", 3)])
+def test_the_street_photos_of_opensfm(tmp_path, place, count):
+    source = DATA / f"opensfm_{place}"
+    if not source.is_dir():
+        pytest.skip(f"the photos of OpenSfM's data/{place} are not here")
+    with_exif(source, tmp_path / place / "images")
+    every = 4 if place == "lund" else 0
+    path = from_exif(tmp_path / place / "images", tmp_path / place / "images.csv", every)
+    wanted, images = rows(source / "meta.csv"), read_images(path)
+    assert images.names.tolist() == [f"images/{r['file']}" for r in wanted]
+    for key, column in (("lat", "lat"), ("lon", "lon")):
+        found = [float(r[column]) for r in rows(path)]
+        np.testing.assert_allclose(found, [float(r[key]) for r in wanted], atol=1e-7)
+    expected = np.deg2rad([float(r["true_heading_deg"]) for r in wanted])
+    np.testing.assert_allclose(images.headings, expected, atol=1e-4)
+    pyproj = pytest.importorskip("pyproj")
+    ends = [float(wanted[i][k]) for i in (0, -1) for k in ("lon", "lat")]
+    metres = pyproj.Geod(ellps="WGS84").inv(*ends)[2]
+    measured = np.linalg.norm(images.positions[0] - images.positions[-1])
+    assert measured == pytest.approx(metres, abs=0.02)
+    describe(tmp_path / place, tmp_path / "outputs" / "folder" / place / DESC_FN)
+    own = {**settings(tmp_path), "data.desc_fn": DESC_FN, "data.val_scenes": f"[{place}]"}
+    config = load_config(None, [f"{k}={v}" for k, v in own.items()])
+    result = evaluate(config)
+    assert result["counts"]["queries"] == (7 if every else 3)
+    if place == "lund":
+        text = (Path(__file__).parents[2] / "docs" / "own_data.md").read_text()
+        assert show(result) in text and path.read_text()[:200] in text
+        out = str(tmp_path / "pairs.txt")
+        pairs_from_poses(config, out, settings=Settings(num_matched=3))
+        lines = Path(out).read_text().splitlines()
+        assert len(lines) == 66 and "\n".join(lines[:3]) in text
+
+
+def test_the_command_line(tmp_path):
+    photo(tmp_path / "a.jpg", LUND)
+    command = [sys.executable, "-m", "gcsa.datasets.folder.from_exif", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0 and "1 images, 1 with a position" in done.stderr
+    shutil.rmtree(tmp_path)
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: ")

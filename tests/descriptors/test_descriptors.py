@@ -1,0 +1,199 @@
+"""Packs of hloc descriptor files: their content, and when they are made again."""
+
+import json
+import os
+
+import h5py
+import numpy as np
+import pytest
+from worlds import write_descriptors
+
+from gcsa.descriptors import packing
+from gcsa.descriptors.hdf5 import PACK_VERSION, RESIDENT, open_pack
+from gcsa.descriptors.memory import mapped_bytes, release
+from gcsa.descriptors.packing import write_names
+from gcsa.errors import InputError, MissingFileError
+
+NAMES = ["query/images/-b.jpg", "database/images/z.jpg", "database/images/_a.jpg"]
+
+
+@pytest.fixture
+def source(tmp_path):
+    path = tmp_path / "feats.h5"
+    write_descriptors(path, NAMES, np.random.default_rng(0).normal(size=(3, 16)))
+    return path
+
+
+def stored(path):
+    with h5py.File(path) as file:
+        return {name: file[name]["global_descriptor"][:] for name in NAMES}
+
+
+def test_rows_are_the_descriptors_of_the_names(source):
+    pack = open_pack(source)
+    assert list(pack.names) == sorted(NAMES)
+    assert isinstance(pack.array, np.memmap) and pack.array.dtype == np.float16
+    order = [NAMES[0], NAMES[2], NAMES[0]]
+    rows = pack.rows(np.array(order))
+    expected = np.stack([stored(source)[name] for name in order])
+    assert rows.shape == (3, 16) and rows.dtype == np.float16 and len(rows) == 3
+    np.testing.assert_array_equal(np.asarray(rows), expected)
+    np.testing.assert_array_equal(rows[[2, 1]], expected[[2, 1]])
+    np.testing.assert_array_equal(rows[1:, :4], expected[1:, :4])
+    np.testing.assert_array_equal(rows[np.array([[0, 1], [2, 0]])], expected[[[0, 1], [2, 0]]])
+    np.testing.assert_array_equal(rows[1], expected[1])
+    np.testing.assert_array_equal(rows * 2, expected * 2)
+
+
+def test_float32_files_are_packed_in_half_precision(tmp_path):
+    path, values = tmp_path / "feats.h5", np.linspace(-1, 1, 7, dtype=np.float32)
+    with h5py.File(path, "w") as file:
+        file["a.jpg/global_descriptor"] = values
+    np.testing.assert_array_equal(open_pack(path).array[0], values.astype(np.float16))
+
+
+def test_a_fresh_pack_is_used_as_it_is(source):
+    open_pack(source)
+    pack = source.with_suffix(".pack.npy")
+    before = pack.stat().st_mtime_ns
+    open_pack(source)
+    assert pack.stat().st_mtime_ns == before
+
+
+def test_a_changed_source_is_packed_again(source):
+    open_pack(source)
+    with h5py.File(source, "a") as file:
+        file[NAMES[0]]["global_descriptor"][...] = 0.25  # same size, other content
+    os.utime(source, ns=(1, 1))
+    assert (open_pack(source).rows([NAMES[0]])[0] == 0.25).all()
+    with h5py.File(source, "a") as file:
+        file["database/images/new.jpg/global_descriptor"] = np.full(16, 0.25)
+    assert len(open_pack(source).names) == 4
+
+
+def test_a_copied_source_keeps_its_pack(source):
+    open_pack(source)
+    pack = source.with_suffix(".pack.npy")
+    before = pack.stat().st_mtime_ns
+    os.utime(source, ns=(5, 5))  # another time, the same bytes
+    open_pack(source)
+    assert pack.stat().st_mtime_ns == before
+    assert json.loads(source.with_suffix(".pack.json").read_text())["mtime_ns"] == 5
+
+
+@pytest.mark.parametrize(
+    "damage", ["truncated array", "no array", "no names", "broken record", "old version"]
+)
+def test_a_pack_that_is_not_whole_is_made_again(source, damage):
+    expected = np.array(open_pack(source).array)
+    array, record = source.with_suffix(".pack.npy"), source.with_suffix(".pack.json")
+    if damage == "truncated array":
+        array.write_bytes(array.read_bytes()[:-10])
+    elif damage == "no array":
+        array.unlink()
+    elif damage == "no names":
+        source.with_suffix(".pack.names.npy").unlink()
+    elif damage == "broken record":
+        record.write_text(record.read_text()[:-20])
+    else:
+        record.write_text(json.dumps({**json.loads(record.read_text()), "version": 0}))
+    np.testing.assert_array_equal(open_pack(source).array, expected)
+
+
+def test_the_pack_serves_alone(source):
+    expected = np.array(open_pack(source).array)
+    source.unlink()
+    np.testing.assert_array_equal(open_pack(source).array, expected)
+
+
+def test_an_image_without_a_descriptor_is_named(source):
+    with pytest.raises(InputError, match=r"feats.h5: no descriptor for image 'query/x.jpg' \(nor"):
+        open_pack(source).rows(["query/x.jpg", NAMES[0], "zz"])
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (np.zeros(15), r"image 'query/images/-b.jpg' has shape \(15,\), that of .* \(16,\)"),
+        (np.zeros((16, 1)), r"has shape \(16, 1\)"),
+        (np.full(16, np.nan), "image 'query/images/-b.jpg' is not finite"),
+    ],
+)
+def test_a_wrong_descriptor_is_named_and_leaves_nothing_behind(source, value, message):
+    with h5py.File(source, "a") as file:
+        del file[NAMES[0]]["global_descriptor"]
+        file[NAMES[0]]["global_descriptor"] = value
+    with pytest.raises(InputError, match=message):
+        open_pack(source)
+    assert [p.name for p in source.parent.iterdir()] == [source.name]
+
+
+def test_files_that_are_not_descriptors(tmp_path):
+    with pytest.raises(MissingFileError, match="nothing.h5: no such descriptor file"):
+        open_pack(tmp_path / "nothing.h5")
+    text = tmp_path / "text.h5"
+    text.write_text("hello")
+    with pytest.raises(InputError, match="text.h5: not a readable HDF5 file"):
+        open_pack(text)
+    with h5py.File(tmp_path / "empty.h5", "w") as file:
+        file["a/keypoints"] = np.zeros(3)
+    with pytest.raises(InputError, match="empty.h5: holds no 'global_descriptor'"):
+        open_pack(tmp_path / "empty.h5")
+
+
+def resident_bytes():
+    """Pages of files that this process has mapped and read (Linux)."""
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[2]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="reads Linux's /proc")
+def test_resident_memory_is_bounded_by_the_setting(tmp_path, monkeypatch):
+    source, rows = tmp_path / "feats.h5", 40_000
+    names = np.char.mod("%06d.jpg", np.arange(rows))
+    array = np.lib.format.open_memmap(
+        source.with_suffix(".pack.npy"), "w+", np.float16, (rows, 4096)
+    )  # 330 MB
+    array[:] = 1  # written, not a hole: some systems map large pieces of real files at once
+    array.flush()
+    write_names(source.with_suffix(".pack.names.npy"), names.tolist())
+    record = {"version": PACK_VERSION, "shape": array.shape}
+    source.with_suffix(".pack.json").write_text(json.dumps(record))
+    del array
+    order = np.random.default_rng(0).permutation(rows).reshape(-1, 500)
+    out, peaks = np.empty((500, 4096), np.float16), {}
+    for limit in (64e6, 8e9):
+        monkeypatch.setattr(RESIDENT, "limit", int(limit))
+        RESIDENT.drop()
+        found, before, most = open_pack(source).rows(names), resident_bytes(), 0
+        for rows_read in order:
+            found.take(rows_read, out)
+            most = max(most, resident_bytes() - before)
+        peaks[limit] = most
+        del found
+    assert peaks[64e6] < 64e6 + 40e6 and peaks[8e9] > 300e6
+
+
+@pytest.mark.skipif(mapped_bytes() is None, reason="reads Linux's /proc")
+def test_packing_keeps_no_pages(tmp_path, monkeypatch):
+    """40 MB of descriptors, packed in pieces of 1 MB."""
+    names, random = [f"{i:05d}.jpg" for i in range(5000)], np.random.default_rng(0)
+    write_descriptors(tmp_path / "f.h5", names, random.normal(size=(5000, 4096)))
+    found = []
+    monkeypatch.setattr("gcsa.descriptors.packing.PACK_CHUNK", 128)
+    monkeypatch.setattr(packing, "release", lambda m: (found.append(mapped_bytes()), release(m)))
+    before = mapped_bytes()
+    open_pack(tmp_path / "f.h5")
+    assert len(found) == 2 * 40 and max(found) - before < 20e6
+
+
+def test_the_last_touch_of_a_pack_leaves_its_content(source, monkeypatch):
+    """Dropped pages are read again: what a row holds stays."""
+    monkeypatch.setattr(RESIDENT, "limit", 1)
+    rows = open_pack(source).rows(np.array(NAMES))
+    expected = np.stack([stored(source)[name] for name in NAMES])
+    out = np.empty((3, 16), np.float16)
+    for _ in range(3):
+        rows.take(np.array([0, 1, 2]), out)
+        np.testing.assert_array_equal(out, expected)
+        np.testing.assert_array_equal(rows[:], expected)

@@ -1,0 +1,149 @@
+"""The report: counts, totals and per scene, against a plain loop over the files' content."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from conftest import SMALL, STAGE_2, overrides
+from worlds import write_world
+
+from gcsa import evaluate as program
+from gcsa.config import as_dict, load_config
+from gcsa.datasets.msls import read_scene
+from gcsa.errors import InputError
+from gcsa.evaluate import evaluate
+from gcsa.models.checkpoint import save_checkpoint
+from gcsa.scoring.ranker import as_trained
+from gcsa.scoring.report import without_nan
+from gcsa.train import train
+from gcsa.training.trainer import build_model
+
+
+def official(root, outputs, city, desc_fn):
+    """Per query: relevant (in ranked order, all of the database) and how many there are."""
+    path = outputs / "msls" / city / desc_fn
+    scene, truth = read_scene(root / "msls", city, path, "all")
+    similarity = (
+        np.asarray(scene.queries.descriptors, dtype="f4")
+        @ np.asarray(scene.database.descriptors, dtype="f4").T
+    )
+    rows = []
+    for q, scores in enumerate(similarity):
+        order = np.argsort(-scores, kind="stable")
+        offsets = scene.database.positions[order] - truth.positions[q]
+        rows.append(np.hypot(*offsets.T) <= 25)
+    return rows
+
+
+def test_without_re_ranking_by_definition(tmp_path):
+    cities = {"cph": "train_val", "sf": "train_val"}
+    world = {**write_world(tmp_path, cities), **SMALL, "data.val_scenes": "[]"}
+    result = evaluate(load_config(None, overrides(world)))
+    rows = {
+        city: official(tmp_path / "datasets", tmp_path / "outputs", city, world["data.desc_fn"])
+        for city in cities
+    }
+    everything = rows["cph"] + rows["sf"]
+    for part, expected in [(result, everything), *((result["scenes"][c], rows[c]) for c in cities)]:
+        found = [r for r in expected if r.any()]
+        assert part["counts"]["queries"] == len(expected)
+        assert part["counts"]["with_positives"] == len(found)
+        assert part["metrics"]["recall@1"] == pytest.approx(np.mean([r[0] for r in found]))
+        assert part["metrics"]["recall@20"] == pytest.approx(np.mean([r[:20].any() for r in found]))
+        precision = [
+            sum(r[: i + 1].mean() for i in np.flatnonzero(r[:10])) / min(10, r.sum()) for r in found
+        ]
+        assert part["metrics"]["mAP@10"] == pytest.approx(np.mean(precision))
+    assert result["counts"]["database"] == 120
+    assert "subtask 'all'" in result["protocol"] and "25 m" in result["protocol"]
+    assert list(result["scenes"]) == ["cph", "sf"]
+
+
+def stage_2(world):
+    return load_config(None, overrides(world, STAGE_2))
+
+
+def save(path, config, settings, seed=0):
+    from gcsa.scoring.split import prepare
+
+    scenes = prepare(config.data, config.fov, config.model.affinity, "train", 40)
+    torch.manual_seed(seed)
+    save_checkpoint(path, build_model(config, scenes), config.model.affinity, settings)
+
+
+def test_a_checkpoint_brings_its_own_sizes_and_kinds(world, tmp_path):
+    config, path = stage_2(world), tmp_path / "c.pth.tar"
+    save(path, config, {"config": as_dict(config)})
+    plain = load_config(None, overrides(world))  # K, L and kinds of its own: not used
+    plain.model.K, plain.model.affinity = 3, []
+    first, again = evaluate(config, str(path)), evaluate(plain, str(path))
+    assert first == again
+    assert first["metrics"] != evaluate(config)["metrics"], "re-ranking does something"
+
+
+def test_what_geometry_a_checkpoint_is_scored_with(world, tmp_path):
+    config, path = stage_2(world), tmp_path / "c.pth.tar"
+
+    def found(*arguments):
+        trained = as_trained(load_config(None, arguments), path, arguments)
+        return trained.fov.cutoff, trained.fov.radius, trained.data.heading_convention
+
+    save(path, config, None)
+    assert found() == ("published", 50, "published")
+    assert found("fov.cutoff=exact") == ("exact", 50, "published")
+    assert found("data.heading_convention=correct") == ("published", 50, "correct")
+    config.fov.radius = 33.0
+    save(path, config, {"config": as_dict(config)})
+    assert found("data.subtask=s2w") == ("exact", 33, "correct")
+    assert found("fov.radius=44") == ("exact", 44, "correct")
+
+
+def test_sizes_that_the_checkpoint_does_not_have(world, tmp_path):
+    train(load_config(None, overrides(world, STAGE_2, {"train.num_epochs": 1})), "a")
+    path = str(tmp_path / "outputs/training/a/checkpoint_1.pth.tar")
+    for setting, has in (
+        ("model.affinity=[]", r"\['positional-db', 'heading'\]"),
+        ("model.L=7", "20"),
+    ):
+        given = [*overrides(world), setting]
+        with pytest.raises(InputError, match=f"model.*: .* but {path} has {has}; train another"):
+            evaluate(load_config(None, given), path, overrides=given)
+
+
+def test_descriptors_of_another_length(world, tmp_path):
+    config = stage_2(world)
+    save(tmp_path / "c.pth.tar", config, None)
+    write_world(tmp_path, {"cph": "train_val"}, dim=20)
+    with pytest.raises(InputError, match="cph: its descriptors have length 20, the model reads 32"):
+        evaluate(config, str(tmp_path / "c.pth.tar"))
+
+
+def test_command_line(world, tmp_path, monkeypatch, capsys):
+    settings = overrides(world)
+    argv = ["evaluate", *settings[:2], "--json", str(tmp_path / "r.json"), *settings[2:]]
+    monkeypatch.setattr("sys.argv", argv)
+    program.main()
+    printed = capsys.readouterr().out
+    result = json.loads((tmp_path / "r.json").read_text())
+    assert set(result) == {"protocol", "counts", "metrics", "scenes"}
+    assert f"{100 * result['metrics']['mAP@10']:.2f}" in printed
+    assert "20 of 20" in printed and result["protocol"] in printed
+
+
+def test_reports_are_json_where_there_is_nothing_to_measure():
+    part = {"counts": {"queries": 3}, "metrics": {"recall@1": float("nan"), "mAP@1": 0.5}}
+    found = json.loads(json.dumps(without_nan({"scenes": {"s": part}}), allow_nan=False))
+    assert found["scenes"]["s"]["metrics"] == {"recall@1": None, "mAP@1": 0.5}
+
+
+def test_no_truth_no_metrics(world, tmp_path):
+    for role in ("query", "database"):
+        for name in ("raw", "postprocessed"):
+            (tmp_path / f"datasets/msls/test/miami/{role}/{name}.csv").unlink()
+    with pytest.raises(InputError, match="miami: the true positions of its queries are not on"):
+        evaluate(load_config(None, overrides(world)), split="test")
+    with pytest.raises(InputError, match="'vall' is not a split .did you mean 'val'"):
+        evaluate(load_config(None, overrides(world)), split="vall")
+    with pytest.raises(InputError, match="data.dataset: no reader 'mslss'"):
+        evaluate(load_config(None, overrides(world, {"data.dataset": "mslss"})))

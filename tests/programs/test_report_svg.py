@@ -1,0 +1,160 @@
+"""Charts and maps of the report, read back from their SVG."""
+
+import re
+import xml.etree.ElementTree as ET
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gcsa.evaluation.truth import Truth
+from gcsa.plots.pictures import Top
+from gcsa.report import page
+from gcsa.report.charts import BOTTOM, HEIGHT, LEFT, TOP, Line, histogram, line_chart, scale
+from gcsa.report.maps import SIZE, bar_length, bar_name, map_svg, metres
+from gcsa.report.outcomes import SceneOutcome
+from gcsa.scene import ImageSet, Scene
+from gcsa.sideinfo.fov import FovConfig, sectors
+
+numbers = st.floats(-1e6, 1e6).map(lambda x: round(x, 3))
+
+
+@given(numbers, numbers, st.booleans())
+def test_scales_hold_the_data_between_round_ticks(a, b, whole):
+    low, high = sorted((round(a), round(b)) if whole else (a, b))
+    made = scale(low, high, 300, 10, whole)
+    assert made.low <= low and made.high >= high
+    assert made(made.low) == 300 and made(made.high) == pytest.approx(10)
+    steps = np.diff(made.ticks)
+    assert 1 <= len(made.ticks) <= 8 and np.allclose(steps, steps[:1])
+    inside = made.high - made.low
+    assert all(made.low - 1e-6 * inside <= t <= made.high + 1e-6 * inside for t in made.ticks)
+    for step in steps[:1]:
+        digits = step / 10 ** np.floor(np.log10(step * 1.0001))
+        assert min(abs(digits - d) for d in (1, 2, 2.5, 5, 10)) < 1e-6
+    assert not whole or all(t == round(t) for t in made.ticks)
+
+
+def test_lines_go_through_their_points():
+    chart = line_chart("loss & <more>", [Line("a", [(1, 10), (2, 30)], 20.0)], "epoch", "%")
+    svg = ET.fromstring(re.search("<svg.*</svg>", chart)[0])
+    dots = [(float(c.get("cx")), float(c.get("cy"))) for c in svg.iter("circle")]
+    points = svg.find("polyline").get("points")
+    assert points == " ".join(f"{x},{y}" for x, y in dots)
+    assert dots[0][0] < dots[1][0] and dots[0][1] == HEIGHT - BOTTOM and dots[1][1] == TOP
+    level = next(line for line in svg.iter("line") if line.get("class") == "level")
+    assert float(level.get("y1")) == pytest.approx((dots[0][1] + dots[1][1]) / 2)
+    assert [t.text for t in svg.iter("title")] == [
+        "no re-ranking: 20 %", "a, epoch 1: 10 %", "a, epoch 2: 30 %",
+    ]  # fmt: skip
+    ticks = [t.text for t in svg.iter("text") if t.get("class") == "tick end"]
+    assert ticks == ["10", "15", "20", "25", "30"]
+    assert svg.get("aria-label") == "loss & <more>" and "no re-ranking</li>" in chart
+    assert line_chart("empty", [Line("a", [])], "epoch") == ""
+
+
+@given(st.lists(st.sampled_from([0, 0.1, -0.1, 0.05, 1, -1, -0.95, 0.30000000000000004, -0.7])))
+def test_histogram_counts_every_query_once(values):
+    chart = histogram("change", np.array(values), "points")
+    svg = ET.fromstring(re.search("<svg.*</svg>", chart)[0])
+    found = {}
+    for bar in svg.iter("rect"):
+        words = bar.find("title").text.split()
+        kind, most = words[1], int(words[5]) if len(words) > 2 else 0
+        found[kind, most] = int(words[0])
+        place = float(bar.get("x"))
+        middle = (LEFT + 406) / 2
+        assert (place > middle) == (kind == "gained")
+    expected = {}
+    for value in values:
+        tenths = round(100 * abs(value))  # the samples are whole hundredths
+        key = ("unchanged", 0) if value == 0 else (
+            "gained" if value > 0 else "lost", 10 * -(-tenths // 10)
+        )  # fmt: skip
+        expected[key] = expected.get(key, 0) + 1
+    assert found == expected
+
+
+def outcome() -> SceneOutcome:
+    """One query at (1000, 2000); camera 2 looks nowhere, 3 is 5 km away, 5 is unknown."""
+    offsets = np.array([[10, 0], [0, 20], [-30, -30], [3000, 4000], [5, 5], [np.nan] * 2])
+    headings = np.array([0, 1, np.nan, 2, 3, 4])
+    database = ImageSet(
+        np.array([f"d{i}" for i in range(6)]), positions=offsets + [1000, 2000], headings=headings
+    )
+    scene = Scene("s", database, ImageSet(np.array(["q"])))
+    truth = Truth(np.array([[1000.0, 2000]]), np.array([0.5]))
+
+    def top(rows, relevant):
+        indices = np.array([rows])
+        return Top(indices, np.ones(indices.shape), np.array([relevant]), np.ones(indices.shape))
+
+    first = top([3, 0, 4, -1], [False, True, True, False])
+    new = top([1, 0, 2, 5], [True, True, False, False])
+    return SceneOutcome(scene, truth, first, new, np.ones(1), np.zeros(1), np.zeros(1))
+
+
+def test_map_has_each_camera_at_its_place():
+    svg = ET.fromstring(map_svg(outcome(), 0, 4, FovConfig(radius=40, angle=60)))
+    cameras = {int(g.get("data-i")): g for g in svg.iter("g")}
+    assert set(cameras) == {0, 1, 2, 3, 4}  # not the unknown one
+    assert len(list(svg.iter("g"))) == 5  # camera 0, in both lists, once
+    half = 1.3 * 40
+    for row, offset in ((0, (10, 0)), (1, (0, 20)), (2, (-30, -30)), (4, (5, 5))):
+        x, y = map(float, re.findall(r"[\d.]+", cameras[row].get("transform")))
+        assert x == pytest.approx(SIZE / 2 * (1 + offset[0] / half), abs=0.06)
+        assert y == pytest.approx(SIZE / 2 * (1 - offset[1] / half), abs=0.06)  # north is up
+    ranks = {row: [t.text for t in g.iter("text")] for row, g in cameras.items()}
+    assert ranks == {1: ["1"], 0: ["2"], 2: ["3"], 3: [], 4: []}
+    kinds = {row: g.get("class").split()[1:] for row, g in cameras.items()}
+    assert kinds == {
+        1: ["good"], 0: ["good"], 2: ["bad"], 3: ["bad", "ring"], 4: ["good", "ring"],
+    }  # fmt: skip
+    assert cameras[3].find("path") is not None and cameras[3].find("circle") is None
+    assert cameras[3].find("title").text == "first round only, not relevant, 5.0 km"
+    assert cameras[0].find("title").text == "rank 2, relevant, 10 m"
+    assert cameras[2].find("rect") is not None and cameras[0].find("circle") is not None
+
+
+def test_map_draws_fields_of_known_headings():
+    svg = ET.fromstring(map_svg(outcome(), 0, 4, FovConfig(radius=40, angle=60)))
+    fields = [(p.get("class"), p.get("points").split()) for p in svg.iter("polygon")]
+    assert sorted(kind for kind, _ in fields) == ["fov good", "fov good", "fov own"]
+    expected = sectors(np.zeros((1, 2)), [0.5], 40, np.deg2rad(60), 16)[0]
+    drawn = next([p.split(",") for p in points] for kind, points in fields if kind == "fov own")
+    pixels = (np.array([1, -1]) * expected / (1.3 * 40) + 1) * SIZE / 2
+    np.testing.assert_allclose(np.array(drawn, dtype=float), pixels, atol=0.051)
+
+
+def test_no_map_without_positions():
+    full = outcome()
+    lost = ImageSet(full.scene.database.names, positions=np.full((6, 2), np.nan))
+    scene = Scene("s", lost, full.scene.queries)
+    arguments = (full.truth, full.first, full.reranked, np.ones(1), np.zeros(1), np.zeros(1))
+    assert map_svg(SceneOutcome(scene, *arguments), 0, 4, FovConfig()) == ""
+
+
+@given(st.floats(0.5, 1e5))
+def test_scale_bar_is_round_and_nearly_as_long_as_it_may(most):
+    length = bar_length(most)
+    assert most / 2.5 <= length <= most * (1 + 1e-9)
+    assert f"{length:.0e}"[0] in "125"
+
+
+def test_distances_in_words():
+    said = [metres(x) for x in (0, 3.44, 9.94, 9.96, 56.4, 999.4, 1234, np.nan)]
+    assert said == ["0.0 m", "3.4 m", "9.9 m", "10 m", "56 m", "999 m", "1.2 km", "–"]
+    assert [bar_name(x) for x in (0.5, 20, 1000)] == ["0.5 m", "20 m", "1 km"]
+
+
+def test_curves_leave_out_what_is_not_finite():
+    rows = [
+        {"epoch": epoch, "loss": loss, "recall@1": share, "mAP@10": 0.5}
+        for epoch, (loss, share) in enumerate([(None, 0.2), (np.inf, np.nan), (0.25, 0.4)])
+    ]
+    drawn = page._curves([SimpleNamespace(name="a", rows=rows)])
+    assert "nan" not in drawn and "inf" not in drawn and "epoch 2: 0.25" in drawn
+    empty = [{**row, "loss": np.nan} for row in rows]
+    assert page._curves([SimpleNamespace(name="a", rows=empty)])

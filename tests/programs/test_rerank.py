@@ -1,0 +1,275 @@
+"""Re-ranking of own files: descriptors or matrices, methods, checkpoints, what is written."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from rerank_files import DATABASE, NAMES, QUERIES, half_rows, scene, write_checkpoint, write_files
+from reranker_scenes import first_round
+from scipy.sparse import csr_array
+
+from gcsa.errors import InputError
+from gcsa.models.checkpoint import load_checkpoint
+from gcsa.ranking.refine import refine
+from gcsa.ranking.retrieval import retrieve
+from gcsa.rerank import Inputs, Outputs, rerank
+from gcsa.rerank import __main__ as program
+from gcsa.rerankers import RERANKERS
+from gcsa.rerankers.similarity import FromDescriptors
+from gcsa.scene import ImageSet, Scene
+from gcsa.sideinfo.affinity import SideInformation
+from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.radio import MAX_DISTANCE, Radio, path_loss_distance
+
+SMALL = {
+    "average-qe": ["k=3"],
+    "alpha-qe": ["k=3", "alpha=2.0"],
+    "dba": ["k=3", "qe_k=2"],
+    "k-reciprocal": ["k1=4", "k2=2"],
+    "icfrr": ["KG=6", "KQ=3"],
+    "affinity": ["L=5"],
+    "diffusion": ["k=4", "alpha=0.9"],
+}
+OF_MATRICES = [name for name in RERANKERS if name != "dba"]
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Inputs by kind, all of the same images."""
+    write_files(tmp_path)
+    at = {name: str(tmp_path / name) for name in ("q.npy", "d.npy", "both.h5", "gg.npy", "qg.npy")}
+    prefixes = {"query_prefix": "query/", "database_prefix": "database/"}
+    distances = {
+        kind: {
+            "query_database": f"{tmp_path}/{kind}:qg",
+            "database_database": f"{tmp_path}/{kind}:gg",
+        }
+        for kind in ("distances.npz", "distances.pth")
+    }
+    return {
+        "npy": Inputs(at["q.npy"], at["d.npy"]),
+        "hloc": Inputs(at["both.h5"], at["both.h5"], **prefixes),
+        "similarity": Inputs(
+            query_database=at["qg.npy"], database_database=at["gg.npy"], matrices="similarity"
+        ),
+        "npz": Inputs(**distances["distances.npz"], matrices="distance"),
+        "pth": Inputs(**distances["distances.pth"], matrices="distance"),
+    }
+
+
+def expected(name, num=20):
+    """What the method itself makes of the images."""
+    images = scene()
+    first = first_round(
+        Scene(
+            "s",
+            *(
+                ImageSet(s.names, s.descriptors.astype("f4"))
+                for s in (images.database, images.queries)
+            ),
+        ),
+        num,
+    )
+    settings = dict(entry.split("=") for entry in SMALL[name])
+    settings = {key: float(v) if "." in v else int(v) for key, v in settings.items()}
+    config = RERANKERS[name].config(**settings)
+    return first, RERANKERS[name].rerank(FromDescriptors(images), first, config)
+
+
+@pytest.mark.parametrize("name", RERANKERS)
+@pytest.mark.parametrize("kind", ["npy", "hloc", "similarity", "npz", "pth"])
+def test_all_kinds_of_files_give_what_the_method_gives(files, name, kind):
+    if kind in ("npy", "hloc") or name in OF_MATRICES:
+        found = rerank(files[kind], method=name, settings=SMALL[name], candidates=20)
+        first, ranking = expected(name)
+        assert (found.first.indices == first.indices).all()
+        assert (found.ranking.indices == ranking.indices).all()
+        np.testing.assert_allclose(found.ranking.scores, ranking.scores, atol=3e-3)
+        assert found.scene.queries.names.tolist() == NAMES["query"]
+        assert found.scene.database.names.tolist() == NAMES["database"]
+    else:
+        with pytest.raises(InputError, match="dba: needs descriptors, similarity matrices do not"):
+            rerank(files[kind], method=name)
+
+
+def test_numbers_of_candidates(files):
+    """Those beyond stay behind in first-round order; the longer lists serve more lines."""
+    whole = rerank(files["npy"], method="alpha-qe", num=30).ranking
+    assert whole.indices.shape == (QUERIES, 100) and (whole.indices[:, 30:] == -1).all()
+    found = rerank(files["npy"], method="alpha-qe", candidates=5, num=12)
+    assert found.first.indices.shape == (QUERIES, 12)
+    assert (found.ranking.indices[:, 5:] == found.first.indices[:, 5:]).all()
+    assert np.isneginf(found.ranking.scores[:, 5:]).all()
+    again = rerank(files["npy"], method="alpha-qe", settings=["K=5"], num=12)
+    assert (again.ranking.indices == found.ranking.indices).all()
+
+
+def test_pairs_and_scores(files, tmp_path):
+    outputs = Outputs(str(tmp_path / "pairs.txt"), str(tmp_path / "scores.npz"))
+    found = rerank(files["npy"], outputs, "alpha-qe", num=3, candidates=5).ranking
+    lines = [line.split(" ") for line in (tmp_path / "pairs.txt").read_text().split("\n")]
+    assert lines == [
+        [NAMES["query"][q], NAMES["database"][row]]
+        for q in range(QUERIES)
+        for row in found.indices[q, :3]
+    ]
+    with np.load(tmp_path / "scores.npz") as content:
+        assert content["query_names"].tolist() == NAMES["query"]
+        assert content["database_names"].tolist() == NAMES["database"]
+        assert (content["indices"] == found.indices[:, :3]).all()
+        assert (content["scores"] == found.scores[:, :3]).all()
+
+
+def write_tables(folder, missing=()):
+    """images.csv and radio.csv; what they say as arrays: positions, headings, radio."""
+    random = np.random.default_rng(5)
+    names = NAMES["query"] + NAMES["database"]
+    positions, headings = random.uniform(0, 80, (len(names), 2)), random.uniform(0, 360, len(names))
+    heard = random.random((len(names), 4)) < 0.4
+    rssi = random.uniform(-80, -40, heard.shape).round(1)
+    with open(folder / "images.csv", "w") as file:
+        file.write("name,x,y,heading\n")
+        for row in random.permutation(len(names)):
+            if row not in missing:
+                x, y = positions[row]
+                file.write(f"{names[row]},{x:.17g},{y:.17g},{headings[row]:.17g}\n")
+    with open(folder / "radio.csv", "w") as file:
+        file.write("name,transmitter,rssi,frequency_mhz\n")
+        for row, tower in zip(*np.nonzero(heard), strict=True):
+            file.write(f"{names[row]},t{tower},{rssi[row, tower]},5200\n")
+    rows, towers = np.nonzero(heard)
+    values = path_loss_distance(rssi[rows, towers], 5200) - MAX_DISTANCE
+    radio = Radio(csr_array((values, (rows, towers)), heard.shape), np.array(list("abcd")))
+    known = ~np.isin(np.arange(len(names)), list(missing))
+    positions[~known], headings[~known] = np.nan, np.nan
+    return positions, np.deg2rad(headings), radio
+
+
+@pytest.mark.parametrize("missing", [(), (0, 9, 20)])
+def test_a_checkpoint_reads_the_tables(files, tmp_path, missing):
+    kinds = ["positional-db", "heading", "radio"]
+    file = write_checkpoint(tmp_path / "c.pth.tar", kinds)
+    positions, headings, radio = write_tables(tmp_path, missing)
+    tables = {"metadata": str(tmp_path / "images.csv"), "radio": str(tmp_path / "radio.csv")}
+    inputs = Inputs(**{**vars(files["npy"]), **tables})
+    found = rerank(inputs, checkpoint=file)
+    images = scene()
+    sets = [
+        ImageSet(s.names, s.descriptors, positions[rows], headings[rows], radio[rows])
+        for s, rows in (
+            (images.database, np.arange(QUERIES, QUERIES + DATABASE)),
+            (images.queries, np.arange(QUERIES)),
+        )
+    ]
+    known = Scene("s", *sets)
+    model = load_checkpoint(file)[0]
+    first = retrieve(known, 20)
+    direct = refine(model, known, first, SideInformation(known, kinds, FovConfig()))
+    assert (found.ranking.indices == direct.indices).all()
+    np.testing.assert_allclose(found.ranking.scores, direct.scores, atol=1e-6)
+    plain = rerank(files["npy"], checkpoint=file)
+    assert (plain.ranking.indices != direct.indices).any(), "the tables matter"
+    wide = rerank(inputs, checkpoint=file, settings=["fov.radius=5"])
+    assert (wide.ranking.scores != found.ranking.scores).any()
+    assert (
+        rerank(inputs, checkpoint=file, candidates=4).ranking.indices[:, 4:8]
+        == first.indices[:, 4:8]
+    ).all()
+
+
+@pytest.mark.parametrize("kind", ["npy", "similarity"])
+def test_a_query_is_not_its_own_candidate(files, tmp_path, kind):
+    (tmp_path / "q.txt").write_text("\n".join(["a", "b", "c", NAMES["database"][7], "d", "e"]))
+    found = rerank(
+        Inputs(**{**vars(files[kind]), "query_names": str(tmp_path / "q.txt")}), method="alpha-qe"
+    )
+    assert found.scene.queries.names[0] == "a" and found.scene.queries.names[3] == "database/000007"
+    assert 7 not in found.ranking.indices[3]
+    assert found.ranking.valid.sum(1).tolist() == [30, 30, 30, 29, 30, 30]
+
+
+def test_hloc_by_lists_and_whole_files(files, tmp_path):
+    """Lists choose images and their order, as hloc's query lists with intrinsics do."""
+    (tmp_path / "q.txt").write_text("query/000004 PINHOLE 4 3 1 1 2 2\n# no more\nquery/000001\n")
+    both = files["hloc"].queries
+    chosen = Inputs(both, both, query_names=str(tmp_path / "q.txt"), database_prefix="database/")
+    found = rerank(chosen, method="alpha-qe")
+    assert found.scene.queries.names.tolist() == ["query/000004", "query/000001"]
+    every = rerank(files["hloc"], method="alpha-qe").ranking.indices
+    assert (found.ranking.indices == every[[4, 1]]).all()
+    alone = rerank(Inputs(both, both), method="alpha-qe")
+    assert len(alone.scene.queries) == len(alone.scene.database) == QUERIES + DATABASE
+
+
+def test_arrays_of_any_length_and_precision(files, tmp_path):
+    for name, seed, count in (("q", 0, QUERIES), ("d", 1, DATABASE)):
+        lengths = np.linspace(0.5, 9, count)[:, None]
+        np.save(tmp_path / f"long_{name}.npy", lengths * half_rows(seed, count).astype(np.float64))
+    long = Inputs(str(tmp_path / "long_q.npy"), str(tmp_path / "long_d.npy"))
+    found = rerank(long, method="alpha-qe").ranking
+    same = rerank(files["npy"], method="alpha-qe").ranking
+    np.testing.assert_allclose(np.sort(found.scores), np.sort(same.scores), atol=2e-3)
+    assert (found.indices[:, 0] == same.indices[:, 0]).all()
+
+
+def test_pictures(files, tmp_path):
+    for role in ("query", "database"):
+        (tmp_path / "images" / role).mkdir(parents=True)
+    Image.new("RGB", (40, 30), "red").save(tmp_path / "images/query/000000", "JPEG")
+    folder = tmp_path / "pictures"
+    outputs = Outputs(images=str(tmp_path / "images"), pictures=str(folder), strips=2)
+    rerank(files["npy"], outputs, "alpha-qe")
+    made = sorted(path.name for path in folder.iterdir())
+    assert made == ["000000_query_000000.png", "000005_query_000005.png"]
+    assert all((folder / name).read_bytes().startswith(b"\x89PNG") for name in made)
+    empty = Outputs(images=str(folder), pictures=str(folder))
+    with pytest.raises(InputError, match="--images: neither .*/query/000000 nor .*/database/0000"):
+        rerank(files["npy"], empty, "alpha-qe")
+
+
+def test_command_line(files, tmp_path, monkeypatch, capsys):
+    npy, pairs = files["npy"], tmp_path / "out" / "pairs.txt"
+    argv = ["rerank", "--queries", npy.queries, "--method", "alpha-qe", "k=4", "--database"]
+    argv += [npy.database, "alpha=1", "--num", "2", "--output", str(pairs), "--device", "cpu"]
+    monkeypatch.setattr("sys.argv", argv)
+    program.main()
+    best = rerank(npy, method="alpha-qe", settings=["k=4", "alpha=1.0"]).ranking.indices[:, :2]
+    lines = pairs.read_text().split("\n")
+    assert lines == [f"query/{q:06d} database/{row:06d}" for q in range(QUERIES) for row in best[q]]
+    monkeypatch.setattr("sys.argv", ["rerank", "--help"])
+    with pytest.raises(SystemExit):
+        program.main()
+    shown = capsys.readouterr().out
+    assert "alpha-qe: k=10 alpha=3.0\n" in shown and "examples:" in shown
+
+
+def test_one_file_for_both_roles(files):
+    """Without names its rows are the same images, which are not their own candidates."""
+    database = files["npy"].database
+    found = rerank(Inputs(database, database), method="alpha-qe")
+    assert found.scene.queries.names.tolist() == found.scene.database.names.tolist()
+    assert all(row not in found.first.indices[row] for row in range(DATABASE))
+
+
+def test_equal_names_are_said(files, tmp_path, caplog):
+    for name, count in (("q.txt", QUERIES), ("d.txt", DATABASE)):
+        (tmp_path / name).write_text("".join(f"{row:04d}.jpg\n" for row in range(count)))
+    names = {"query_names": str(tmp_path / "q.txt"), "database_names": str(tmp_path / "d.txt")}
+    with caplog.at_level("INFO"):
+        rerank(Inputs(files["npy"].queries, files["npy"].database, **names), method="alpha-qe")
+    assert f"{QUERIES} queries are not their own candidates" in caplog.text
+
+
+def test_how_many_a_checkpoint_re_ranks(files, tmp_path):
+    file = write_checkpoint(tmp_path / "c.pth.tar", [])
+    for options in ({"candidates": 3}, {"settings": ["model.K=3"]}):
+        found = rerank(files["npy"], checkpoint=file, num=8, **options)
+        assert np.isfinite(found.ranking.scores[:, :8]).sum(axis=1).tolist() == [3] * QUERIES
+
+
+def test_a_table_of_radio_may_know_more_images(files, tmp_path):
+    path = tmp_path / "radio.csv"
+    path.write_text("name,transmitter,rssi\nquery/000001,a,-50\nextra.jpg,a,-60\n")
+    found = rerank(replace(files["npy"], radio=str(path)), method="alpha-qe")
+    assert found.scene.queries.radio.has_any.tolist() == [row == 1 for row in range(QUERIES)]
