@@ -91,6 +91,21 @@ def path_loss_distance(rssi_dbm: np.ndarray, frequency_mhz: np.ndarray) -> np.nd
     return 10.0 ** np.minimum(exponent, np.log10(MAX_DISTANCE))
 
 
+def from_rssi(rssi_dbm: np.ndarray, frequency_mhz: np.ndarray | float = DEFAULT_MHZ) -> Radio:
+    """Radio of n images from signals (n, T) in dBm, NaN where one was not heard.
+
+    frequency_mhz: a number, or (T,); see :func:`path_loss_distance`. Transmitters are numbered.
+    """
+    if rssi_dbm.ndim != 2 or np.isinf(rssi_dbm).any():
+        raise InputError(f"radio: expected signals (n, T) in dBm, got shape {rssi_dbm.shape}")
+    image, transmitter = np.nonzero(~np.isnan(rssi_dbm))
+    frequency = np.broadcast_to(frequency_mhz, rssi_dbm.shape[1:])[transmitter]
+    metres = path_loss_distance(rssi_dbm[image, transmitter], frequency)
+    entries = metres - MAX_DISTANCE, (image, transmitter)
+    names = np.arange(rssi_dbm.shape[1]).astype(str)
+    return Radio(csr_array(entries, shape=rssi_dbm.shape), names)
+
+
 def align(radios: Sequence[Radio]) -> list[Radio]:
     """The same observations, all with the same columns: every transmitter of any, sorted."""
     names = np.unique(np.concatenate([np.array([], dtype=str), *(r.transmitters for r in radios)]))
