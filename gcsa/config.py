@@ -19,7 +19,6 @@ from yaml import YAMLError
 
 from gcsa.datasets.settings import HEADING_CONVENTIONS, DataConfig
 from gcsa.errors import InputError, MissingFileError, nearest
-from gcsa.evaluation.truth import RULES
 from gcsa.files import replacing
 from gcsa.losses import LossConfig, check_loss
 from gcsa.losses.mining import MiningConfig
@@ -27,6 +26,7 @@ from gcsa.models.csa import CSAConfig
 from gcsa.models.gcsa import ModelConfig
 from gcsa.ranking.retrieval import CHOICES as SEARCHES
 from gcsa.sideinfo.fov import CUTOFFS, FovConfig, overlap_with
+from gcsa.sideinfo.rules import Rule
 
 SYSTEMS = ("gcsa", "csa")
 OPTIMIZERS = ("adam", "sgd")
@@ -148,9 +148,12 @@ def _merge(config: Any, changes: Any, source: str) -> Any:
 
 def _check_choices(config: Config) -> None:
     """Values that are one of a few words."""
+    for key in ("train_labels", "val_labels"):
+        try:
+            Rule.of(getattr(config.data, key))
+        except InputError as error:
+            raise InputError(f"data.{key}: {error}") from error
     choices = {
-        "data.train_labels": (config.data.train_labels, RULES),
-        "data.val_labels": (config.data.val_labels, RULES),
         "data.heading_convention": (config.data.heading_convention, HEADING_CONVENTIONS),
         "data.search": (config.data.search, SEARCHES),
         "fov.cutoff": (config.fov.cutoff, CUTOFFS),

@@ -24,6 +24,7 @@ from gcsa.errors import InputError, nearest
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import Clusters, Judged, Truth
 from gcsa.scene import Scene
+from gcsa.sideinfo.rules import Rule
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +68,7 @@ def _read_msls(config: DataConfig, city: str, split: str) -> tuple[Scene, Truth 
 
 def _msls_protocol(config: DataConfig, split: str) -> str:
     images = "every image" if split == "train" else f"subtask '{config.subtask}'"
-    rules = {"dist": "within 25 m (UTM)", "fov": "fields of view overlap by 1/3"}
-    rule = rules.get(config.val_labels, config.val_labels)
+    rule = Rule.of(config.val_labels).words.replace(" m", " m (UTM)", 1)
     return (
         f"MSLS image to image, {split} cities, {images}, no panoramas, queries searched in their "
         f"own city; relevant: {rule}; AP@k divided by min(k, number relevant); "
@@ -106,12 +106,11 @@ def _judged(path: Path, queries: int, database: int, own_queries: bool) -> Judge
 
 
 def _lamar_protocol(config: DataConfig, split: str) -> str:
-    rule = {
+    files = {
         "score": "by local-feature matches under the true pose (label files)",
         "geometry": "by geometry alone: fields of view 10 m deep overlap by 1/3 (label files)",
-        "dist": "within 25 m",
-        "fov": "fields of view overlap by 1/3",
-    }[config.val_labels]
+    }
+    rule = files.get(config.val_labels) or Rule.of(config.val_labels).words
     queries = "queries of phone and HoloLens, camera by camera"
     if split == "train":
         queries = "queries, which are the images of the map themselves"
@@ -176,12 +175,8 @@ def _read_folder(config: DataConfig, name: str, split: str) -> tuple[Scene, Trut
 
 
 def _folder_protocol(config: DataConfig, split: str) -> str:
-    rules = {
-        "dist": "within 25 m",
-        "fov": "fields of view overlap by 1/3",
-        "cluster": "of the same place (column 'place')",
-    }
-    rule = rules.get(config.val_labels, config.val_labels)
+    rule = Rule.of(config.val_labels)
+    rule = "of the same place (column 'place')" if rule.kind == "cluster" else rule.words
     return (
         f"own images (folder), {split} scenes, images of split 'query' searched in the database of "
         "their own scene, where a scene has none each image among all others; relevant: "

@@ -15,13 +15,10 @@ from scipy.spatial import cKDTree
 
 from gcsa.errors import InputError
 from gcsa.scene import Scene
-from gcsa.sideinfo import fov
+from gcsa.sideinfo import rules
 from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.rules import OVERLAP, Poses, Rule
 
-# MSLS and most benchmarks of place recognition: relevant within 25 m, the limit included.
-DISTANCE = 25.0
-# GCSA's training labels: relevant from a third of the field of view on.
-OVERLAP = 1 / 3
 # Query-database pairs handled at a time: bounds the memory, some hundred bytes a pair.
 CHUNK = 1 << 20
 
@@ -68,81 +65,75 @@ class Truth:
             raise InputError(f"truth: {q} positions and headings that do not fit them")
 
 
-# A rule takes (scene, truth, queries (m,), database (m,), fov) and returns (m,) bool, pair by pair.
-Rule = Callable[[Scene, Truth, np.ndarray, np.ndarray, FovConfig], np.ndarray]
+# A rule takes (rule, scene, truth, queries (m,), database (m,), fov) and returns (m,) bool.
+Judge = Callable[[Rule, Scene, Truth, np.ndarray, np.ndarray, FovConfig], np.ndarray]
 
 
-def within_distance(
-    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+def _within(
+    rule: Rule, scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, _: FovConfig
 ) -> np.ndarray:
-    """Rule "dist": the database image lies within 25 m of the query (horizontally)."""
-    offset = truth.positions[queries, :2] - scene.database.positions[database, :2]
-    return np.hypot(offset[:, 0], offset[:, 1]) <= DISTANCE
+    return rules.near(rule, *_poses(scene, truth), queries, database)
 
 
-def fields_overlap(
-    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+def _posed(
+    rule: Rule, scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, _: FovConfig
 ) -> np.ndarray:
-    """Rule "fov": the two fields of view overlap by a third or more, on one level.
-
-    Unknown poses do not overlap.
-    """
-    if truth.headings is None or scene.database.headings is None:
-        raise InputError(f"{scene.name}: labels 'fov' need the headings of queries and database")
-    a, b = truth.positions[:, :2], scene.database.positions[:, :2]
-    known_a = np.isfinite(a).all(axis=1) & np.isfinite(truth.headings)
-    known_b = np.isfinite(b).all(axis=1) & np.isfinite(scene.database.headings)
-    known = known_a[queries] & known_b[database]
-    if scene.database.positions.shape[1] == 3 == truth.positions.shape[1]:
-        rise = truth.positions[queries, 2] - scene.database.positions[database, 2]
-        known &= np.abs(rise) <= fov_config.height
-    pairs = queries[known], database[known]
-    overlap = np.zeros(len(queries))
-    overlap[known] = fov.overlap_of_pairs(
-        a, truth.headings, b, scene.database.headings, pairs=pairs, **fov_config.kwargs()
-    )
-    return overlap >= OVERLAP
+    _check_headings(rule, scene, truth)
+    return rules.near_and_turned(rule, *_poses(scene, truth), queries, database)
 
 
-def judged_relevant(
-    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+def _fields_overlap(
+    rule: Rule, scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, f: FovConfig
 ) -> np.ndarray:
-    """Rules "score" and "geometry": the label file of that name says so."""
+    _check_headings(rule, scene, truth)
+    return rules.overlaps(f, *_poses(scene, truth), queries, database) >= OVERLAP
+
+
+def _judged_relevant(
+    rule: Rule, scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, _: FovConfig
+) -> np.ndarray:
+    """The label file of that name says so."""
     if truth.judged is None:
         raise InputError(f"{scene.name}: there are no label files for this data set")
     return np.asarray(truth.judged.relevant[queries, database]).ravel()
 
 
-def same_cluster(
-    scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, fov_config: FovConfig
+def _same_cluster(
+    rule: Rule, scene: Scene, truth: Truth, queries: np.ndarray, database: np.ndarray, _: FovConfig
 ) -> np.ndarray:
-    """Rule "cluster": both images show the same thing, and are not one image (of one name)."""
+    """Both images show the same thing, and are not one image (of one name)."""
     clusters = _clusters(scene, truth)
     alike = clusters.queries[queries] == clusters.database[database]
     return _but_own(scene, queries, database, alike)
 
 
-RULES: dict[str, Rule] = {
-    "dist": within_distance,
-    "fov": fields_overlap,
-    "score": judged_relevant,
-    "geometry": judged_relevant,
-    "cluster": same_cluster,
+# By the kinds of gcsa.sideinfo.rules.
+JUDGES: dict[str, Judge] = {
+    "dist": _within,
+    "pose": _posed,
+    "fov": _fields_overlap,
+    "score": _judged_relevant,
+    "geometry": _judged_relevant,
+    "cluster": _same_cluster,
 }
 
 
 def labels(
     rule: str, scene: Scene, truth: Truth, candidates: np.ndarray, fov_config: FovConfig
 ) -> np.ndarray:
-    """Whether each candidate is relevant: (Q, N) database rows (-1 is padding) -> (Q, N) bool."""
-    _check(rule, scene)
+    """Whether each candidate is relevant: (Q, N) database rows (-1 is padding) -> (Q, N) bool.
+
+    rule: a text of :mod:`gcsa.sideinfo.rules`.
+    """
+    named = Rule.of(rule)
+    _check(named, scene)
     relevant = np.zeros(candidates.shape, dtype=bool)
     step = max(1, CHUNK // max(1, candidates.shape[1]))
     for start in range(0, len(candidates), step):
         block = candidates[start : start + step]
         queries, columns = np.nonzero(block >= 0)
-        relevant[start + queries, columns] = RULES[rule](
-            scene, truth, start + queries, block[queries, columns], fov_config
+        relevant[start + queries, columns] = JUDGES[named.kind](
+            named, scene, truth, start + queries, block[queries, columns], fov_config
         )
     return relevant
 
@@ -161,18 +152,19 @@ def num_relevant(rule: str, scene: Scene, truth: Truth, fov_config: FovConfig) -
 
     A query's own image (of the same name) is not relevant to it, as it is no candidate.
     """
-    if RULES[rule] is judged_relevant and truth.judged is not None:
+    named = Rule.of(rule)
+    if JUDGES[named.kind] is _judged_relevant and truth.judged is not None:
         return truth.judged.num_relevant
-    if rule == "cluster":
+    if named.kind == "cluster":
         return _others_in_cluster(scene, _clusters(scene, truth))
-    _check(rule, scene)
-    reach = DISTANCE if rule == "dist" else 2 * fov_config.radius
+    _check(named, scene)
+    reach = 2 * fov_config.radius if named.kind == "fov" else named.reach
     rows = np.flatnonzero(np.isfinite(scene.database.positions).all(1))
     tree = cKDTree(scene.database.positions[rows, :2])
     counts = np.zeros(len(truth.positions), dtype=np.int64)
     known = np.flatnonzero(np.isfinite(truth.positions).all(1))
     for query, near in _near(tree, truth.positions, known, reach * (1 + 1e-9)):
-        relevant = RULES[rule](scene, truth, query, rows[near], fov_config)
+        relevant = JUDGES[named.kind](named, scene, truth, query, rows[near], fov_config)
         relevant = _but_own(scene, query, rows[near], relevant)
         counts += np.bincount(query[relevant], minlength=len(counts))
     return counts
@@ -213,9 +205,22 @@ def _others_in_cluster(scene: Scene, clusters: Clusters) -> np.ndarray:
     return alike - np.isin(scene.queries.names, scene.database.names)
 
 
-def _check(rule: str, scene: Scene) -> None:
-    if rule != "cluster" and scene.database.positions is None:
+def _poses(scene: Scene, truth: Truth) -> tuple[Poses, Poses]:
+    """The true poses of the queries, and those of the database."""
+    known = scene.database
+    return Poses(truth.positions, truth.headings), Poses(known.positions, known.headings)
+
+
+def _check_headings(rule: Rule, scene: Scene, truth: Truth) -> None:
+    if truth.headings is None or scene.database.headings is None:
         raise InputError(
-            f"{scene.name}: labels '{rule}' need the positions of the database (data.train_labels, "
-            "data.val_labels)"
+            f"{scene.name}: labels '{rule.kind}' need the headings of queries and database"
+        )
+
+
+def _check(rule: Rule, scene: Scene) -> None:
+    if rule.kind != "cluster" and scene.database.positions is None:
+        raise InputError(
+            f"{scene.name}: labels '{rule.kind}' need the positions of the database "
+            "(data.train_labels, data.val_labels)"
         )

@@ -26,11 +26,12 @@ from gcsa.datasets.lamar.records import Camera
 from gcsa.datasets.lamar.scene import Part
 from gcsa.datasets.lamar.table import read_table
 from gcsa.errors import InputError, MissingFileError
-from gcsa.evaluation.truth import OVERLAP, Truth
+from gcsa.evaluation.truth import Truth
 from gcsa.localization.poses import Poses
 from gcsa.scene import Scene
 from gcsa.sideinfo import fov
 from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.rules import OVERLAP
 
 FIELD = FovConfig(radius=10.0)
 HEIGHT = 3.0  # metres; further apart two cameras are on different floors

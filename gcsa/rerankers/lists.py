@@ -64,6 +64,11 @@ def num_of(similarity: Similarity, candidates: Ranking, K: int) -> int:
         raise InputError(
             f"candidates: database row {candidates.indices.max()} of {similarity.num_database}"
         )
+    return depth_of(candidates, K)
+
+
+def depth_of(candidates: Ranking, K: int) -> int:
+    """How many candidates of each list a setting K stands for: all listed for 0, never more."""
     width = candidates.indices.shape[1]
     return min(K, width) if K > 0 else width
 
