@@ -1,4 +1,4 @@
-"""Installs gcsa, and compiles gcsa._kernels where there is a C compiler.
+"""What pyproject.toml cannot say: compiles gcsa._kernels where there is a C compiler.
 
 Fields of view wider than 180 degrees need GEOS (3.9 or later) for that. It is found by geos-config,
 or by GEOS_CONFIG (the path of another geos-config), or by GEOS_INCLUDE_PATH and GEOS_LIBRARY_PATH
@@ -75,44 +75,24 @@ class OptionalBuildExt(build_ext):
                 print(without.format(reason), file=sys.stderr)
 
 
-init = Path(__file__).with_name("gcsa") / "__init__.py"
+
+def page() -> str:
+    """README.md for a package index, which has no files beside it: links to files become text."""
+    text = Path(__file__).with_name("README.md").read_text(encoding="utf-8")
+    text = re.sub(r"(?m)^!\[[^]]*\]\((?!https?:)[^)]*\)\n(\n\*.*\*\n)?", "", text)
+    return re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", text)
+
 
 setup(
-    name="gcsa",
-    version=re.search(r'__version__ = "(.+)"', init.read_text(encoding="utf-8")).group(1),
-    description="Visual place recognition: re-ranking with non-visual side information",
-    license="MIT",
-    packages=find_packages(include=["gcsa*"]),
-    package_data={"gcsa.report": ["page.html", "page.css", "page.js"]},
-    python_requires=">=3.10",
-    install_requires=[
-        "h5py>=3.8",
-        "numpy>=1.24",
-        "omegaconf>=2.3",
-        "pandas>=2.0",
-        "pillow>=9.5",
-        "pyyaml>=6",
-        "scipy>=1.10",
-        "shapely>=2.0",
-        "torch>=2.4",
-        "tqdm>=4.64",
-    ],
-    extras_require={
-        "wandb": ["wandb"],
-        "tensorboard": ["tensorboard"],
-        "faiss": ["faiss-cpu"],
-        "plots": ["matplotlib>=3.8"],
-        "msls_meta": ["pyproj", "requests"],
-        "lamar": ["pycolmap"],
-        "notebook": ["ipykernel", "ipywidgets", "matplotlib>=3.8"],
-        "test": [
-            *["hypothesis", "ipykernel", "matplotlib>=3.8", "nbclient", "pyproj", "pytest"],
-            *["pytest-xdist", "requests", "ruff"],
-        ],
-        "all": [
-            *["wandb", "matplotlib", "pyproj", "requests"],
-            *["hypothesis", "pytest", "pytest-xdist", "ruff"],
-        ],
+    long_description=page(),
+    long_description_content_type="text/markdown",
+    # The shipped settings are edited at the top level, and installed inside the package.
+    packages=[*find_packages(include=["gcsa*"]), "gcsa.configs"],
+    package_dir={"gcsa.configs": "configs"},
+    package_data={
+        "gcsa": ["py.typed"],
+        "gcsa.configs": ["*.yaml"],
+        "gcsa.report": ["page.html", "page.css", "page.js"],
     },
     ext_modules=[
         Extension(

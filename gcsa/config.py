@@ -35,6 +35,10 @@ PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 INITIALISATIONS = ("random", "pca")
 PROJECTIONS = ("per-candidate", "shared")
 
+# The shipped YAML files: inside an installed package, beside it in a checkout.
+_INSTALLED = Path(__file__).with_name("configs")
+SHIPPED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "configs"
+
 
 @dataclass
 class TrainConfig:
@@ -84,9 +88,14 @@ class Config:
 
 
 def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -> Config:
-    """Defaults, then the YAML file, then ``section.key=value`` strings; checked as a whole."""
+    """Defaults, then the YAML file, then ``section.key=value`` strings; checked as a whole.
+
+    ``path`` is a file, or the bare name of a shipped one ("msls_train"); paths that settings hold
+    are relative to the current folder, wherever the file lies.
+    """
     config = OmegaConf.structured(Config)
     if path is not None:
+        path = _find(path)
         config = _merge(config, _read_yaml(path), str(path))
     for override in overrides:
         if not re.match(r"^\w+\.\w+=", override):
@@ -115,9 +124,22 @@ def as_dict(config: Config) -> dict[str, dict[str, Any]]:
     return asdict(config)
 
 
-def _read_yaml(path: str | Path) -> Any:
-    if not Path(path).is_file():
-        raise MissingFileError(f"{path}: no such config file")
+def _find(path: str | Path) -> Path:
+    """The file of that path, or else the shipped one of that name."""
+    path = Path(path)
+    shipped = {file.stem: file for file in SHIPPED.glob("*.yaml")}
+    if path.is_file():
+        return path
+    if str(path) in shipped:
+        return shipped[str(path)]
+    if path.stem in shipped:
+        hint = f" (--conf {path.stem} is the shipped one)"
+    else:
+        hint = f", nor a shipped one{nearest(path.stem, shipped)}"
+    raise MissingFileError(f"{path}: no such config file{hint}")
+
+
+def _read_yaml(path: Path) -> Any:
     try:
         return OmegaConf.load(path)
     except YAMLError as error:

@@ -99,6 +99,20 @@ def test_what_is_wrong_is_named(override, message):
     assert "\n" not in str(caught.value)
 
 
+def test_a_bare_name_is_the_shipped_file_unless_there_is_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config("msls_train") == load_config(CONFIGS / "msls_train.yaml")
+    Path("msls_train").write_text("model: {K: 7}")
+    assert load_config("msls_train").model.K == 7
+    for path, message in {
+        "msls_trian": r"msls_trian: no such .*, nor a shipped one \(did you mean 'msls_train'\?\)",
+        "configs/lamar_train.yaml": r"no such .* \(--conf lamar_train is the shipped one\)",
+        "xyz": "choose from .*csa_rsfm120k",
+    }.items():
+        with pytest.raises(MissingFileError, match=message):
+            load_config(path)
+
+
 def test_a_wrong_file_is_named(tmp_path):
     path = tmp_path / "c.yaml"
     with pytest.raises(MissingFileError, match="c.yaml: no such config file"):
