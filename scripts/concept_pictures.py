@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from gcsa.files import write_text
+from gcsa.plots.style import ALIKE, OPPOSITE
 from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo import fov, heading, radio
@@ -20,7 +21,7 @@ from gcsa.sideinfo.affinity import Lists, SideInformation
 from gcsa.sideinfo.fov import FovConfig
 
 PICTURES = Path(__file__).parents[1] / "docs" / "pictures"
-INK, PALE, BLUE, ORANGE, GREEN = "#16202a", "#5b6875", "#2f6fb0", "#c8741a", "#2f8f4e"
+INK, PALE, BLUE, ORANGE, GREEN = "#16202a", "#5b6875", ALIKE, OPPOSITE, "#2f8f4e"
 
 
 class Svg:
@@ -166,8 +167,8 @@ def _matrix(sheet: Svg, block: np.ndarray, left: float, top: float, cell: float)
 
 
 def _colour(value: float) -> str:
-    """White at 0, towards blue at 1 and orange at -1."""
-    full = np.array([47, 111, 176] if value > 0 else [200, 116, 26])
+    """White at 0, towards ALIKE at 1 and OPPOSITE at -1."""
+    full = np.array(list(bytes.fromhex((ALIKE if value > 0 else OPPOSITE)[1:])))
     red, green, blue = np.rint(255 + abs(value) * (full - 255)).astype(int)
     return f"#{red:02x}{green:02x}{blue:02x}"
 
@@ -190,6 +191,7 @@ def heading_affinity() -> Svg:
     )
     _ticks(sheet, plot, [(d, -1, f"{d}°") for d in range(0, 181, 45)], below=True)
     _ticks(sheet, plot, [(0, a, _number(a)) for a in (-1, -0.5, 0, 0.5, 1)], below=False)
+    sheet.text(30, 110, "affinity", fill=PALE, transform="rotate(-90 30 110)")
     for degree in (0, 90, 180):
         x, y = plot(np.array([degree]), heading.affinity(0.0, np.deg2rad([degree])))[0]
         sheet.dot(x, y, 4, fill=BLUE)

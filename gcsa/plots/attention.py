@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gcsa.errors import InputError
 from gcsa.models.gcsa import GCSA, SelfAttention
-from gcsa.plots.style import OTHER, QUERY, RELEVANT, UNKNOWN, new_figure, styled
+from gcsa.plots.style import PALE, QUERY, RELEVANT, new_figure, styled
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
 from gcsa.sideinfo.affinity import Lists, SideInformation
@@ -95,7 +95,8 @@ def attention_bars(weights: np.ndarray, relevant: np.ndarray | None = None) -> F
     """What the query's row attends to: the mean of the heads as bars, each head as an image row.
 
     weights: (heads, T, T) of one layer and query, rows summing to 1; the query is row 0.
-    relevant: (T-1,) bool, which candidates are; they get another colour, and a mark above.
+    relevant: (T-1,) bool, which candidates are; they get a colour, and a mark above, and stand out
+    of the others, which are light grey.
     """
     if weights.ndim != 3 or weights.shape[1] != weights.shape[2]:
         raise InputError(f"attention_bars: expected (heads, T, T) weights, got {weights.shape}")
@@ -120,8 +121,8 @@ def attention_bars(weights: np.ndarray, relevant: np.ndarray | None = None) -> F
 
 def _colours(relevant: np.ndarray | None, count: int) -> list[str]:
     if relevant is None:
-        return [UNKNOWN] * count
-    return [RELEVANT if r else OTHER for r in relevant[:count]]
+        return [PALE] * count
+    return [RELEVANT if r else PALE for r in relevant[:count]]
 
 
 def _legend(figure: Figure, relevant: np.ndarray | None) -> None:
@@ -129,8 +130,8 @@ def _legend(figure: Figure, relevant: np.ndarray | None) -> None:
     from matplotlib.patches import Patch
 
     entries = {"query": QUERY}
-    entries |= {"candidate": UNKNOWN} if relevant is None else {}
-    entries |= {} if relevant is None else {"relevant": RELEVANT, "not relevant": OTHER}
+    entries |= {"candidate": PALE} if relevant is None else {}
+    entries |= {} if relevant is None else {"relevant": RELEVANT, "not relevant": PALE}
     handles = [Patch(color=colour, label=name) for name, colour in entries.items()]
     handles.append(Line2D([], [], color="#555555", linestyle=":", label="all alike"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

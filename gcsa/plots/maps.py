@@ -10,6 +10,7 @@ import numpy as np
 from gcsa.errors import InputError
 from gcsa.evaluation.truth import Truth
 from gcsa.plots.pictures import Top, query_pose
+from gcsa.plots.spacing import apart
 from gcsa.plots.style import OTHER, QUERY, RELEVANT, UNKNOWN, new_figure, styled
 from gcsa.scene import Scene
 from gcsa.sideinfo.fov import FovConfig, sectors
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 FAR = 2.2
 EDGE = 0.93  # of the way to the edge: a mark fits beside it
 LEAST = 1.3  # radii from the middle to the edge, at least: a field of view fits
+# Radii of marks, in shares of the way from the middle to the edge: a camera, one at the edge with
+# its distance in words, the query's star.
+CAMERA, DISTANT, STAR = 0.04, 0.075, 0.035
+NORTH = np.array([0.0, 1.0])
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +49,24 @@ class View:
     def known(self) -> np.ndarray:
         """Numbers of the cameras that have a place, the last first: the best is drawn on top."""
         return np.flatnonzero(np.isfinite(self.offsets).all(axis=1))[::-1]
+
+    def marks(
+        self, near: float | np.ndarray, far: float, star: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Where marks of the cameras are drawn (n, 2), and which stand at the edge (n,).
+
+        None covers another, nor the query's. near, far, star: radii of marks inside (also one for
+        each camera), at the edge, and of the query, in shares of ``half``.
+        """
+        places, beyond = to_edge(self.offsets, self.half)
+        radii, known = np.where(beyond, far, near) * self.half, self.known
+        points, free, edge = places[known], np.ones(len(known), dtype=bool), beyond[known]
+        sizes = radii[known]
+        if self.query is not None:
+            points, sizes = np.vstack([points, self.query]), np.append(sizes, star * self.half)
+            free, edge = np.append(free, False), np.append(edge, False)
+        places[known] = apart(points, sizes, free, edge, EDGE * self.half)[: len(known)]
+        return places, beyond
 
 
 def view_of(
@@ -117,8 +140,10 @@ def query_map(scene: Scene, truth: Truth | None, query: int, top: Top, fov: FovC
         _draw_field(axes, polygon, colours[number])
     if view.own is not None:
         _draw_field(axes, view.own, QUERY, linestyle="--", linewidth=1.4)
+    places, beyond = view.marks(CAMERA, DISTANT, STAR)
     for number in view.known:
-        _draw_camera(axes, view.offsets[number], view.half, number + 1, colours[number])
+        offset, colour = view.offsets[number], colours[number]
+        _draw_camera(axes, offset, places[number], number + 1, colour, bool(beyond[number]))
     if view.query is not None:
         star = {"marker": "*", "color": QUERY, "markersize": 14, "markeredgecolor": "white"}
         axes.plot(*view.query, **star, zorder=6)
@@ -142,20 +167,40 @@ def _draw_field(axes: Axes, polygon: np.ndarray, colour: str, **line) -> None:
     axes.add_patch(Polygon(polygon, facecolor=fill, edgecolor=colour, **line))
 
 
-def _draw_camera(axes: Axes, offset: np.ndarray, half: float, rank: int, colour: str) -> None:
-    """A dot with its rank; at the edge, an arrow's head and the distance."""
-    (place,), (beyond,) = to_edge(offset[None], half)
-    angle = np.degrees(np.arctan2(-offset[0], offset[1]))  # of the marker, from north
-    marker = (3, 0, angle) if beyond else "s" if colour == OTHER else "o"
-    axes.plot(*place, marker=marker, color=colour, markersize=13, markeredgecolor="white", zorder=5)
+def _draw_camera(
+    axes: Axes, offset: np.ndarray, place: np.ndarray, rank: int, colour: str, beyond: bool
+) -> None:
+    """A dot with its rank, joined to where the camera is; at the edge a signpost towards it, with
+    the distance.
+    """
+    if not beyond and (place != offset).any():
+        axes.plot(*np.array([offset, place]).T, color=colour, linewidth=1, zorder=4.5)
+        axes.plot(*offset, marker=".", color=colour, markersize=4, zorder=4.5)
+    marker = _signpost(offset) if beyond else "s" if colour == OTHER else "o"
+    look = {"color": colour, "markersize": 20 if beyond else 13, "markeredgecolor": "white"}
+    axes.plot(*place, marker=marker, **look, zorder=5)
     text = {"ha": "center", "va": "center", "zorder": 5.5, "color": "white", "fontsize": 7}
     axes.text(*place, str(rank), fontweight="bold", **text)
     if beyond:
-        distance = np.hypot(*offset)
-        label = f"{distance:.0f} m" if distance < 1000 else f"{distance / 1000:.1f} km"
-        inward = -10 * np.sign(place) * (np.abs(place) > 0.5 * half)
-        away = {"xytext": (1.6 * inward[0], inward[1]), "textcoords": "offset points"}
-        axes.annotate(label, place, **away, ha="center", va="center", fontsize=7)
+        _draw_distance(axes, place, float(np.hypot(*offset)))
+
+
+def _signpost(offset: np.ndarray) -> np.ndarray:
+    """The corners (5, 2) of a board that points in a direction, with room for a rank."""
+    ahead = offset / np.hypot(*offset)
+    aside = 0.8 * np.array([-ahead[1], ahead[0]])
+    front, back = 0.4 * ahead, -0.8 * ahead
+    return np.array([1.5 * ahead, front + aside, back + aside, back - aside, front - aside])
+
+
+def _draw_distance(axes: Axes, place: np.ndarray, distance: float) -> None:
+    """Metres beside a mark at the edge, on its inner side."""
+    label = f"{distance:.0f} m" if distance < 1000 else f"{distance / 1000:.1f} km"
+    # Below or above it near the corners, where marks of two edges meet.
+    across = abs(place[1]) < 0.8 * abs(place[0])
+    inward = (-22 * np.sign(place[0]), 0) if across else (0, -13 * np.sign(place[1]))
+    away = {"xytext": inward, "textcoords": "offset points"}
+    axes.annotate(label, place, **away, ha="center", va="center", fontsize=7)
 
 
 def _frame(axes: Axes, half: float) -> None:
@@ -177,6 +222,6 @@ def _legend(figure: Figure, judged: bool) -> None:
         Line2D([], [], color=c, label=name, marker="s" if c == OTHER else "o", **dot)
         for name, c in names.items()
     ]
-    far = {"linestyle": "", "marker": "^", "markersize": 9, "label": "farther away"}
-    handles.append(Line2D([], [], color="#777777", **far))
+    far = {"linestyle": "", "marker": _signpost(NORTH), "markersize": 11}
+    handles.append(Line2D([], [], color="#777777", label="farther away", **far))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, title="numbers: rank")

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gcsa.errors import InputError
-from gcsa.plots.style import new_figure, styled
+from gcsa.plots.style import ALIKE, OPPOSITE, new_figure, styled
 from gcsa.sideinfo.affinity import check_kinds, width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLOURS = "RdBu_r"  # red and blue stay apart to colour-blind eyes, white is 0
+TICKS = (-1, -0.5, 0, 0.5, 1)
 
 
 def affinity_blocks(
@@ -49,14 +49,19 @@ def affinity_images(matrices: Mapping[str, np.ndarray]) -> Figure:
     """
     if not matrices:
         raise InputError("affinity_images: no matrix to draw")
+    from matplotlib.colors import LinearSegmentedColormap
+
+    colours = LinearSegmentedColormap.from_list("affinity", [OPPOSITE, "white", ALIKE], N=257)
     figure = new_figure(0.9 + 3.1 * len(matrices), 3.6)
     panels = figure.subplots(1, len(matrices), squeeze=False)[0]
     for axes, (name, matrix) in zip(panels, matrices.items(), strict=True):
         image = axes.imshow(
-            matrix, vmin=-1, vmax=1, cmap=COLOURS, interpolation="nearest", aspect="auto"
+            matrix, vmin=-1, vmax=1, cmap=colours, interpolation="nearest", aspect="auto"
         )
         axes.set(title=name, xlabel="anchor")
         axes.spines[:].set_visible(False)
     panels[0].set_ylabel("candidate")
-    figure.colorbar(image, ax=list(panels), label="affinity", ticks=[-1, -0.5, 0, 0.5, 1])
+    figure.colorbar(
+        image, ax=list(panels), label="affinity (1: alike)", ticks=[-1, -0.5, 0, 0.5, 1]
+    )
     return figure

@@ -15,7 +15,7 @@ from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
 from gcsa.imaging import letterbox, read_image
 from gcsa.plots.pictures import Top, image_path
-from gcsa.plots.style import OTHER, QUERY, RELEVANT, UNKNOWN, new_figure, styled
+from gcsa.plots.style import OTHER, PALE, QUERY, RELEVANT, UNKNOWN, new_figure, styled
 from gcsa.scene import Scene
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 BOX = (240, 180)  # pixels of a tile; most cameras are 4:3
 MAT = "#eeeeee"  # around an image of another shape
-BLANK = "#c8c8c8"  # in place of a missing one
 INCHES = 1.15  # width of a tile on paper
 NAME_LENGTH = 24  # characters of a missing image's name in a line
 
@@ -99,7 +98,7 @@ def _tiles(data: DataConfig, scene: Scene, top: Top, query: int) -> list[Tile]:
 
 def _draw(axes: Axes, tile: Tile, colour: str) -> None:
     picture = tile_image(tile)
-    axes.imshow(Image.new("RGB", BOX, BLANK) if picture is None else picture)
+    axes.imshow(Image.new("RGB", BOX, PALE) if picture is None else picture)
     if picture is None:
         middle = {"ha": "center", "va": "center", "fontsize": 6, "color": "#333333"}
         axes.text(BOX[0] / 2, BOX[1] / 2, _folded(Path(tile.path or "no image").name), **middle)

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 RELEVANT, OTHER, UNKNOWN = "#009e73", "#d55e00", "#8c8c8c"
 QUERY = "#0072b2"
+PALE = "#c8c8c8"  # the many, against which a few stand out
+# Ends of the affinities' colours, in all pictures: alike is blue, opposite is orange, 0 is white.
+ALIKE, OPPOSITE = "#2f6fb0", "#c8741a"
 # Lines of several methods; the marker changes with the colour.
 LINES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#000000")
 MARKERS = "osD^vPX"

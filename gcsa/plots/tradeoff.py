@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gcsa.errors import InputError
-from gcsa.plots.style import LINES, MARKERS, UNKNOWN, new_figure, styled
+from gcsa.plots.style import PALE, QUERY, UNKNOWN, legend_below, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,8 @@ PLACES = [
     )
 ]
 WIDE = 10.0  # ratio of the slowest to the fastest from which time is on a logarithmic axis
+# All marks have one shape: colours of their own would make families of what only follows in a list.
+MARK = {"marker": "o", "markersize": 8, "markeredgewidth": 1.6}
 
 
 @styled
@@ -35,9 +37,9 @@ def quality_against_time(
 ) -> Figure:
     """Points (time, quality) with their names; a line joins those that nothing beats in both.
 
-    Time is positive; it is logarithmic where it spans a factor of ten. Labels keep clear of each
-    other and of the points, where there is room. level: a name and a quality that costs no time,
-    drawn as a line across.
+    Those are full, the others hollow. Time is positive; it is logarithmic where it spans a factor
+    of ten. Labels keep clear of each other and of the points, where there is room. level: a name
+    and a quality that costs no time, drawn as a line across.
     """
     values = np.array(list(points.values()), dtype=float).reshape(-1, 2)
     if not len(values) or not (np.isfinite(values).all() and (values[:, 0] > 0).all()):
@@ -45,21 +47,37 @@ def quality_against_time(
     figure = new_figure(7.5, 4.8)
     axes = figure.subplots()
     if values[:, 0].max() >= WIDE * values[:, 0].min():
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-    best = unbeaten(values)
-    axes.plot(*values[best].T, color="#bbbbbb", linewidth=1.2, zorder=1)
-    for number, (time_taken, value) in enumerate(values):
-        colour, marker = LINES[number % len(LINES)], MARKERS[number % len(MARKERS)]
-        axes.plot(time_taken, value, marker=marker, color=colour, markersize=9, linestyle="")
+        _logarithmic(axes)
+    _draw_points(axes, values)
     axes.set(xlabel=time, ylabel=quality)
     axes.margins(0.14)
     axes.grid()
     axes.set_axisbelow(True)
     if level is not None:
         _draw_level(axes, *level)
+    legend_below(figure, axes)
     _label(figure, axes, list(points), values)
     return figure
+
+
+def _logarithmic(axes: Axes) -> None:
+    """Times at 1, 2, 5, 10, ... as plain numbers, and nothing at the small ticks between."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _draw_points(axes: Axes, values: np.ndarray) -> None:
+    best = unbeaten(values)
+    other = np.setdiff1d(np.arange(len(values)), best)
+    full = {"color": PALE, "markerfacecolor": QUERY, "markeredgecolor": QUERY}
+    axes.plot(*values[best].T, **MARK, **full, label="nothing else is both faster and better")
+    if len(other):
+        hollow = {"color": UNKNOWN, "markerfacecolor": "white", "linestyle": ""}
+        axes.plot(*values[other].T, **MARK, **hollow, label="something else is")
 
 
 def _draw_level(axes: Axes, name: str, value: float) -> None:

@@ -37,14 +37,20 @@ class Scale:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
 
-def line_chart(title: str, lines: Sequence[Line], x_name: str, unit: str = "") -> str:
-    """A figure of lines: <figure> with a caption, points that say their values, and a legend."""
+def line_chart(
+    title: str, lines: Sequence[Line], x_name: str, unit: str = "", x_ticks: Sequence[float] = ()
+) -> str:
+    """A figure of lines: <figure> with a caption, points that say their values, and a legend.
+
+    x_ticks: instead of round numbers.
+    """
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points]
     ys += [line.level for line in lines if line.level is not None]
     if not xs:
         return ""
     x = scale(min(xs), max(xs), LEFT + 6, WIDTH - RIGHT - 6, whole=True)
+    x.ticks = list(x_ticks) or x.ticks
     y = scale(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
     drawn = [_axes(x, y, x_name)]
     drawn += [

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from gcsa.plots.maps import to_edge, view_of
+from gcsa.plots.maps import View, view_of
 from gcsa.plots.pictures import Top
 from gcsa.report.outcomes import SceneOutcome
 from gcsa.sideinfo.fov import FovConfig
 
 SIZE = 260  # pixels, of the square
 BAR = 90  # pixels, of the scale at most
+RANKED, RING, DISTANT, STAR = 7.0, 5.0, 8.0, 9.5  # pixels, radii of marks
 
 
 def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
@@ -31,10 +32,7 @@ def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
     ]
     if view.own is not None:
         parts.append(_field(view.own, view.half, "own"))
-    for number in view.known:
-        rank = number + 1 if number < len(new) else None
-        camera = rows[number], view.offsets[number], view.half
-        parts.append(_camera(*camera, relevant[number], rank))
+    parts += _cameras(view, rows, relevant, len(new))
     if view.query is not None:
         ((x, y),) = _pixels(view.query[None], view.half)
         parts.append(f'<path class="me" d="{_star(x, y)}"/>')
@@ -57,28 +55,57 @@ def _field(polygon: np.ndarray, half: float, kind: str) -> str:
     return f'<polygon class="fov {kind}" points="{points}"/>'
 
 
-def _camera(row: int, offset: np.ndarray, half: float, relevant: bool, rank: int | None) -> str:
-    (place,), (beyond,) = to_edge(offset[None], half)
-    x, y = _pixels(place[None], half)[0]
+def _cameras(view: View, rows: np.ndarray, relevant: list[bool], ranked: int) -> list[str]:
+    """The marks of the cameras, and lines from them to where the cameras are; the first ``ranked``
+    have a rank.
+    """
+    radii = np.where(np.arange(len(rows)) < ranked, RANKED, RING)
+    places, beyond = view.marks(*(r / (SIZE / 2) for r in (radii, DISTANT, STAR)))
+    drawn, true = _pixels(places, view.half), _pixels(view.offsets, view.half)
+    moved = ~beyond & (places != view.offsets).any(axis=1)
+    lines, marks = [], []
+    for number in view.known:
+        good, rank = relevant[number], number + 1 if number < ranked else None
+        if moved[number]:
+            lines.append(_line(true[number], drawn[number], good))
+        where = view.offsets[number], drawn[number], bool(beyond[number])
+        marks.append(_camera(rows[number], *where, good, rank))
+    return lines + marks
+
+
+def _line(camera: np.ndarray, mark: np.ndarray, relevant: bool) -> str:
+    ends = f"M{camera[0]:.1f} {camera[1]:.1f} L{mark[0]:.1f} {mark[1]:.1f}"
+    return f'<path class="lead {"good" if relevant else "bad"}" d="{ends}"/>'
+
+
+def _camera(
+    row: int,
+    offset: np.ndarray,
+    place: np.ndarray,
+    beyond: bool,
+    relevant: bool,
+    rank: int | None,
+) -> str:
+    """The mark of a camera at ``offset`` metres, drawn at ``place`` in pixels."""
     kind = f"{'good' if relevant else 'bad'}{' ring' if rank is None else ''}"
     words = f"rank {rank}" if rank else "first round only"
     judged = "relevant" if relevant else "not relevant"
     said = f"<title>{words}, {judged}, {metres(float(np.hypot(*offset)))}</title>"
     if beyond:
-        turn = np.degrees(np.arctan2(offset[0], offset[1]))
+        turn = np.degrees(np.arctan2(*offset))
         shape = f'<path d="M0 -8 L7 6 L-7 6 Z" transform="rotate({turn:.0f})"/>'
     else:
-        r = 5 if rank is None else 7
-        square = f'<rect x="{-r}" y="{-r}" width="{2 * r}" height="{2 * r}"/>'
-        shape = f'<circle r="{r}"/>' if relevant else square
+        r = RING if rank is None else RANKED
+        square = f'<rect x="{-r:g}" y="{-r:g}" width="{2 * r:g}" height="{2 * r:g}"/>'
+        shape = f'<circle r="{r:g}"/>' if relevant else square
     number = f'<text dy=".35em">{rank}</text>' if rank else ""
-    at = f'transform="translate({x:.1f} {y:.1f})"'
+    at = f'transform="translate({place[0]:.1f} {place[1]:.1f})"'
     return f'<g class="cam {kind}" data-i="{row}" {at}>{said}{shape}{number}</g>'
 
 
 def _star(x: float, y: float) -> str:
     angles = np.arange(10) * np.pi / 5
-    radius = np.where(np.arange(10) % 2, 4.0, 9.5)
+    radius = np.where(np.arange(10) % 2, 4.0, STAR)
     points = zip(x + radius * np.sin(angles), y - radius * np.cos(angles), strict=True)
     return "M" + " L".join(f"{a:.1f} {b:.1f}" for a, b in points) + " Z"
 

@@ -15,11 +15,12 @@ from string import Template
 import numpy as np
 from tqdm import tqdm
 
-from gcsa import __version__
+from gcsa.evaluation.metrics import KS
 from gcsa.models.checkpoint import read_settings
 from gcsa.plots.curves import by_k as percent_by_k
 from gcsa.report import tables
 from gcsa.report.charts import Line, histogram, line_chart
+from gcsa.report.origin import written
 from gcsa.report.outcomes import Change, Outcome, SceneOutcome, by_k, changes
 from gcsa.report.rows import Thumbnails, query_row
 from gcsa.report.runs import PastRun, validated_on
@@ -51,7 +52,7 @@ def page(subject: Subject, max_queries: int) -> str:
         logger.warning("%s", warning)
     parts["warnings"] = "".join(f'<p class="warning">{escape(w)}</p>' for w in warnings)
     parts["thumbnails"] = json.dumps(thumbnails.images)
-    parts["version"] = __version__
+    parts["written"] = escape(written())
     files = resources.files("gcsa.report")
     template, parts["style"], parts["script"] = (
         files.joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
@@ -108,6 +109,7 @@ def _against_k(scenes: Sequence[SceneOutcome]) -> str:
             [Line(n, list(percent_by_k(v, metric).items())) for n, v in curves.items()],
             "k",
             "%",
+            KS,
         )
         for metric in ("recall", "mAP")
     )

@@ -30,9 +30,12 @@ def cards(first: Report, reranked: Report) -> str:
 
 
 def results(first: Report, reranked: Report) -> str:
-    """Recall@k and mAP@k by scene and in total, without and with re-ranking, with the counts."""
+    """Recall@k and mAP@k by scene, and in total where there are several, without and with
+    re-ranking, with the counts.
+    """
     parts = {name: (first["scenes"][name], reranked["scenes"][name]) for name in first["scenes"]}
-    parts["total"] = (first, reranked)
+    if len(parts) > 1:
+        parts["total"] = (first, reranked)
     body = "".join(_scene_rows(name, *pair) for name, pair in parts.items())
     head = ["scene", "list", *(n.replace("recall", "R") for n in NAMES), "queries", "database"]
     return _table(head, body)

@@ -16,8 +16,9 @@ from gcsa.errors import InputError
 from gcsa.evaluation.truth import Truth
 from gcsa.plots.maps import half_width, to_edge
 from gcsa.plots.pictures import Top, image_path
+from gcsa.plots.spacing import apart
 from gcsa.plots.strips import BOX, Tile, tile_image
-from gcsa.plots.style import OTHER, RELEVANT
+from gcsa.plots.style import OTHER, QUERY, RELEVANT
 from gcsa.plots.tradeoff import unbeaten
 from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo.fov import FovConfig
@@ -136,6 +137,78 @@ def test_what_is_far_goes_to_the_edge_in_its_direction(places, radius):
         else:
             assert place @ offset == pytest.approx(np.hypot(*place) * np.hypot(*offset))
             assert max(abs(offset)) > 2.2 * radius  # nothing nearer is moved
+
+
+def test_marks_of_a_map_do_not_cover_each_other():
+    """Ten cameras within a metre of the query, and ten far away in one direction."""
+    random = np.random.default_rng(3)
+    near, far = random.normal(scale=0.3, size=(10, 2)), [400, 300] + random.normal(size=(10, 2))
+    near[:2] = 0  # at the query's own place, two of them
+    places = np.concatenate([near, far]) + [1000, 2000]
+    names = np.array([f"d{i}" for i in range(20)])
+    scene = Scene("s", ImageSet(names, positions=places), ImageSet(np.array(["q"])))
+    truth = Truth(np.array([[1000.0, 2000]]), np.array([0.5]))
+    shape = (1, 20)
+    top = Top(np.arange(20)[None], np.ones(shape), np.ones(shape, bool), np.ones(shape))
+    (axes,) = plots.query_map(scene, truth, 0, top, FovConfig()).axes
+    figure, points = axes.figure, 72 / axes.figure.dpi
+    figure.draw_without_rendering()
+    ranks = [t for t in axes.texts if t.get_text().isdigit()]
+    assert {t.get_text() for t in ranks} == {str(i + 1) for i in range(20)}
+    marks = axes.transData.transform([t.get_position() for t in ranks] + [(0, 0)]) * points
+    apart = np.hypot(*(marks[:, None] - marks).T) + 99 * np.eye(21)
+    assert apart.min() > 11  # points, of marks 13 wide: beside each other, but for their rims
+    distances = [t for t in axes.texts if t.get_text().endswith(" m")]
+    boxes = [t.get_window_extent() for t in distances]
+    assert len(boxes) == 10
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+    half = axes.get_xlim()[1]
+    edge = [max(map(abs, t.get_position())) for t in ranks if int(t.get_text()) > 10]
+    assert edge == pytest.approx([0.93 * half] * 10)
+    ends = [line.get_xydata()[0] for line in axes.lines if len(line.get_xydata()) == 2]
+    assert {tuple(e.round(6)) for e in ends} == {tuple(p.round(6)) for p in near}
+
+
+@given(
+    st.lists(st.tuples(*[st.floats(-9, 9)] * 2), min_size=1, max_size=12),
+    st.integers(0, 11),
+)
+def test_marks_move_only_where_they_overlap(places, fixed):
+    before, count = np.array(places), len(places)
+    free, still = np.arange(count) != fixed, np.zeros(count, dtype=bool)
+    after = apart(before, np.full(count, 0.5), free, still, 10.0)
+    distance = np.hypot(*(before[:, None] - before).T) + 99 * np.eye(count)
+    if distance.min() >= 1:
+        np.testing.assert_array_equal(after, before)
+    if fixed < count:
+        np.testing.assert_array_equal(after[fixed], before[fixed])
+    distance = np.hypot(*(after[:, None] - after).T) + 99 * np.eye(count)
+    assert distance.min() > 0.95 and np.abs(after).max() <= 10
+
+
+def test_small_ranges_of_time_have_plain_numbers():
+    figure = plots.quality_against_time({"a": (2.0, 50), "b": (30.0, 60)})
+    (axes,) = figure.axes
+    figure.draw_without_rendering()
+    low, high = axes.get_xlim()
+    for minor in (False, True):
+        ticks = axes.xaxis.get_ticklabels(minor=minor)
+        shown = [t.get_text() for t in ticks if low <= t.get_position()[0] <= high]
+        assert [t for t in shown if t] == ([] if minor else ["2", "5", "10", "20"])
+
+
+def test_points_differ_by_what_beats_them_alone():
+    """No colour or shape comes again to make two methods look related."""
+    points = {f"m{i}": (1.0 + i, 50.0 + (5 - i if i else 0)) for i in range(12)}
+    figure = plots.quality_against_time(points)
+    lines = figure.axes[0].lines
+    assert [len(line.get_xydata()) for line in lines] == [2, 10]
+    assert len({line.get_marker() for line in lines}) == 1
+    (full, hollow) = (to_hex(line.get_markerfacecolor()) for line in lines)
+    assert full == QUERY and hollow == "#ffffff"
+    said = [t.get_text() for t in figure.legends[0].get_texts()]
+    assert said == ["nothing else is both faster and better", "something else is"]
+    assert_in_order(figure)
 
 
 def test_quality_against_time_joins_what_nothing_beats():

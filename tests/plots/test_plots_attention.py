@@ -14,7 +14,7 @@ from gcsa.config import load_config
 from gcsa.datasets.readers import reader
 from gcsa.errors import InputError
 from gcsa.models.gcsa import GCSA, scores
-from gcsa.plots.style import OTHER, QUERY, RELEVANT
+from gcsa.plots.style import ALIKE, OPPOSITE, PALE, QUERY, RELEVANT
 from gcsa.ranking.refine import refine
 from gcsa.ranking.retrieval import retrieve
 from gcsa.sideinfo.affinity import SideInformation
@@ -136,6 +136,8 @@ def test_affinity_images_share_one_scale():
     assert all(axes.images[0].get_clim() == (-1, 1) for axes in (one, two))
     np.testing.assert_array_equal(one.images[0].get_array(), matrices["visual"])
     assert bar.get_ylim() == (-1, 1)
+    shown = [to_hex(one.images[0].cmap((value + 1) / 2)) for value in (-1, 0, 1)]
+    assert shown == [OPPOSITE, "#ffffff", ALIKE]
     assert_in_order(figure)
     with pytest.raises(InputError, match="no matrix"):
         plots.affinity_images({})
@@ -148,7 +150,7 @@ def test_bars_are_the_mean_of_the_heads():
     heights = [bar.get_height() for bar in bars.patches]
     assert heights == pytest.approx([sum(weights[h, 0, j] for h in range(3)) / 3 for j in range(5)])
     colours = [to_hex(bar.get_facecolor()) for bar in bars.patches]
-    assert colours == [QUERY, RELEVANT, OTHER, OTHER, RELEVANT]
+    assert colours == [QUERY, RELEVANT, PALE, PALE, RELEVANT]
     np.testing.assert_array_equal(image.images[0].get_array(), weights[:, 0])
     assert_in_order(figure)
     assert_in_order(plots.attention_bars(weights))

@@ -1,8 +1,11 @@
 """The report of a run: its figures against other programs and plain loops, its parts as HTML."""
 
 import json
+import re
 import shutil
+import subprocess
 import sys
+from datetime import date
 from html.parser import HTMLParser
 
 import numpy as np
@@ -10,14 +13,16 @@ import pytest
 from conftest import overrides
 from picture_worlds import trained_world
 
+import gcsa
 from gcsa.config import load_config
 from gcsa.datasets.msls import read_scene
 from gcsa.errors import InputError, MissingFileError
 from gcsa.evaluate import evaluate
 from gcsa.report import __main__ as program
+from gcsa.report.origin import commit_of, written
 from gcsa.report.outcomes import by_k, changes, study
 from gcsa.report.runs import differences, open_run, validated_on
-from gcsa.report.tables import comparison
+from gcsa.report.tables import comparison, results
 from gcsa.train import train
 
 NAME = "a<b>&'c"
@@ -248,3 +253,39 @@ def test_wrong_arguments_are_one_line(world, arguments, message):
     with pytest.raises(InputError, match=message) as caught:
         write(world[1], *arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_says_when_and_by_what_it_was_written(tmp_path, text):
+    def git(*words):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        done = subprocess.run(
+            ["git", "-C", tmp_path, *who, *words], check=True, capture_output=True, text=True
+        )
+        return done.stdout.strip()
+
+    assert f"gcsa {gcsa.__version__}" in written() and f"<p>{written()}</p>" in text
+    assert written(date(2026, 6, 1)).startswith("Written on 2026-06-01 by gcsa ")
+    git("init", "-q")
+    (tmp_path / "a").write_text("1")
+    git("add", "a")
+    git("commit", "-qm", "first")
+    assert git("rev-parse", "HEAD").startswith(commit_of(tmp_path))
+    (tmp_path / "a").write_text("2")
+    assert commit_of(tmp_path).endswith(" with changes")
+    (tmp_path / "site-packages").mkdir()  # installed below somebody's repository
+    assert commit_of(tmp_path / "site-packages") is None
+
+
+def test_a_total_only_where_there_is_something_to_add(outcome):
+    one = next(iter(outcome.first["scenes"]))
+    part = {**outcome.first, "scenes": {one: outcome.first["scenes"][one]}}
+    assert len(outcome.first["scenes"]) > 1
+    assert results(outcome.first, outcome.first).count(">total<") == 1
+    assert results(part, part).count(">total<") == 0
+
+
+def test_the_curves_against_k_have_the_ticks_of_the_tables(text):
+    charts = re.findall(r'<svg[^>]*aria-label="(?:recall|mAP)@k".*?</svg>', text)
+    for chart in charts:
+        assert re.findall(r'class="tick" [^>]*>(\d+)<', chart) == ["1", "5", "10", "20"]
+    assert len(charts) == 2
