@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 FREE_SETTINGS = {
     "data.root",
     "data.outputs",
+    "data.descriptors",
     "data.num_workers",
     "data.memory",
     "data.on_device",
