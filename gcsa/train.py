@@ -70,6 +70,8 @@ def _train(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[di
         tracked.row(_finish(run, trainer, row, result))
         tracked.examples(config, validation, rankings, epoch)
         logger.info(_line(run.rows[-1]))
+    if (warning := run.no_gain()) is not None:
+        logger.warning(warning)
     return run.rows
 
 
