@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
@@ -103,7 +103,9 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
         try:
             change = OmegaConf.from_dotlist([override])
         except YAMLError as error:
-            raise InputError(f"'{override}': the value is not YAML") from error
+            raise InputError(
+                f"'{override}': the value is not YAML (lists: [a,b], without spaces or in quotes)"
+            ) from error
         config = _merge(config, change, "command line")
     result = OmegaConf.to_object(config)
     _check_choices(result)
@@ -164,8 +166,20 @@ def _merge(config: Any, changes: Any, source: str) -> Any:
     try:
         return OmegaConf.merge(config, changes)
     except OmegaConfBaseException as error:
-        reason = str(error).splitlines()[0]
+        reason = _no_list(error.full_key, changes) or str(error).splitlines()[0]
         raise InputError(f"{source}: {error.full_key}: {reason}") from error
+
+
+def _no_list(key: str, changes: Any) -> str | None:
+    """What to write where a plain word was given to a setting that is a list; else None."""
+    section, _, name = key.partition(".")
+    defaults = {f.name: f.default_factory for f in fields(Config)}[section]()
+    value = OmegaConf.select(changes, key)
+    wanted = isinstance(getattr(defaults, name, None), list)
+    if not wanted or isinstance(value, ListConfig | DictConfig):
+        return None
+    words = "" if value is None else ",".join(re.findall(r"[^\s,]+", str(value)))
+    return f"'{value}' is not a list; write {key}=[{words}]"
 
 
 def _check_choices(config: Config) -> None:
@@ -205,7 +219,6 @@ def _check_bounds(config: Config) -> None:
         "train.refresh": (config.train.refresh, 1),
         "train.nearby": (config.train.nearby, 1),
         "train.lr_step": (config.train.lr_step, 1),
-        "train.learning_rate": (config.train.learning_rate, 0),
         "train.weight_decay": (config.train.weight_decay, 0),
         "train.warmup_epochs": (config.train.warmup_epochs, 0),
         "train.warmup_lr": (config.train.warmup_lr, 0),
@@ -220,6 +233,9 @@ def _check_bounds(config: Config) -> None:
             raise InputError(f"{key}: {value} is not a finite number")
         if not value >= minimum:
             raise InputError(f"{key}: {value} is less than {minimum}")
+    rate = config.train.learning_rate
+    if not 0 < rate < np.inf:
+        raise InputError(f"train.learning_rate: {rate} is not a finite number above 0")
     shares = {
         "data.radio_dropout": config.data.radio_dropout,
         "model.input_dropout": config.model.input_dropout,
@@ -231,8 +247,23 @@ def _check_bounds(config: Config) -> None:
     for key, value in shares.items():
         if not 0 <= value < 1:
             raise InputError(f"{key}: {value} is not a share from 0 to below 1")
+    _check_field(config.fov)
+
+
+def _check_field(fov: FovConfig) -> None:
+    """The field of view, said in the degrees of the settings: the code below them has radians."""
+    if not 1e-4 <= fov.angle <= 360 - 1e-4:  # less is lost in rounding
+        raise InputError(f"fov.angle: {fov.angle:g} is not between 0 and 360 degrees")
+    if not fov.height >= 0:
+        raise InputError(f"fov.height: {fov.height:g} is not a number of metres, 0 or more")
+    least = int(fov.angle // 180) + 3  # vertices, the apex included
+    if 3 <= fov.points < least:
+        raise InputError(
+            f"fov.points: {fov.points} are too few for {fov.angle:g} degrees, {least} are needed: "
+            "neighbours on the arc must be less than 180 degrees apart"
+        )
     try:
-        overlap_with(np.zeros(2), 0.0, np.empty((0, 2)), np.empty(0), **config.fov.kwargs())
+        overlap_with(np.zeros(2), 0.0, np.empty((0, 2)), np.empty(0), **fov.kwargs())
     except ValueError as error:
         raise InputError(f"fov: {error}") from error
 

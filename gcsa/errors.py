@@ -27,9 +27,15 @@ class MissingFileError(InputError, FileNotFoundError):
 def nearest(word: str, words: Iterable[str]) -> str:
     """A hint for a misspelt word: " (did you mean 'x'?)", or the choices where none is close."""
     words = sorted(words)
+    return similar(word, words) or f" (choose from {', '.join(words)})"
+
+
+def similar(word: str, words: Iterable[str]) -> str:
+    """The hint of :func:`nearest` where a word is close, else nothing."""
+    words = sorted(words)
     close = [w for w in words if w.lower() == word.lower()]
     close = close or difflib.get_close_matches(word, words, n=1)
-    return f" (did you mean '{close[0]}'?)" if close else f" (choose from {', '.join(words)})"
+    return f" (did you mean '{close[0]}'?)" if close else ""
 
 
 def run_program(main: Callable[[], object]) -> None:

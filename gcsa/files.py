@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gcsa.errors import InputError
+from gcsa.errors import InputError, similar
 
 # Of a disk that takes no more; other faults in the middle of writing are the program's.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -45,6 +45,14 @@ def make_folder(path: str | os.PathLike) -> Path:
     except OSError as error:
         raise _refused(path, error) from error
     return path
+
+
+def similar_folder(path: str | os.PathLike) -> str:
+    """A hint for a folder that does not exist: one beside it of nearly that name, or nothing."""
+    path = Path(path)
+    if not path.parent.is_dir():
+        return ""
+    return similar(path.name, [p.name for p in path.parent.iterdir() if p.is_dir()])
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 from gcsa import distributed
 from gcsa.config import Config, load_config
+from gcsa.datasets.readers import in_training_and_validation
 from gcsa.errors import MissingFileError, run_program
 from gcsa.evaluation.metrics import KS
 from gcsa.scoring.ranker import pick_device, rerank
@@ -47,6 +48,8 @@ def train(
 def _train(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[dict[str, Any]]:
     """What :func:`train` does between opening the run's files and closing them."""
     device = pick_device(config.train.device)
+    for scene in in_training_and_validation(config.data):
+        logger.warning("%s: is a scene of training and of validation (data.val_scenes)", scene)
     depth, kinds = max(config.model.K, config.model.L), config.model.affinity
     validation = prepare(config.data, config.fov, kinds, "val", max(depth, max(KS)), device)
     scenes = prepare(config.data, config.fov, kinds, "train", depth, device)
@@ -67,6 +70,8 @@ def _train(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[di
         tracked.row(_finish(run, trainer, row, result))
         tracked.examples(config, validation, rankings, epoch)
         logger.info(_line(run.rows[-1]))
+    if (warning := run.no_gain()) is not None:
+        logger.warning(warning)
     return run.rows
 
 

@@ -76,14 +76,26 @@ def test_overrides_go_last(tmp_path):
         ("modle.K=1", r"no section 'modle' \(did you mean 'model'\?\)"),
         ("train.lr=1", "no setting 'train.lr'"),
         ("model.K=many", "command line: model.K: Value 'many'.*Integer"),
-        ("model.affinity=heading", "command line: model.affinity"),
+        (
+            "model.affinity=heading",
+            r"'heading' is not a list; write model.affinity=\[heading\]$",
+        ),
+        ("data.train_scenes=cph", r"'cph' is not a list; write data.train_scenes=\[cph\]$"),
+        (
+            "data.val_scenes='cph, sf'",
+            r"'cph, sf' is not .* data.val_scenes=\[cph,sf\]$",
+        ),
+        ("data.val_scenes=7", r"'7' is not a list; write data.val_scenes=\[7\]$"),
+        ("data.val_scenes=null", r"'None' is not a list; write data.val_scenes=\[\]$"),
+        ("data.val_scenes=[cph,", r"the value is not YAML \(lists: \[a,b\], without spaces"),
         ("model.K", "expected section.key=value"),
         ("K=3", "expected section.key=value"),
         ("fov.cutoff=publishd", r"fov.cutoff: 'publishd' .*did you mean 'published'"),
         ("data.train_labels=far", r"data.train_labels: 'far' .*choose from cluster, dist, fov"),
         ("train.precision=fp8", "train.precision: 'fp8'"),
         ("data.batch_size=0", "data.batch_size: 0 is less than 1"),
-        ("train.learning_rate=.nan", "train.learning_rate: nan is not a finite number"),
+        ("train.learning_rate=.nan", "train.learning_rate: nan is not a finite number above 0"),
+        ("train.learning_rate=0", "train.learning_rate: 0.0 is not a finite number above 0"),
         ("data.memory=inf", "data.memory: inf is not a finite number"),
         ("model.num_heads=0", "model.num_heads: 0 is less than 1"),
         ("model.proj_dim=0", "model.proj_dim: 0 is less than 1"),
@@ -91,6 +103,11 @@ def test_overrides_go_last(tmp_path):
         ("model.input_dropout=1", "model.input_dropout: 1.0 is not a share"),
         ("fov.radius=-1", "fov: radius must be positive metres"),
         ("fov.points=2", "fov: points must be"),
+        ("fov.angle=400", "fov.angle: 400 is not between 0 and 360 degrees$"),
+        ("fov.angle=360", "fov.angle: 360 is not between 0 and 360 degrees$"),
+        ("fov.angle=0", "fov.angle: 0 is not between 0 and 360 degrees$"),
+        ("fov.angle=.nan", "fov.angle: nan is not between 0 and 360 degrees$"),
+        ("fov.height=-1", "fov.height: -1 is not a number of metres, 0 or more"),
     ],
 )
 def test_what_is_wrong_is_named(override, message):
@@ -111,6 +128,23 @@ def test_a_bare_name_is_the_shipped_file_unless_there_is_a_file(tmp_path, monkey
     }.items():
         with pytest.raises(MissingFileError, match=message):
             load_config(path)
+
+
+@pytest.mark.parametrize(("angle", "least"), [(90, 3), (179, 3), (180, 4), (270, 4), (359, 4)])
+def test_points_that_an_angle_needs(angle, least):
+    """Neighbours on the arc are angle / (points - 2) apart, which must stay below 180 degrees."""
+    assert angle / (least - 2) < 180
+    load_config(None, [f"fov.angle={angle}", f"fov.points={least}"])
+    if least > 3:
+        assert angle / (least - 3) >= 180
+        with pytest.raises(InputError, match=f"fov.points: 3 are too few for {angle} degrees, 4"):
+            load_config(None, [f"fov.angle={angle}", f"fov.points={least - 1}"])
+
+
+def test_a_plain_word_for_a_list_in_a_file(tmp_path):
+    (tmp_path / "c.yaml").write_text("data: {val_scenes: cph}\n")
+    with pytest.raises(InputError, match=r"c.yaml: data.val_scenes: 'cph' is not a list; write"):
+        load_config(tmp_path / "c.yaml")
 
 
 def test_a_wrong_file_is_named(tmp_path):

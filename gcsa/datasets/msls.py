@@ -18,6 +18,7 @@ import pandas as pd
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.evaluation.truth import Truth
+from gcsa.files import similar_folder
 from gcsa.scene import ImageSet, Scene
 
 logger = logging.getLogger(__name__)
@@ -76,8 +77,10 @@ def _city_folder(root: Path, city: str) -> tuple[Path, bool]:
     for split in ("train_val", "test"):
         if (root / split / city).is_dir():
             return root / split / city, split == "test"
+    hint = similar_folder(root / "train_val" / city) or similar_folder(root / "test" / city)
     raise MissingFileError(
-        f"{root}: no city '{city}', neither in train_val/ nor in test/ (data.root holds msls/)"
+        f"{root}: no city '{city}', neither in train_val/ nor in test/"
+        f"{hint or ' (data.root holds msls/)'}"
     )
 
 

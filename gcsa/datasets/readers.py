@@ -5,7 +5,6 @@ A new data set is a folder with a reader like :mod:`gcsa.datasets.msls` and one 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,8 +24,6 @@ from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import Clusters, Judged, Truth
 from gcsa.scene import Scene
 from gcsa.sideinfo.rules import Rule
-
-logger = logging.getLogger(__name__)
 
 # Rules that a label file answers, and the word in that file's name.
 LABEL_FILES = {"score": "scores", "geometry": "geometry"}
@@ -53,8 +50,8 @@ class Reader:
 
 def _descriptors(config: DataConfig, scene: str) -> Path | None:
     """The descriptor file of a scene; None where ``desc_fn`` is empty: poses alone are wanted."""
-    file = Path(config.outputs) / config.dataset / scene / config.desc_fn
-    return file if config.desc_fn else None
+    folder = Path(config.descriptors or config.outputs)
+    return folder / config.dataset / scene / config.desc_fn if config.desc_fn else None
 
 
 def _read_msls(config: DataConfig, city: str, split: str) -> tuple[Scene, Truth | None]:
@@ -164,8 +161,6 @@ def _landmarks(*protocols: str) -> Reader:
 
 
 def _read_folder(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth | None]:
-    if split == "train" and name in scene_names(config, "val"):
-        logger.warning("%s: is a scene of training and of validation (data.val_scenes)", name)
     return folder.read_scene(
         Path(config.root) / name,
         name,
@@ -236,3 +231,15 @@ def scene_names(config: DataConfig, split: str) -> list[str]:
             f"data.{split}_scenes must name scenes"
         )
     return names
+
+
+def in_training_and_validation(config: DataConfig) -> list[str]:
+    """The scenes whose images are both trained on and validated on.
+
+    None of LaMAR and retrieval-SfM-120k, whose official splits divide the images of each scene.
+    """
+    official = reader(config).scenes
+    if set(official["train"]) & set(official["val"]):
+        return []
+    validation = scene_names(config, "val")
+    return [name for name in scene_names(config, "train") if name in validation]

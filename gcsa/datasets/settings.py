@@ -15,7 +15,8 @@ class DataConfig:
 
     dataset: str = "msls"  # msls | lamar | folder | rsfm | [r]oxford5k | [r]paris6k
     root: str = "datasets"  # holds msls/, lamar/; landmarks: annotations/...; folder: its scenes
-    outputs: str = "outputs"  # the folder that holds msls/<city>/<desc_fn>, and training/
+    outputs: str = "outputs"  # the folder that runs are written to, in training/
+    descriptors: str = ""  # the folder that holds msls/<city>/<desc_fn>; empty: data.outputs
     labels: str = "data"  # LaMAR: the folder of its label files
     desc_fn: str = "global-feats-netvlad.h5"  # descriptor file of each scene
     train_scenes: list[str] = field(default_factory=list)  # empty: the official split's

@@ -7,16 +7,6 @@ import numpy as np
 KS = (1, 5, 10, 20)
 
 
-def recall_at_k(relevant: np.ndarray, k: int) -> float:
-    """Share of the queries with a relevant image among their first ``k``.
-
-    relevant: (Q, M) bool, in ranked order. Leave out queries without any relevant image in the
-    database, as the benchmarks do. NaN without queries.
-    """
-    relevant = np.asarray(relevant, dtype=bool)
-    return float(relevant[:, :k].any(axis=1).mean()) if len(relevant) else float("nan")
-
-
 def average_precision_at_k(relevant: np.ndarray, num_relevant: np.ndarray, k: int) -> np.ndarray:
     """AP@k of each query: (Q, M) bool in ranked order, (Q,) counts -> (Q,) float64 in [0, 1].
 
@@ -30,16 +20,29 @@ def average_precision_at_k(relevant: np.ndarray, num_relevant: np.ndarray, k: in
     return (precision * hits).sum(axis=1) / np.maximum(best, 1)
 
 
+def by_query(
+    relevant: np.ndarray, num_relevant: np.ndarray, ks: tuple[int, ...] = KS
+) -> dict[str, np.ndarray]:
+    """{"recall@1": (Q,), ..., "mAP@20": (Q,)} float64 in [0, 1], NaN without a relevant image.
+
+    relevant: (Q, M) bool, in ranked order; num_relevant: (Q,), of the whole database. Recall of a
+    query is 1 where a relevant image is among its first k, else 0.
+    """
+    relevant, num_relevant = np.asarray(relevant, dtype=bool), np.asarray(num_relevant)
+    recalls = {f"recall@{k}": relevant[:, :k].any(axis=1) for k in ks}
+    precisions = {f"mAP@{k}": average_precision_at_k(relevant, num_relevant, k) for k in ks}
+    found = recalls | precisions
+    return {name: np.where(num_relevant > 0, values, np.nan) for name, values in found.items()}
+
+
+def mean(values: np.ndarray) -> float:
+    """Mean over the queries that have a value, (Q,) with NaN where none; NaN where none has."""
+    kept = values[~np.isnan(values)]
+    return float(kept.mean()) if len(kept) else float("nan")
+
+
 def evaluate(
     relevant: np.ndarray, num_relevant: np.ndarray, ks: tuple[int, ...] = KS
 ) -> dict[str, float]:
     """{"recall@1": ..., "mAP@20": ...} over the queries that have a relevant image at all."""
-    kept = np.asarray(num_relevant) > 0
-    relevant, num_relevant = np.asarray(relevant)[kept], np.asarray(num_relevant)[kept]
-    if not kept.any():
-        return {f"{name}@{k}": float("nan") for name in ("recall", "mAP") for k in ks}
-    recalls = {f"recall@{k}": recall_at_k(relevant, k) for k in ks}
-    precisions = {
-        f"mAP@{k}": float(average_precision_at_k(relevant, num_relevant, k).mean()) for k in ks
-    }
-    return recalls | precisions
+    return {name: mean(v) for name, v in by_query(relevant, num_relevant, ks).items()}

@@ -153,46 +153,39 @@ def revisited_precision(found: Found, k: int) -> np.ndarray:
     return np.where(found.num > 0, value, np.nan)
 
 
-def _mean(values: np.ndarray) -> float:
-    """Mean over the queries that have a value; NaN where none has."""
-    kept = values[~np.isnan(values)]
-    return float(kept.mean()) if len(kept) else float("nan")
+def _revisited(found: Found) -> dict[str, np.ndarray]:
+    """mAP, mP@k: the trapezoidal AP and P@k; queries with n = 0 do not count."""
+    precisions = {f"mP@{k}": revisited_precision(found, k) for k in REVISITED_KS}
+    return {"mAP": trapezoidal_ap(found)} | precisions
 
 
-def _revisited(found: Found) -> dict[str, float]:
-    """mAP, mP@k = means of the trapezoidal AP and of P@k over the queries with n > 0."""
-    precisions = {f"mP@{k}": _mean(revisited_precision(found, k)) for k in REVISITED_KS}
-    return {"mAP": _mean(trapezoidal_ap(found))} | precisions
+def _classic(found: Found) -> dict[str, np.ndarray]:
+    """mAP: the trapezoidal AP, 0 where n = 0."""
+    return {"mAP": np.nan_to_num(trapezoidal_ap(found))}
 
 
-def _classic(found: Found) -> dict[str, float]:
-    """mAP = mean of the trapezoidal AP over all queries, 0 where n = 0."""
-    return {"mAP": _mean(np.nan_to_num(trapezoidal_ap(found)))}
+def _place_recognition(found: Found) -> dict[str, np.ndarray]:
+    """recall@k: whether r_0 < k; AP@k = sum_{r_j < k} (j+1) / (r_j+1) / min(k, n).
 
-
-def _place_recognition(found: Found) -> dict[str, float]:
-    """recall@k = share of queries with r_0 < k; AP@k = sum_{r_j < k} (j+1) / (r_j+1) / min(k, n).
-
-    Means over the queries with n > 0; see :mod:`gcsa.evaluation.metrics`.
+    Queries with n = 0 do not count; see :mod:`gcsa.evaluation.metrics`.
     """
     relevant = np.zeros((len(found.num), max(metrics.KS)), dtype=bool)
     top = found.rank < relevant.shape[1]
     relevant[found.query[top], found.rank[top]] = True
-    return metrics.evaluate(relevant, found.num)
+    return metrics.by_query(relevant, found.num)
 
 
-def _icfrr(found: Found) -> dict[str, float]:
-    """Means over all queries of the AP by steps (0 where n = 0), of that within 200, and of P@k."""
-    values = {
+def _icfrr(found: Found) -> dict[str, np.ndarray]:
+    """The AP by steps (0 where n = 0), that within 200, and P@k; every query counts."""
+    return {
         "mAP@all": np.nan_to_num(step_ap(found)),
         f"mAP@{ICFRR_DEPTH}": step_ap_within(found, ICFRR_DEPTH),
     } | {f"P@{k}": precision(found, k) for k in ICFRR_KS}
-    return {name: _mean(value) for name, value in values.items()}
 
 
-def _labels(found: Found) -> dict[str, float]:
-    """mAP = mean of the AP by steps over the queries with n > 0."""
-    return {"mAP": _mean(step_ap(found))}
+def _labels(found: Found) -> dict[str, np.ndarray]:
+    """mAP: the AP by steps; queries with n = 0 do not count."""
+    return {"mAP": step_ap(found)}
 
 
 @dataclass(frozen=True)
@@ -200,13 +193,14 @@ class Protocol:
     """One benchmark's figures.
 
     description: a sentence for reports. positive, junk: the lists of the ground truth that count
-    as relevant, and those that are taken out of the ranking. measure: the figures, in [0, 1].
+    as relevant, and those that are taken out of the ranking. by_query: the figures query by query,
+    (Q,) in [0, 1], NaN where a query does not count; a figure is the mean of the others.
     """
 
     description: str
     positive: tuple[str, ...]
     junk: tuple[str, ...]
-    measure: Callable[[Found], dict[str, float]]
+    by_query: Callable[[Found], dict[str, np.ndarray]]
 
     def find(self, order: np.ndarray, truth: ListedTruth) -> Found:
         """See :func:`find`; for figures by query, as ``trapezoidal_ap(protocol.find(...))``."""
@@ -214,7 +208,8 @@ class Protocol:
 
     def __call__(self, order: np.ndarray, truth: ListedTruth) -> dict[str, float]:
         """Figures of the ranked lists ``order`` (Q, N): database rows, best first, -1 padded."""
-        return self.measure(self.find(order, truth))
+        values = self.by_query(self.find(order, truth))
+        return {name: metrics.mean(value) for name, value in values.items()}
 
 
 def _revisited_protocol(level: str, positive: tuple[str, ...], junk: tuple[str, ...]) -> Protocol:

@@ -7,6 +7,8 @@ other, so each list's scores are normalised first.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from gcsa.errors import InputError
@@ -14,6 +16,31 @@ from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.lists import one_of
 
 NORMALISATIONS = ("min-max", "z")
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How much of the refined scores counts beside the first round's; see :func:`fuse`."""
+
+    weight: float = 0.5
+    normalise: str = "min-max"
+
+    def __post_init__(self) -> None:
+        one_of("normalise", self.normalise, NORMALISATIONS)
+        if not 0 <= self.weight <= 1:
+            raise InputError(f"weight: {self.weight} is not from 0 to 1")
+
+    @classmethod
+    def of(cls, text: str) -> Fusion:
+        """A command line's "WEIGHT" or "WEIGHT:NORMALISE", as 0.7 or 0.7:z."""
+        weight, colon, normalise = text.partition(":")
+        try:
+            return cls(float(weight), normalise if colon else "min-max")
+        except ValueError as error:  # InputError is one
+            raise InputError(
+                f"--fusion: '{text}': expected a weight from 0 (the first round) to 1 (the "
+                f"re-ranking), and behind it, if wanted, :{' or :'.join(NORMALISATIONS)}"
+            ) from error
 
 
 def fuse(first: Ranking, refined: Ranking, weight: float, normalise: str = "min-max") -> Ranking:
@@ -25,9 +52,7 @@ def fuse(first: Ranking, refined: Ranking, weight: float, normalise: str = "min-
     scores take part; the others (beyond a re-ranker's K) keep first-round order behind them, and
     so do equals.
     """
-    one_of("normalise", normalise, NORMALISATIONS)
-    if not 0 <= weight <= 1:
-        raise InputError(f"weight: {weight} is not from 0 to 1")
+    Fusion(weight, normalise)  # InputError for what cannot be
     again = _in_order_of(first, refined)
     scored = np.isfinite(first.scores) & np.isfinite(again) & first.valid
     old = _normalised(first.scores, scored, normalise)

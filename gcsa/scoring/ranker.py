@@ -18,9 +18,10 @@ from gcsa.config import Config
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
 from gcsa.models.checkpoint import Model, load_checkpoint, read_settings
+from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine
-from gcsa.scoring.split import JudgedScene
+from gcsa.rerankers.fusion import Fusion, fuse
 from gcsa.sideinfo.fov import FovConfig
 
 logger = logging.getLogger(__name__)
@@ -70,12 +71,32 @@ def _keys(overrides: Sequence[str]) -> set[str]:
     return {override.split("=")[0] for override in overrides}
 
 
-def rerank(model: Model | None, scenes: Sequence[JudgedScene], data: DataConfig) -> list[Ranking]:
-    """The ranked lists of each scene: the model's, or without one the first-round ones."""
+def rerank(
+    model: Model | None,
+    scenes: Sequence[RankedScene],
+    data: DataConfig,
+    fusion: Fusion | None = None,
+) -> list[Ranking]:
+    """The ranked lists of each scene: the model's, or without one the first-round ones.
+
+    fusion: of the model's scores with those of the first round.
+    """
     if model is None:
         return [s.candidates for s in scenes]
     ahead = data.batch_size, data.num_workers
-    return [refine(model, s.scene, s.candidates, s.side, *ahead) for s in scenes]
+    refined = [refine(model, s.scene, s.candidates, s.side, *ahead) for s in scenes]
+    return [fused(s.candidates, r, fusion) for s, r in zip(scenes, refined, strict=True)]
+
+
+def fused(first: Ranking, refined: Ranking, fusion: Fusion | None) -> Ranking:
+    """Re-ranked lists fused with those of the first round; without a fusion as they are."""
+    return refined if fusion is None else fuse(first, refined, fusion.weight, fusion.normalise)
+
+
+def check_fusion(fusion: Fusion | None, checkpoint: str | None) -> None:
+    """Raise InputError where there is nothing to fuse the first round with."""
+    if fusion is not None and checkpoint is None:
+        raise InputError("--fusion: of the first round and a re-ranking; --checkpoint is missing")
 
 
 def pick_device(name: str) -> torch.device:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,16 +11,15 @@ import numpy as np
 from gcsa.config import Config
 from gcsa.datasets.readers import reader
 from gcsa.errors import InputError
-from gcsa.evaluation import figures, metrics
+from gcsa.evaluation import metrics
+from gcsa.evaluation.figures import Figures
+from gcsa.evaluation.intervals import LEVEL, RESAMPLES, SEED
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import labels, num_relevant
 from gcsa.ranking.lists import Ranking
 from gcsa.scoring.split import JudgedScene
 
 Report = dict[str, Any]
-# Of a scene: which of the best images are relevant (Q, 20), how many are in all (Q,), the size of
-# the database.
-Judgement = tuple[np.ndarray, np.ndarray, int]
 
 
 def judging(config: Config, split: str) -> Config:
@@ -40,8 +38,21 @@ def report(
     """{"protocol", "counts", "metrics", "scenes": {name: {"counts", "metrics"}}} of ranked lists.
 
     Metrics are over all queries together that have a relevant image, shares in [0, 1]: recall@k
-    and mAP@k, or what the protocols of the data set say.
+    and mAP@k, or what the protocols of the data set say. Beside those of few queries stand their
+    "intervals", {name: [low, high]} (:mod:`gcsa.evaluation.intervals`).
     """
+    parts = figures_of(config, scenes, rankings)
+    return {
+        "protocol": reader(config.data).protocol(config.data, split),
+        **Figures.joined(list(parts.values())).summary(),
+        "scenes": {name: part.summary() for name, part in parts.items()},
+    }
+
+
+def figures_of(
+    config: Config, scenes: Sequence[JudgedScene], rankings: Sequence[Ranking]
+) -> dict[str, Figures]:
+    """What the ranked lists of each scene find, query by query; InputError without truth."""
     source, parts = reader(config.data), {}
     for ranked, ranking in zip(scenes, rankings, strict=True):
         if ranked.truth is None:
@@ -50,64 +61,81 @@ def report(
                 "nothing to measure against"
             )
         if isinstance(ranked.truth, ListedTruth):
-            parts[ranked.scene.name] = ranking.indices, ranked.truth
+            found = Figures.of_lists(source.protocols, ranking.indices, ranked.truth)
         else:
-            parts[ranked.scene.name] = _judged(config, ranked, ranking)
-    summary = partial(figures.summary, source.protocols) if source.protocols else _summary
-    return {
-        "protocol": source.protocol(config.data, split),
-        **summary(list(parts.values())),
-        "scenes": {name: summary([part]) for name, part in parts.items()},
-    }
+            found = _judged(config, ranked, ranking)
+        parts[ranked.scene.name] = found
+    return parts
 
 
-def _judged(config: Config, ranked: JudgedScene, ranking: Ranking) -> Judgement:
+def _judged(config: Config, ranked: JudgedScene, ranking: Ranking) -> Figures:
     """A scene's lists by the rule of the settings."""
     rule, scene, truth = config.data.val_labels, ranked.scene, ranked.truth
     best = ranking.indices[:, : max(metrics.KS)]
-    return (
+    return Figures.of_labels(
         labels(rule, scene, truth, best, config.fov),
         num_relevant(rule, scene, truth, config.fov),
         len(scene.database),
     )
 
 
-def _summary(parts: Sequence[Judgement]) -> Report:
-    relevant, numbers, sizes = zip(*parts, strict=True)
-    numbers = np.concatenate(numbers)
-    counts = {
-        "queries": len(numbers),
-        "with_positives": int((numbers > 0).sum()),
-        "database": sum(sizes),
-    }
-    return {"counts": counts, "metrics": metrics.evaluate(np.concatenate(relevant), numbers)}
+def table(rows: dict[str, Report], bounds: dict[str, list[float]] | None = None) -> str:
+    """Reports as an aligned table, metrics in percent, with the counts behind.
 
-
-def table(rows: dict[str, Report]) -> str:
-    """Reports as an aligned table, metrics in percent, with the counts behind."""
+    bounds: of the last row, {name: [low, high]}, printed below it.
+    """
     names = list(next(iter(rows.values()))["metrics"])
-    head = ["", *(n.replace("recall", "R") for n in names), "queries", "database"]
-    lines = [head]
+    lines = [["", *(n.replace("recall", "R") for n in names), "queries", "database"]]
     for label, part in rows.items():
         counts = part["counts"]
-        values = [f"{100 * part['metrics'][n]:.2f}" for n in names]
         queries = f"{counts['with_positives']} of {counts['queries']}"
-        lines.append([label, *values, queries, str(counts["database"])])
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+        cells = [f"{100 * part['metrics'][n]:.2f}" for n in names]
+        lines.append([label, *cells, queries, str(counts["database"])])
+    return aligned(lines + bound_lines(names, bounds))
+
+
+def bound_lines(names: Sequence[str], bounds: dict[str, list[float]] | None) -> list[list[str]]:
+    """Cells of the two lines below a row of figures ``names``: from where to where they may be."""
+    if bounds is None:
+        return []
+    return [
+        [f"  {word}", *(f"{100 * bounds[n][i]:.2f}" for n in names), "", ""]
+        for i, word in enumerate(("from", "to"))
+    ]
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Cells as text: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(
-        "  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in row).rstrip()
+        "  ".join(cell.rjust(w) if i else cell.ljust(w) for i, (cell, w) in row).rstrip()
         for row in (list(enumerate(zip(line, widths, strict=True))) for line in lines)
     )
 
 
+def how_sure(queries: int, what: str, how: str = "bootstrap") -> str:
+    """What the two lines below a table mean."""
+    return (
+        f"from, to: {100 * LEVEL:g} % interval of {what}, {how} over {queries} queries "
+        f"({RESAMPLES} resamples, seed {SEED})"
+    )
+
+
 def show(result: Report) -> str:
-    """A report as text: the protocol, then a table by scene and in total."""
-    rows = {**result["scenes"], "total": result}
-    return f"{result['protocol']}\n\n{table(rows)}"
+    """A report as text: the protocol, then a table by scene and in total; of few queries with the
+    interval of the total.
+    """
+    rows, bounds = {**result["scenes"], "total": result}, result.get("intervals")
+    text = f"{result['protocol']}\n\n{table(rows, bounds)}"
+    if bounds is None:
+        return text
+    return f"{text}\n\n{how_sure(result['counts']['with_positives'], 'the total')}"
 
 
 def without_nan(part: Any) -> Any:
     """A report as JSON has it, which knows no NaN: null where there was no query to measure."""
     if isinstance(part, dict):
         return {key: without_nan(value) for key, value in part.items()}
+    if isinstance(part, list):
+        return [without_nan(value) for value in part]
     return None if isinstance(part, float) and np.isnan(part) else part

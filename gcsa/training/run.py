@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 FREE_SETTINGS = {
     "data.root",
     "data.outputs",
+    "data.descriptors",
     "data.num_workers",
     "data.memory",
     "data.on_device",
@@ -97,6 +98,16 @@ class Run:
     def best(self) -> dict[str, Any]:
         """The row of the epoch with the highest validation mAP@10, the first of equals."""
         return max(self.rows[1:], key=lambda row: row[SELECTED_BY])
+
+    def no_gain(self) -> str | None:
+        """A line where the best epoch is worse than no re-ranking, else None."""
+        if self.epoch < 1 or not self.best()[SELECTED_BY] < self.rows[0][SELECTED_BY]:
+            return None
+        best, none = (100 * row[SELECTED_BY] for row in (self.best(), self.rows[0]))
+        return (
+            f"worse than no re-ranking: validation {SELECTED_BY} is {best:.2f} at best (epoch "
+            f"{self.best()['epoch']}), {none:.2f} without; docs/troubleshooting.md has what helps"
+        )
 
     def _save(self, model: Model, row: dict[str, Any], name: str) -> None:
         settings = {"config": as_dict(self.config), "epoch": row["epoch"], "metrics": row}

@@ -56,11 +56,14 @@ def test_a_worse_order_scores_lower():
 
 def test_recall():
     relevant = np.array([[0, 1, 0], [0, 0, 0], [1, 1, 0], [0, 0, 1]], dtype=bool)
-    assert [metrics.recall_at_k(relevant, k) for k in (1, 2, 3, 9)] == [0.25, 0.5, 0.75, 0.75]
+    found = metrics.evaluate(relevant, np.ones(4), ks=(1, 2, 3, 9))
+    assert [found[f"recall@{k}"] for k in (1, 2, 3, 9)] == [0.25, 0.5, 0.75, 0.75]
 
 
 def test_queries_without_positives_are_left_out():
     relevant = np.array([[1, 0], [0, 0]], dtype=bool)
+    values = metrics.by_query(relevant, np.array([1, 0]), ks=(1, 2))
+    assert all(v[0] == 1 and np.isnan(v[1]) for v in values.values())
     result = metrics.evaluate(relevant, np.array([1, 0]), ks=(1, 2))
     assert result == {"recall@1": 1, "recall@2": 1, "mAP@1": 1, "mAP@2": 1}
     nothing = metrics.evaluate(relevant, np.array([0, 0]), ks=(1,))

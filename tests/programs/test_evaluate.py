@@ -12,10 +12,16 @@ from gcsa import evaluate as program
 from gcsa.config import as_dict, load_config
 from gcsa.datasets.msls import read_scene
 from gcsa.errors import InputError
-from gcsa.evaluate import evaluate
-from gcsa.models.checkpoint import save_checkpoint
+from gcsa.evaluate import compare, evaluate
+from gcsa.evaluation.metrics import average_precision_at_k
+from gcsa.evaluation.truth import labels, num_relevant
+from gcsa.models.checkpoint import load_checkpoint, save_checkpoint
+from gcsa.ranking.refine import refine
+from gcsa.rerankers.fusion import Fusion, fuse
+from gcsa.scoring.comparison import show_comparison
 from gcsa.scoring.ranker import as_trained
 from gcsa.scoring.report import without_nan
+from gcsa.scoring.split import prepare
 from gcsa.train import train
 from gcsa.training.trainer import build_model
 
@@ -65,8 +71,6 @@ def stage_2(world):
 
 
 def save(path, config, settings, seed=0):
-    from gcsa.scoring.split import prepare
-
     scenes = prepare(config.data, config.fov, config.model.affinity, "train", 40)
     torch.manual_seed(seed)
     save_checkpoint(path, build_model(config, scenes), config.model.affinity, settings)
@@ -126,13 +130,21 @@ def test_command_line(world, tmp_path, monkeypatch, capsys):
     program.main()
     printed = capsys.readouterr().out
     result = json.loads((tmp_path / "r.json").read_text())
-    assert set(result) == {"protocol", "counts", "metrics", "scenes"}
+    assert set(result) == {"protocol", "counts", "metrics", "intervals", "scenes"}
+    low, high = result["intervals"]["mAP@10"]
+    assert 0 < low < result["metrics"]["mAP@10"] < high <= 1
+    lines = {line.split()[0]: line for line in printed.splitlines() if line.strip()}
+    assert f"{100 * low:.2f}" in lines["from"] and f"{100 * high:.2f}" in lines["to"]
+    assert "95 % interval of the total, bootstrap over 20 queries (2000 resamples" in printed
     assert f"{100 * result['metrics']['mAP@10']:.2f}" in printed
     assert "20 of 20" in printed and result["protocol"] in printed
 
 
 def test_reports_are_json_where_there_is_nothing_to_measure():
     part = {"counts": {"queries": 3}, "metrics": {"recall@1": float("nan"), "mAP@1": 0.5}}
+    assert without_nan({"intervals": {"mAP@1": [float("nan"), 1.0]}}) == {
+        "intervals": {"mAP@1": [None, 1.0]}
+    }
     found = json.loads(json.dumps(without_nan({"scenes": {"s": part}}), allow_nan=False))
     assert found["scenes"]["s"]["metrics"] == {"recall@1": None, "mAP@1": 0.5}
 
@@ -147,3 +159,81 @@ def test_no_truth_no_metrics(world, tmp_path):
         evaluate(load_config(None, overrides(world)), split="vall")
     with pytest.raises(InputError, match="data.dataset: no reader 'mslss'"):
         evaluate(load_config(None, overrides(world, {"data.dataset": "mslss"})))
+
+
+def precisions(config, ranking, judged):
+    """AP@10 of each query, by the rule of the settings."""
+    best = ranking.indices[:, :20]
+    relevant = labels("dist", judged.scene, judged.truth, best, config.fov)
+    numbers = num_relevant("dist", judged.scene, judged.truth, config.fov)
+    return average_precision_at_k(relevant, numbers, 10)[numbers > 0]
+
+
+def by_hand(config, path):
+    """The scene, its first round, and the lists of a checkpoint, without the program."""
+    model, kinds = load_checkpoint(path)
+    (judged,) = prepare(config.data, config.fov, kinds, "val", 40)
+    return judged, refine(model, judged.scene, judged.candidates, judged.side)
+
+
+def test_fusion_with_the_first_round(world, tmp_path):
+    config, path = stage_2(world), str(tmp_path / "c.pth.tar")
+    save(path, config, {"config": as_dict(config)})
+    judged, refined = by_hand(config, path)
+    found = {None: evaluate(config, path)}
+    for fusion in (Fusion(0.0), Fusion(0.3), Fusion(0.3, "z"), Fusion(1.0)):
+        lists = fuse(judged.candidates, refined, fusion.weight, fusion.normalise)
+        found[fusion] = evaluate(config, path, fusion=fusion)
+        mean = precisions(config, lists, judged).mean()
+        assert found[fusion]["metrics"]["mAP@10"] == pytest.approx(mean, abs=1e-12)
+    assert found[Fusion(0.0)] == evaluate(config) and found[Fusion(1.0)] == found[None]
+    assert found[Fusion(0.3)]["metrics"] not in (
+        found[None]["metrics"],
+        evaluate(config)["metrics"],
+    )
+    with pytest.raises(InputError, match="--fusion: .* --checkpoint is missing"):
+        evaluate(config, fusion=Fusion(0.3))
+
+
+def test_two_checkpoints_compared(world, tmp_path):
+    config = load_config(None, overrides(world, STAGE_2, {"train.init_proj": "random"}))
+    paths = [str(tmp_path / f"{seed}.pth.tar") for seed in (0, 1)]
+    for seed, path in enumerate(paths):
+        save(path, config, {"config": as_dict(config)}, seed)
+    result = compare(config, paths)
+    values = []
+    for path, label in zip(paths, "AB", strict=True):
+        judged, refined = by_hand(config, path)
+        values.append(precisions(config, refined, judged))
+        assert result["metrics"][label] == evaluate(config, path)["metrics"]
+    gain = values[1] - values[0]
+    assert result["difference"]["mAP@10"] == pytest.approx(gain.mean(), abs=1e-12)
+    low, high = result["intervals"]["mAP@10"]
+    assert low < gain.mean() < high
+    # By the normal law, within what 20 queries and 2000 resamples allow.
+    assert (high - low) / 2 == pytest.approx(1.96 * gain.std() / len(gain) ** 0.5, rel=0.2)
+    assert result["scenes"]["cph"]["difference"] == result["difference"], "the only scene"
+    with_none = compare(config, [None, paths[0]])
+    assert with_none["metrics"]["A"] == evaluate(config)["metrics"]
+    same = compare(config, [paths[0], paths[0]])
+    assert set(same["difference"].values()) == {0.0}
+    text = show_comparison(result)
+    assert f"{100 * gain.mean():+.2f}" in text and "paired bootstrap over 20 queries" in text
+    with pytest.raises(FileNotFoundError, match="gone.pth.tar: no such"):
+        compare(config, [None, "gone.pth.tar"])
+
+
+def test_what_is_compared_is_judged_alike(world, tmp_path):
+    config = load_config(None, overrides(world, STAGE_2, {"data.val_labels": "fov"}))
+    paths = [str(tmp_path / f"{radius}.pth.tar") for radius in (50, 30)]
+    for path, radius in zip(paths, (50.0, 30.0), strict=True):
+        config.fov.radius = radius
+        save(path, config, {"config": as_dict(config)})
+    with pytest.raises(InputError, match="--compare: data.val_labels=fov judges each by the field"):
+        compare(config, paths)
+    given = [*overrides(world, {"data.val_labels": "fov"}), "fov.radius=40"]
+    both = compare(load_config(None, given), paths, overrides=given)
+    assert (
+        both["metrics"]["A"]
+        == evaluate(load_config(None, given), paths[0], overrides=given)["metrics"]
+    )

@@ -91,6 +91,30 @@ def test_the_best_checkpoint_is_the_best(world):
     assert read_settings(path)["epoch"] == best
 
 
+def test_a_run_that_ends_worse_than_no_re_ranking_says_so(world, caplog):
+    rows = run(world, "a", {"train.num_epochs": 2})
+    best, none = max(row["mAP@10"] for row in rows[1:]), rows[0]["mAP@10"]
+    assert best < none, "a random projection, trained for a moment, is worse"
+    last = caplog.records[-1]
+    assert last.levelname == "WARNING" and last.message.startswith(
+        f"worse than no re-ranking: validation mAP@10 is {100 * best:.2f} at best (epoch "
+    )
+    assert f"{100 * none:.2f} without" in last.message
+    log = open(f"{world['data.outputs']}/training/a/log.txt").read()
+    assert "worse than no re-ranking" in log.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [([0.5], False), ([0.5, 0.4, 0.5], False), ([0.5, 0.4, 0.49], True), ([0.5, 0.6, 0.1], False)],
+)
+def test_when_a_run_is_worse_than_no_re_ranking(tmp_path, values, said):
+    rows = [{"epoch": epoch, "mAP@10": value} for epoch, value in enumerate(values)]
+    line = Run(tmp_path, load_config(), rows).no_gain()
+    assert (line is not None) == said
+    assert not said or "49.00 at best (epoch 2), 50.00 without" in line
+
+
 def test_the_same_seed_gives_the_same_run(world):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         run(world, name, STAGE_2, {"train.num_epochs": 2, "train.seed": seed})

@@ -6,7 +6,7 @@ import pytest
 from gcsa.datasets.readers import scene_names
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
-from gcsa.evaluation.figures import summary
+from gcsa.evaluation.figures import Figures
 from gcsa.evaluation.listed import ListedTruth, rows_to_lists
 from gcsa.evaluation.protocols import PROTOCOLS
 from gcsa.evaluation.truth import Clusters, Truth, labels, num_relevant
@@ -67,7 +67,7 @@ def test_figures_are_of_all_queries_together():
     truths = [listed_truth(random, *size) for size in ((2, 9), (7, 20))]
     orders = [np.array([random.permutation(t.shape[1]) for _ in range(t.shape[0])]) for t in truths]
     parts = list(zip(orders, truths, strict=True))
-    found = summary(names, parts)
+    found = Figures.joined([Figures.of_lists(names, *part) for part in parts]).summary()
     each = [
         PROTOCOLS["revisited-hard"](order[[q]], ListedTruth(
             {name: rows[[q]] for name, rows in truth.lists.items()}))["mAP"]

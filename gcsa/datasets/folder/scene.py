@@ -14,7 +14,7 @@ import numpy as np
 
 from gcsa.datasets.folder.images import Images, read_images, read_radio
 from gcsa.descriptors.hdf5 import DescriptorRows, open_pack
-from gcsa.errors import InputError, MissingFileError
+from gcsa.errors import InputError, MissingFileError, similar
 from gcsa.evaluation.truth import Clusters, Truth
 from gcsa.scene import ImageSet, Scene
 
@@ -87,7 +87,9 @@ def _others(folder: Path) -> str:
         if parent.is_dir():
             found = sorted(p.parent.name for p in parent.glob(f"*/{TABLE}"))
             if found:
-                return f"; {parent} has the scenes {', '.join(found[:9])} (data.val_scenes, ...)"
+                hint = similar(folder.name, found)
+                listed = f"{parent} has the scenes {', '.join(found[:9])} (data.val_scenes, ...)"
+                return f"{hint}; {listed}"
     return f" (data.root, data.val_scenes, ...); expected a table of the images of {folder}"
 
 

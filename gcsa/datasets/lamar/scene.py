@@ -19,6 +19,7 @@ from gcsa.datasets.settings import HEADING_CONVENTIONS
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.evaluation.truth import Truth
+from gcsa.files import similar_folder
 from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo.radio import Radio, align, stack
 from gcsa.sideinfo.scans import clock_of, observe
@@ -160,7 +161,8 @@ def headings(rotations: np.ndarray, convention: str = "correct") -> np.ndarray:
 def _read(folder: Path, name: str) -> Session:
     path = folder / "sessions" / name
     if not path.is_dir():
-        raise MissingFileError(f"{path}: no such session (data.root holds lamar/)")
+        hint = "" if folder.is_dir() else similar_folder(folder)
+        raise MissingFileError(f"{path}: no such session{hint or ' (data.root holds lamar/)'}")
     session = read_session(path)
     if session.images is None:
         raise MissingFileError(f"{path / 'images.txt'}: no such file")
