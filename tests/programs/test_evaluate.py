@@ -196,10 +196,14 @@ def test_fusion_with_the_first_round(world, tmp_path):
 
 
 def test_two_checkpoints_compared(world, tmp_path):
-    config = load_config(None, overrides(world, STAGE_2, {"train.init_proj": "random"}))
+    config = load_config(
+        None,
+        overrides(world, STAGE_2, {"train.freeze_input_proj": False, "train.init_proj": "random"}),
+    )
     paths = [str(tmp_path / f"{seed}.pth.tar") for seed in (0, 1)]
     for seed, path in enumerate(paths):
-        save(path, config, {"config": as_dict(config)}, seed)
+        config.train.seed = seed
+        save(path, config, {"config": as_dict(config)})
     result = compare(config, paths)
     values = []
     for path, label in zip(paths, "AB", strict=True):
