@@ -9,14 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from gcsa.config import Config, load_config
+from gcsa import options
 from gcsa.errors import run_program
-from gcsa.evaluation import metrics
-from gcsa.files import write_text
-from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
-from gcsa.scoring.report import Report, judging, report, show, without_nan
-from gcsa.scoring.split import prepare
+
+if TYPE_CHECKING:
+    from gcsa.config import Config
+    from gcsa.scoring.report import Report
 
 
 def evaluate(
@@ -29,8 +29,13 @@ def evaluate(
 
     overrides: the command line's ``section.key=value``, which the config holds already.
     """
+    from gcsa.evaluation.metrics import KS
+    from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+    from gcsa.scoring.report import judging, report
+    from gcsa.scoring.split import prepare
+
     device = pick_device(config.train.device)
-    model, kinds, depth = None, [], max(metrics.KS)
+    model, kinds, depth = None, [], max(KS)
     if checkpoint is not None:
         model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
         depth = max(depth, model.K, model.L)
@@ -39,24 +44,32 @@ def evaluate(
     return report(config, split, scenes, rerank(model, scenes, config.data))
 
 
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "evaluate",
+        "Print recall@k and mAP@k, or the figures of the data set's own protocols, by scene and in "
+        "total, with the counts.",
+        "--conf configs/miniworld_train.yaml --checkpoint checkpoints/miniworld_streets.pth.tar",
+    )
+    options.add_conf(made)
+    options.add_checkpoint(made)
+    options.add_split(made)
+    options.add_device(made)
+    options.add_json(made)
+    options.add_verbose(made)
+    options.add_overrides(made)
+    return made
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.evaluate",
-        description="Print recall@k and mAP@k, or the figures of the data set's own protocols, by "
-        "scene and in total, protocol and counts stated.",
-        epilog="Example: python -m gcsa.evaluate --conf configs/msls_train.yaml "
-        "--checkpoint checkpoints/msls.pth.tar data.root=/data/datasets",
-    )
-    parser.add_argument("--conf", help="YAML file; without it, the defaults (MSLS)")
-    parser.add_argument("--checkpoint", help="model to re-rank with; without it, none")
-    parser.add_argument("--split", default="val", help="train, val (default) or test")
-    parser.add_argument("--json", metavar="FILE", help="also write the report here")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
-    )
-    args = parser.parse_intermixed_args()
-    config = load_config(args.conf, args.overrides)
-    result = evaluate(config, args.checkpoint, args.split, args.overrides)
+    args = parser().parse_intermixed_args()
+    from gcsa.config import load_config
+    from gcsa.files import write_text
+    from gcsa.scoring.report import show, without_nan
+
+    overrides = options.overrides(args)
+    config = load_config(args.conf, overrides)
+    result = evaluate(config, args.checkpoint, args.split, overrides)
     print(show(result))
     if args.json:
         write_text(args.json, json.dumps(without_nan(result), indent=2) + "\n")
