@@ -75,7 +75,6 @@ class OptionalBuildExt(build_ext):
                 print(without.format(reason), file=sys.stderr)
 
 
-
 def page() -> str:
     """README.md for a package index, which has no files beside it: links to files become text."""
     text = Path(__file__).with_name("README.md").read_text(encoding="utf-8")

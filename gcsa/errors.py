@@ -7,6 +7,7 @@ its traceback.
 from __future__ import annotations
 
 import difflib
+import importlib
 import logging
 import os
 import sys
@@ -42,11 +43,22 @@ def run_program(main: Callable[[], object]) -> None:
     """Run a program's ``main``; an InputError ends it with one line and status 2."""
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        main()
+        _of_the_package(main)()
     except InputError as error:
         sys.exit(_fail(f"error: {error}", 2))
-    except KeyboardInterrupt:
-        sys.exit(_fail("interrupted", 130))
+    except KeyboardInterrupt as stop:
+        sys.exit(_fail("; ".join(["interrupted", *map(str, stop.args)]), 130))
+
+
+def _of_the_package(main: Callable[[], object]) -> Callable[[], object]:
+    """The same ``main`` in the module under its own name, where ``python -m`` runs it as __main__.
+
+    Loggers, and classes that are pickled, are named after their module.
+    """
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    if main.__module__ != "__main__" or spec is None:
+        return main
+    return importlib.import_module(spec.name).main
 
 
 def _fail(message: str, status: int) -> int:

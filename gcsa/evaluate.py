@@ -9,18 +9,15 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from gcsa.config import Config, load_config
+from gcsa import options
 from gcsa.errors import run_program
-from gcsa.evaluation import metrics
-from gcsa.files import write_text
-from gcsa.models.checkpoint import Model
-from gcsa.rerankers.fusion import Fusion
-from gcsa.scoring import comparison
-from gcsa.scoring.comparison import Measured
-from gcsa.scoring.ranker import check_fusion, open_checkpoint, pick_device, rerank
-from gcsa.scoring.report import Report, judging, report, show, without_nan
-from gcsa.scoring.split import prepare
+
+if TYPE_CHECKING:
+    from gcsa.config import Config
+    from gcsa.rerankers.fusion import Fusion
+    from gcsa.scoring.report import Report
 
 
 def evaluate(
@@ -30,71 +27,38 @@ def evaluate(
     overrides: Sequence[str] = (),
     fusion: Fusion | None = None,
 ) -> Report:
-    """Score a checkpoint, or with None the first-round retrieval; see :func:`report`.
+    """See :func:`gcsa.scoring.evaluation.evaluate`."""
+    from gcsa.scoring import evaluation
 
-    overrides: the command line's ``section.key=value``, which the config holds already. fusion:
-    of the checkpoint's scores with those of the first round.
-    """
-    check_fusion(fusion, checkpoint)
-    opened = _open(config, checkpoint, split, overrides)
-    config, scenes, rankings = _rank(*opened, split, fusion)
-    return report(config, split, scenes, rankings)
+    return evaluation.evaluate(config, checkpoint, split, overrides, fusion)
 
 
-def compare(
-    config: Config,
-    checkpoints: Sequence[str | None],
-    split: str = "val",
-    overrides: Sequence[str] = (),
-    fusion: Fusion | None = None,
-) -> Report:
-    """What the second of two checkpoints gains over the first, query by query; None: no
-    re-ranking. See :func:`gcsa.scoring.comparison.compare`.
-    """
-    both = [_open(config, checkpoint, split, overrides) for checkpoint in checkpoints]
-    first, second = (_rank(*opened, split, fusion) for opened in both)
-    return comparison.compare(first, second, split)
-
-
-def _open(
-    config: Config, checkpoint: str | None, split: str, overrides: Sequence[str]
-) -> tuple[Config, Model | None, list[str]]:
-    """The settings to score a checkpoint by, its model, and the kinds that it reads."""
-    model, kinds = None, []
-    if checkpoint is not None:
-        device = pick_device(config.train.device)
-        model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
-    return judging(config, split), model, kinds
-
-
-def _rank(
-    config: Config, model: Model | None, kinds: list[str], split: str, fusion: Fusion | None
-) -> Measured:
-    """A split read and ranked, by a model or by the first round alone."""
-    depth = max(metrics.KS) if model is None else max(*metrics.KS, model.K, model.L)
-    device = pick_device(config.train.device)
-    scenes = prepare(config.data, config.fov, kinds, split, depth, device)
-    return config, scenes, rerank(model, scenes, config.data, fusion)
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "evaluate",
+        "Print recall@k and mAP@k, or the figures of the data set's own protocols, by scene and in "
+        "total, with the counts.",
+        "--conf configs/miniworld_train.yaml --checkpoint checkpoints/miniworld_streets.pth.tar",
+    )
+    options.add_conf(made)
+    options.add_checkpoint(made)
+    options.add_split(made)
+    options.add_device(made)
+    options.add_json(made)
+    options.add_verbose(made)
+    options.add_overrides(made)
+    return made
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.evaluate",
-        description="Print recall@k and mAP@k, or the figures of the data set's own protocols, by "
-        "scene and in total, protocol and counts stated.",
-        epilog="Example: python -m gcsa.evaluate --conf configs/msls_train.yaml "
-        "--checkpoint checkpoints/msls.pth.tar data.root=/data/datasets",
-    )
-    parser.add_argument("--conf", help="YAML file; without it, the defaults (MSLS)")
-    parser.add_argument("--checkpoint", help="model to re-rank with; without it, none")
-    parser.add_argument("--split", default="val", help="train, val (default) or test")
-    parser.add_argument("--json", metavar="FILE", help="also write the report here")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
-    )
-    args = parser.parse_intermixed_args()
-    config = load_config(args.conf, args.overrides)
-    result = evaluate(config, args.checkpoint, args.split, args.overrides)
+    args = parser().parse_intermixed_args()
+    from gcsa.config import load_config
+    from gcsa.files import write_text
+    from gcsa.scoring.report import show, without_nan
+
+    overrides = options.overrides(args)
+    config = load_config(args.conf, overrides)
+    result = evaluate(config, args.checkpoint, args.split, overrides)
     print(show(result))
     if args.json:
         write_text(args.json, json.dumps(without_nan(result), indent=2) + "\n")

@@ -12,18 +12,16 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from gcsa.config import Config, load_config
-from gcsa.datasets.readers import reader, scene_names
-from gcsa.descriptors.hdf5 import RESIDENT
+from gcsa import options
 from gcsa.errors import InputError, run_program
-from gcsa.localization.pairs_files import padded, read_candidates, write_candidates
-from gcsa.ranking.batches import RankedScene
-from gcsa.ranking.retrieval import retrieve
-from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
-from gcsa.sideinfo.affinity import SideInformation, check_kinds
+
+if TYPE_CHECKING:
+    import torch
+
+    from gcsa.config import Config
+    from gcsa.ranking.batches import RankedScene
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +31,7 @@ def pairs(
     output: str,
     checkpoint: str | None = None,
     split: str = "val",
-    num_matched: int = 20,
+    num: int = 20,
     from_pairs: str | None = None,
     scores: str | None = None,
     overrides: Sequence[str] = (),
@@ -41,25 +39,30 @@ def pairs(
     """Write a pairs file for each scene of a split; returns their paths.
 
     output, from_pairs, scores: paths that hold "{scene}" where there are several scenes.
-    from_pairs: pairs files to take as the first round. scores: files to write the scores to.
+    num: database images of a query. from_pairs: pairs files to take as the first round. scores:
+    files to write the scores to.
     overrides: the command line's ``section.key=value``, which the config holds already.
     """
-    if num_matched < 1:
-        raise InputError(f"--num_matched: {num_matched} is less than 1")
+    from gcsa.datasets.readers import scene_names
+    from gcsa.localization.pairs_files import write_candidates
+    from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+
+    if num < 1:
+        raise InputError(f"--num: {num} is less than 1")
     names = scene_names(config.data, split)
     paths = {
         option: scene_paths(template, names, f"--{option}")
         for option, template in (("output", output), ("from_pairs", from_pairs), ("scores", scores))
     }
     device = pick_device(config.train.device)
-    model, kinds, depth = None, [], num_matched
+    model, kinds, depth = None, [], num
     if checkpoint is not None:
         model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
         depth = max(depth, model.K, model.L)
     for name, target, first, score_file in zip(names, *paths.values(), strict=True):
         ranked = _read(config, name, split, kinds, depth, device, first)
         (ranking,) = rerank(model, [ranked], config.data)
-        count = write_candidates(target, ranked.scene, ranking, num_matched, score_file)
+        count = write_candidates(target, ranked.scene, ranking, num, score_file)
         logger.info("%s: %d pairs of %d queries", target, count, len(ranking))
     return paths["output"]
 
@@ -88,6 +91,13 @@ def _read(
     first: Path | None,
 ) -> RankedScene:
     """A scene with its first round: retrieved, or read from a pairs file."""
+    from gcsa.datasets.readers import reader
+    from gcsa.descriptors.hdf5 import RESIDENT
+    from gcsa.localization.pairs_files import padded, read_candidates
+    from gcsa.ranking.batches import RankedScene
+    from gcsa.ranking.retrieval import retrieve
+    from gcsa.sideinfo.affinity import SideInformation, check_kinds
+
     check_kinds(kinds)
     RESIDENT.limit = int(config.data.memory * 1e9)
     data = replace(config.data, train_labels="dist", val_labels="dist")  # no label files
@@ -99,38 +109,44 @@ def _read(
     return RankedScene(scene, candidates, SideInformation(scene, kinds, config.fov))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.pairs",
-        description="Write pairs files for hloc: the best database images of each query, "
-        "re-ranked by a checkpoint.",
-        epilog="Paths hold {scene} where a split has several scenes. Example: python -m gcsa.pairs "
-        "--conf configs/msls_train.yaml --checkpoint checkpoints/msls.pth.tar "
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "pairs",
+        "Write pairs files for hloc: the best database images of each query, re-ranked by a "
+        "checkpoint.",
+        "--conf configs/miniworld_train.yaml --checkpoint checkpoints/miniworld_streets.pth.tar "
         "--output outputs/pairs_{scene}.txt",
+        note="Paths hold {scene} where a split has several scenes.",
     )
-    parser.add_argument("--conf", help="YAML file; without it, the defaults (MSLS)")
-    parser.add_argument("--checkpoint", help="model to re-rank with; without it, none")
-    parser.add_argument("--split", default="val", help="train, val (default) or test")
-    parser.add_argument("--output", required=True, metavar="FILE", help="pairs file to write")
-    parser.add_argument("--num_matched", type=int, default=20, help="images a query (default 20)")
-    parser.add_argument(
+    options.add_conf(made)
+    options.add_checkpoint(made)
+    options.add_split(made)
+    options.add_device(made)
+    made.add_argument("--output", required=True, metavar="FILE", help="pairs file to write")
+    options.add_num(made, 20)
+    options.add_renamed(made, "--num_matched", "--num", type=int)
+    made.add_argument(
         "--from_pairs", metavar="FILE", help="pairs file of hloc to re-rank, not our own retrieval"
     )
-    parser.add_argument("--scores", metavar="FILE", help="also write 'query database score' lines")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
-    )
-    args = parser.parse_intermixed_args()
-    config = load_config(args.conf, args.overrides)
+    made.add_argument("--scores", metavar="FILE", help="also write 'query database score' lines")
+    options.add_overrides(made)
+    return made
+
+
+def main() -> None:
+    args = parser().parse_intermixed_args()
+    from gcsa.config import load_config
+
+    overrides = options.overrides(args)
     pairs(
-        config,
+        load_config(args.conf, overrides),
         args.output,
         args.checkpoint,
         args.split,
-        args.num_matched,
+        args.num,
         args.from_pairs,
         args.scores,
-        args.overrides,
+        overrides,
     )
 
 

@@ -10,18 +10,18 @@ import argparse
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gcsa.config import Config, load_config
-from gcsa.datasets.hloc import write_pairs
-from gcsa.datasets.readers import reader, scene_names
+from gcsa import options
 from gcsa.errors import InputError, nearest, run_program
-from gcsa.evaluation.truth import Truth
-from gcsa.localization.near_poses import Cameras, by_distance, by_overlap
-from gcsa.pairs import scene_paths
-from gcsa.ranking.lists import Ranking
-from gcsa.scene import Scene
+
+if TYPE_CHECKING:
+    from gcsa.config import Config
+    from gcsa.localization.near_poses import Cameras
+    from gcsa.ranking.lists import Ranking
+    from gcsa.scene import Scene
 
 logger = logging.getLogger(__name__)
 
@@ -34,14 +34,14 @@ class Settings:
     """Which pairs are written.
 
     of: the images that get partners, "database" or "query"; partners are of the database.
-    num_matched: partners of an image, at most. threshold: overlap above it, 0 to 1, or distance
+    num: partners of an image, at most. threshold: overlap above it, 0 to 1, or distance
     of at most so many metres; None: any overlap, 25 m. turn: degrees that headings may differ by,
     of pairs by distance.
     """
 
     by: str = "overlap"
     of: str = "database"
-    num_matched: int = 20
+    num: int = 20
     threshold: float | None = None
     turn: float = 180.0
 
@@ -49,8 +49,8 @@ class Settings:
         for option, value, allowed in (("by", self.by, MEASURES), ("of", self.of, ROLES)):
             if value not in allowed:
                 raise InputError(f"--{option}: '{value}' is not a choice{nearest(value, allowed)}")
-        if self.num_matched < 1:
-            raise InputError(f"--num_matched: {self.num_matched} is less than 1")
+        if self.num < 1:
+            raise InputError(f"--num: {self.num} is less than 1")
         if not 0 <= self.limit < np.inf or (self.by == "overlap" and self.limit >= 1):
             what = "a share from 0 to below 1" if self.by == "overlap" else "metres"
             raise InputError(f"--threshold: {self.limit} is not {what} (--by {self.by})")
@@ -70,6 +70,10 @@ def pairs_from_poses(
     output: a path that holds "{scene}" where there are several scenes. Fields of view are those
     of the config (section fov).
     """
+    from gcsa.datasets.hloc import write_pairs
+    from gcsa.datasets.readers import reader, scene_names
+    from gcsa.pairs import scene_paths
+
     settings = settings or Settings()
     names = scene_names(config.data, split)
     paths = scene_paths(output, names, "--output")
@@ -86,14 +90,19 @@ def pairs_from_poses(
 
 
 def _rank(config: Config, settings: Settings, images: Cameras, database: Cameras) -> Ranking:
+    from gcsa.localization.near_poses import by_distance, by_overlap
+
     if settings.by == "overlap":
-        return by_overlap(images, database, settings.num_matched, settings.limit, config.fov)
+        return by_overlap(images, database, settings.num, settings.limit, config.fov)
     turn = float(np.deg2rad(settings.turn))
-    return by_distance(images, database, settings.num_matched, settings.limit, turn)
+    return by_distance(images, database, settings.num, settings.limit, turn)
 
 
 def _cameras(scene: Scene, truth: object, of: str) -> tuple[Cameras, Cameras]:
     """The images that get partners, and the database."""
+    from gcsa.evaluation.truth import Truth
+    from gcsa.localization.near_poses import Cameras
+
     known = scene.database
     if known.positions is None:
         raise InputError(f"{scene.name}: the positions of its database are not known")
@@ -105,37 +114,41 @@ def _cameras(scene: Scene, truth: object, of: str) -> tuple[Cameras, Cameras]:
     return Cameras(scene.queries.names, truth.positions, truth.headings), database
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.pairs_from_poses",
-        description="Write pairs files for hloc from camera poses: the database images whose "
-        "fields of view overlap most, or the nearest.",
-        epilog="Paths hold {scene} where a split has several scenes. Example: "
-        "python -m gcsa.pairs_from_poses data.dataset=folder data.root=photos "
-        "--output pairs_map.txt --num_matched 10 fov.radius=30",
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "pairs_from_poses",
+        "Write pairs files for hloc from camera poses: the database images whose fields of view "
+        "overlap most, or the nearest.",
+        "data.dataset=folder data.root=photos --output pairs_map.txt --num 10 fov.radius=30",
+        note="Paths hold {scene} where a split has several scenes.",
     )
-    parser.add_argument("--conf", help="YAML file; without it, the defaults (MSLS)")
-    parser.add_argument("--split", default="val", help="train, val (default) or test")
-    parser.add_argument("--output", required=True, metavar="FILE", help="pairs file to write")
-    parser.add_argument("--by", default="overlap", help="overlap (default) or distance")
-    parser.add_argument(
+    options.add_conf(made)
+    options.add_split(made)
+    made.add_argument("--output", required=True, metavar="FILE", help="pairs file to write")
+    made.add_argument("--by", default="overlap", help="overlap (default) or distance")
+    made.add_argument(
         "--of",
         default="database",
         help="images that get partners: database (default, to build a map) or query",
     )
-    parser.add_argument("--num_matched", type=int, default=20, help="partners, at most (20)")
-    parser.add_argument(
+    options.add_num(made, Settings.num, "partners of an image, at most")
+    options.add_renamed(made, "--num_matched", "--num", type=int)
+    made.add_argument(
         "--threshold", type=float, help="overlap above it (default 0), or metres at most (25)"
     )
-    parser.add_argument(
+    made.add_argument(
         "--turn", type=float, default=180.0, help="by distance: headings differ by so many degrees"
     )
-    parser.add_argument(
-        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
-    )
-    args = parser.parse_intermixed_args()
-    config = load_config(args.conf, args.overrides)
-    settings = Settings(args.by, args.of, args.num_matched, args.threshold, args.turn)
+    options.add_overrides(made)
+    return made
+
+
+def main() -> None:
+    args = parser().parse_intermixed_args()
+    from gcsa.config import load_config
+
+    config = load_config(args.conf, options.overrides(args))
+    settings = Settings(args.by, args.of, args.num, args.threshold, args.turn)
     pairs_from_poses(config, args.output, args.split, settings)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +9,11 @@ from typing import Any
 
 from gcsa.config import Config, as_dict, load_config
 from gcsa.datasets.readers import scene_names
-from gcsa.errors import MissingFileError, nearest
+from gcsa.errors import MissingFileError
 from gcsa.plots.curves import Row, read_metrics
-from gcsa.training.run import FREE_SETTINGS, SELECTED_BY
+from gcsa.training.run import CONFIG, FREE_SETTINGS, SELECTED_BY, find_run
 
-CONFIG, METRICS, BEST = "config.yaml", "metrics.csv", "checkpoint_best.pth.tar"
+METRICS, BEST = "metrics.csv", "checkpoint_best.pth.tar"
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,19 +48,8 @@ def open_run(name: str, overrides: Sequence[str] = ()) -> PastRun:
 
     overrides: ``section.key=value`` over the settings that the run was trained with.
     """
-    folder = _folder(name, overrides)
+    folder = find_run(name, overrides)
     return PastRun(folder, load_config(folder / CONFIG, overrides), read_metrics(folder / METRICS))
-
-
-def _folder(name: str, overrides: Sequence[str]) -> Path:
-    if (Path(name) / CONFIG).is_file():
-        return Path(name)
-    training = Path(load_config(None, overrides).data.outputs) / "training"
-    if (training / name / CONFIG).is_file():
-        return training / name
-    runs = [path.parent.name for path in training.glob(f"*/{CONFIG}")]
-    hint = nearest(name, runs) if runs else ""
-    raise MissingFileError(f"{name}: no run, neither as a folder nor in {training}{hint}")
 
 
 def differences(runs: Sequence[PastRun]) -> list[dict[str, Any]]:
@@ -80,11 +68,6 @@ def validated_on(run: PastRun) -> tuple:
     """What the metrics of a run are about: runs with another value cannot be compared."""
     data = run.config.data
     return data.dataset, tuple(scene_names(data, "val")), data.subtask, data.val_labels
-
-
-def is_override(text: str) -> bool:
-    """Whether a word of the command line is ``section.key=value``."""
-    return re.match(r"^\w+\.\w+=", text) is not None
 
 
 def _flat(config: Config) -> dict[str, Any]:

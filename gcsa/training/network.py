@@ -17,6 +17,7 @@ from gcsa.descriptors.pca import principal_axes
 from gcsa.errors import InputError
 from gcsa.models.checkpoint import Model, load_pretrained
 from gcsa.models.csa import CSA
+from gcsa.models.dropout import keep_out_of_graphs
 from gcsa.models.gcsa import GCSA, scores
 from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.refine import check_dimension
@@ -66,6 +67,7 @@ def make_network(model: Model, config: Config) -> nn.Module:
     reconstruction = config.csa.reconstruction if isinstance(model, CSA) else 0.0
     network: nn.Module = Network(model, settings.projection == "shared", reconstruction)
     if settings.compile:
+        keep_out_of_graphs()
         network = torch.compile(network)
     return DistributedDataParallel(network) if distributed.size() > 1 else network
 

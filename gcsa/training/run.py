@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import logging
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ import torch
 
 from gcsa import distributed
 from gcsa.config import Config, as_dict, load_config, save_config
-from gcsa.errors import InputError
+from gcsa.datasets.settings import DataConfig
+from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import make_folder, replacing
 from gcsa.models.checkpoint import Model, save_checkpoint
 
@@ -36,6 +38,7 @@ FREE_SETTINGS = {
     "train.device",
 }
 SELECTED_BY = "mAP@10"
+CONFIG = "config.yaml"
 
 
 @dataclass
@@ -59,8 +62,14 @@ class Run:
         elif (run.folder / "metrics.csv").exists():
             logger.info("%s exists, moved to %s", run.folder, _move_aside(run.folder))
         make_folder(run.folder)
-        save_config(config, run.folder / "config.yaml")
+        save_config(config, run.folder / CONFIG)
         return run
+
+    @property
+    def address(self) -> str:
+        """What ``--resume`` finds the run by: its name, or its folder where that is elsewhere."""
+        usual = self.config.data.outputs == DataConfig().outputs
+        return self.folder.name if usual else str(self.folder)
 
     @property
     def epoch(self) -> int:
@@ -123,7 +132,7 @@ class Run:
             writer.writerows(self.rows)
 
     def _check_same_settings(self) -> None:
-        path = self.folder / "config.yaml"
+        path = self.folder / CONFIG
         if not path.is_file():
             raise InputError(
                 f"{self.folder}: nothing to resume, there is no config.yaml (--name, data.outputs)"
@@ -138,6 +147,31 @@ class Run:
                 f"{path}: cannot resume with other settings: "
                 + ", ".join(f"{key} was {old[key]}, is {new[key]}" for key in changed)
             )
+
+
+def find_run(name: str, overrides: Sequence[str] = ()) -> Path:
+    """The folder of a run by that folder, or by the run's name in <data.outputs>/training."""
+    if (Path(name) / CONFIG).is_file():
+        return Path(name)
+    training = Path(load_config(None, overrides).data.outputs) / "training"
+    if (training / name / CONFIG).is_file():
+        return training / name
+    runs = [path.parent.name for path in training.glob(f"*/{CONFIG}")]
+    hint = nearest(name, runs) if runs else ""
+    raise MissingFileError(f"{name}: no run, neither as a folder nor in {training}{hint}")
+
+
+def settings_of(name: str, overrides: Sequence[str] = ()) -> tuple[Config, str]:
+    """The settings and the name of a run that is to be resumed; see :func:`find_run`."""
+    folder = find_run(name, overrides)
+    config = load_config(folder / CONFIG, overrides)
+    here = Path(config.data.outputs) / "training" / folder.resolve().name
+    if here.resolve() != folder.resolve():
+        raise InputError(
+            f"{folder}: its settings say that it is {here}; name the outputs it is in now "
+            "(data.outputs)"
+        )
+    return config, here.name
 
 
 def _flat(config: Config) -> dict[str, Any]:

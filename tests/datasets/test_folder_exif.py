@@ -183,7 +183,7 @@ def test_the_street_photos_of_opensfm(tmp_path, place, count):
         text = (Path(__file__).parents[2] / "docs" / "own_data.md").read_text()
         assert show(result) in text and path.read_text()[:200] in text
         out = str(tmp_path / "pairs.txt")
-        pairs_from_poses(config, out, settings=Settings(num_matched=3))
+        pairs_from_poses(config, out, settings=Settings(num=3))
         lines = Path(out).read_text().splitlines()
         assert len(lines) == 66 and "\n".join(lines[:3]) in text
 

@@ -207,8 +207,8 @@ def test_retrieval_leaves_equal_names_out_and_no_others():
 def test_pairs_need_no_label_files(halls, tmp_path):
     """They are what the images are matched by, from which labels are made."""
     config = load_config(None, overrides(halls, {"data.labels": tmp_path / "none"}))
-    written = pairs(config, str(tmp_path / "{scene}.txt"), num_matched=3)
-    written += pairs(config, str(tmp_path / "{scene}_map.txt"), split="train", num_matched=3)
+    written = pairs(config, str(tmp_path / "{scene}.txt"), num=3)
+    written += pairs(config, str(tmp_path / "{scene}_map.txt"), split="train", num=3)
     written += pairs_from_poses(config, str(tmp_path / "{scene}_poses.txt"))
     assert len(written) == 6 and all(len(read_pairs(path)[0]) for path in written)
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from gcsa.models import dropout as module
 from gcsa.models.dropout import dropout
 
 
@@ -42,3 +43,20 @@ def test_the_gradient_is_the_mask():
     y = dropout(x, 0.3, training=True)
     y.sum().backward()
     torch.testing.assert_close(x.grad, torch.where(y == 0, 0.0, 1 / 0.7))
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_compiled(apart, monkeypatch):
+    """Kept out of graphs the draws are those of plain code; else torch's, of the same share."""
+    monkeypatch.setattr(module, "_mask", module._mask)
+    if apart:
+        module.keep_out_of_graphs()
+    torch.compiler.reset()  # code compiled before knows the other way
+    x = torch.ones(100, 1003)
+    compiled = torch.compile(lambda x: dropout(x, 0.3, training=True), backend="eager")
+    draws = []
+    for function in (compiled, lambda x: dropout(x, 0.3, training=True)):
+        torch.manual_seed(0)
+        draws.append(function(x))
+    assert torch.equal(*draws) is apart
+    assert float((draws[0] == 0).float().mean()) == pytest.approx(0.3, abs=0.01)

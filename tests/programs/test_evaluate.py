@@ -12,13 +12,14 @@ from gcsa import evaluate as program
 from gcsa.config import as_dict, load_config
 from gcsa.datasets.msls import read_scene
 from gcsa.errors import InputError
-from gcsa.evaluate import compare, evaluate
+from gcsa.evaluate import evaluate
 from gcsa.evaluation.metrics import average_precision_at_k
 from gcsa.evaluation.truth import labels, num_relevant
 from gcsa.models.checkpoint import load_checkpoint, save_checkpoint
 from gcsa.ranking.refine import refine
 from gcsa.rerankers.fusion import Fusion, fuse
 from gcsa.scoring.comparison import show_comparison
+from gcsa.scoring.evaluation import compare
 from gcsa.scoring.ranker import as_trained
 from gcsa.scoring.report import without_nan
 from gcsa.scoring.split import prepare

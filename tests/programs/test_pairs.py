@@ -45,7 +45,7 @@ def lists(path, scene):
 def test_without_a_checkpoint_it_is_the_first_round(street, tmp_path, caplog):
     config = config_of(street)
     with caplog.at_level(logging.INFO):
-        paths = pairs(config, str(tmp_path / "p_{scene}.txt"), num_matched=7)
+        paths = pairs(config, str(tmp_path / "p_{scene}.txt"), num=7)
     assert paths == [tmp_path / "p_east.txt"] and "140 pairs of 20 queries" in caplog.text
     scene, _ = scene_of(config)
     best = retrieve(scene, 7).indices
@@ -69,7 +69,7 @@ def test_pairs_of_hloc_are_reranked(street, tmp_path, checkpoint):
     query, image = query[kept], indices[query[kept], column[kept]]
     first = tmp_path / "hloc.txt"
     write_pairs(first, scene.queries.names[query], scene.database.names[image])
-    (path,) = pairs(config, str(tmp_path / "p.txt"), checkpoint, num_matched=25,
+    (path,) = pairs(config, str(tmp_path / "p.txt"), checkpoint, num=25,
                     from_pairs=str(first), scores=str(tmp_path / "s.txt"))  # fmt: skip
     model, kinds = load_checkpoint(checkpoint)
     candidates = padded(read_candidates(first, scene), 25)
@@ -97,7 +97,7 @@ def test_any_data_set_a_file_a_scene(tmp_path):
     with pytest.raises(InputError, match="--from_pairs: .* is one file for 2 scenes"):
         pairs(config, str(tmp_path / "{scene}.txt"), from_pairs="x.txt")
     for paths in (
-        pairs(config, str(tmp_path / "{scene}" / "p.txt"), num_matched=3),
+        pairs(config, str(tmp_path / "{scene}" / "p.txt"), num=3),
         pairs_from_poses(config, str(tmp_path / "{scene}" / "m.txt")),
     ):
         assert [p.parent.name for p in paths] == ["cph", "sf"]
@@ -105,10 +105,10 @@ def test_any_data_set_a_file_a_scene(tmp_path):
 
 
 def test_more_than_there_are(street, tmp_path):
-    (path,) = pairs(config_of(street), str(tmp_path / "p.txt"), num_matched=500)
+    (path,) = pairs(config_of(street), str(tmp_path / "p.txt"), num=500)
     assert len(read_pairs(path)[0]) == 20 * 60
-    with pytest.raises(InputError, match="--num_matched: 0 is less than 1"):
-        pairs(config_of(street), str(tmp_path / "p.txt"), num_matched=0)
+    with pytest.raises(InputError, match="--num: 0 is less than 1"):
+        pairs(config_of(street), str(tmp_path / "p.txt"), num=0)
     with pytest.raises(FileNotFoundError, match="none.txt: no such file"):
         pairs(config_of(street), str(tmp_path / "p.txt"), from_pairs=str(tmp_path / "none.txt"))
 
@@ -137,7 +137,7 @@ def test_from_poses(street, tmp_path, of):
     [
         ({"by": "overlp"}, "--by: 'overlp' is not a choice .did you mean 'overlap'"),
         ({"of": "queries"}, "--of: 'queries' is not a choice"),
-        ({"num_matched": 0}, "--num_matched: 0"),
+        ({"num": 0}, "--num: 0"),
         ({"threshold": 1.0}, "--threshold: 1.0 is not a share"),
         ({"by": "distance", "threshold": -1.0}, "--threshold: -1.0 is not metres"),
         ({"turn": 190.0}, "--turn: 190.0"),

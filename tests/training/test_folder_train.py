@@ -54,7 +54,7 @@ def test_from_training_to_pairs(streets, tmp_path):
     checkpoint = str(tmp_path / "outputs" / "training" / "own" / "checkpoint_2.pth.tar")
     refined = evaluate(config_of(streets), checkpoint)
     assert refined["metrics"]["mAP@10"] == rows[2]["mAP@10"]
-    (path,) = pairs(config_of(streets), str(tmp_path / "p.txt"), checkpoint, num_matched=5)
+    (path,) = pairs(config_of(streets), str(tmp_path / "p.txt"), checkpoint, num=5)
     queries, database = read_pairs(path)
     assert len(queries) == 100 and set(np.char.partition(database, "/")[:, 0]) == {"database"}
 

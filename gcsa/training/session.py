@@ -1,0 +1,88 @@
+"""A run from its first evaluation to its last epoch, and the log of it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from gcsa import distributed
+from gcsa.config import Config
+from gcsa.datasets.readers import in_training_and_validation
+from gcsa.evaluation.metrics import KS
+from gcsa.scoring.ranker import pick_device, rerank
+from gcsa.scoring.report import report, show
+from gcsa.scoring.split import prepare
+from gcsa.training.run import Run
+from gcsa.training.trackers import Trackers
+from gcsa.training.trainer import Trainer
+
+logger = logging.getLogger(__name__)
+
+
+def session(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[dict[str, Any]]:
+    """Train a run to its last epoch; returns the rows of its metrics.csv.
+
+    To be called between opening the run's files, :func:`log_file` among them, and closing them.
+    """
+    device = pick_device(config.train.device)
+    for scene in in_training_and_validation(config.data):
+        logger.warning("%s: is a scene of training and of validation (data.val_scenes)", scene)
+    depth, kinds = max(config.model.K, config.model.L), config.model.affinity
+    validation = prepare(config.data, config.fov, kinds, "val", max(depth, max(KS)), device)
+    scenes = prepare(config.data, config.fov, kinds, "train", depth, device)
+    state = run.restore() if resume else None
+    trainer = Trainer(config, scenes, device, fresh=state is None)
+    if state is not None:
+        trainer.load_state(state)
+    else:
+        first = report(config, "val", validation, rerank(None, validation, config.data))
+        logger.info("without re-ranking: %s\n", show(first))
+        row = {"epoch": 0, "loss": None, "learning_rate": None}
+        tracked.row(_finish(run, trainer, row, first))
+    for epoch in range(run.epoch + 1, config.train.num_epochs + 1):
+        row = {"epoch": epoch, "learning_rate": trainer.learning_rate}
+        row["loss"] = trainer.epoch(epoch)
+        rankings = rerank(trainer.model, validation, config.data)
+        result = report(config, "val", validation, rankings)
+        tracked.row(_finish(run, trainer, row, result))
+        tracked.examples(config, validation, rankings, epoch)
+        logger.info(_line(run.rows[-1]))
+    if (warning := run.no_gain()) is not None:
+        logger.warning(warning)
+    return run.rows
+
+
+def _finish(
+    run: Run, trainer: Trainer, row: dict[str, Any], result: dict[str, Any]
+) -> dict[str, Any]:
+    """Keep an epoch; returns its row of metrics.csv."""
+    row = {**row, **result["metrics"]}
+    run.finish_epoch(row, trainer.model, trainer.state())
+    return row
+
+
+def _line(row: dict[str, Any]) -> str:
+    values = "  ".join(f"{n} {100 * row[n]:.2f}" for n in ("recall@1", "recall@5", "mAP@10"))
+    return f"epoch {row['epoch']}: loss {row['loss']:.4f}  {values}"
+
+
+@contextmanager
+def log_file(run: Run) -> Iterator[None]:
+    """Everything that the package logs also goes to log.txt, once where processes share a run."""
+    if distributed.rank() > 0:
+        yield
+        return
+    handler = logging.FileHandler(run.folder / "log.txt")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    package = logging.getLogger("gcsa")
+    level = package.level
+    package.setLevel(level or logging.INFO)  # a level that the caller chose stays
+    package.addHandler(handler)
+    try:
+        yield
+    finally:
+        package.removeHandler(handler)
+        package.setLevel(level)
+        handler.close()
