@@ -10,7 +10,7 @@ microseconds; the readers convert.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -30,9 +30,14 @@ class ImageSet:
     names: (n,) str, unique; the image's path relative to the scene's folder.
     descriptors: (n, D) float16 of unit length; an array, or anything with ``shape``, ``dtype``
         and row indexing (see :class:`gcsa.descriptors.hdf5.DescriptorRows`).
-    positions: (n, 2) or (n, 3) float64, metres (east, north, up); a row of NaN is unknown.
+    positions: (n, 2) or (n, 3) float64, metres (east, north, up); a row of NaN is unknown. Those
+        of queries are what their devices report, never the truth.
     headings: (n,) float64, radians clockwise from north; NaN is unknown.
     radio: radio scans, row by row.
+    accuracy: (n,) float64, metres: the radius about its position that a device gives 68 %; NaN.
+    heading_accuracy: (n,) float64, radians, likewise of its heading.
+    sequences: (n,) int64, equal for images of one drive, walk or session; -1 is none. frames: (n,)
+        int64, rising within a sequence.
     """
 
     names: np.ndarray
@@ -40,9 +45,18 @@ class ImageSet:
     positions: np.ndarray | None = None
     headings: np.ndarray | None = None
     radio: Any | None = None
+    accuracy: np.ndarray | None = None
+    heading_accuracy: np.ndarray | None = None
+    sequences: np.ndarray | None = None
+    frames: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
+
+    def of_rows(self, rows: np.ndarray) -> ImageSet:
+        """Some of the images, by index array or mask; descriptors too."""
+        known = {f.name: getattr(self, f.name) for f in fields(self)}
+        return ImageSet(**{name: None if v is None else v[rows] for name, v in known.items()})
 
     def check(self, where: str) -> None:
         """Raise InputError, naming the field and ``where`` it is, when an array cannot be right."""
@@ -60,6 +74,15 @@ class ImageSet:
             _check_shape(self.headings, (n,), f"{where}.headings")
             if np.isinf(self.headings).any():
                 raise InputError(f"{where}.headings: infinite (NaN is the mark for unknown)")
+        for name in ("accuracy", "heading_accuracy"):
+            _check_accuracy(getattr(self, name), n, f"{where}.{name}")
+        for name in ("sequences", "frames"):
+            numbers = getattr(self, name)
+            if numbers is not None and (numbers.shape != (n,) or numbers.dtype != np.int64):
+                raise InputError(
+                    f"{where}.{name}: expected int64 of shape ({n},), got {numbers.dtype} "
+                    f"{numbers.shape}"
+                )
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +120,13 @@ def _check_positions(positions: np.ndarray, n: int, where: str) -> None:
     unknown = np.isnan(positions)
     if np.isinf(positions).any() or (unknown.any(1) != unknown.all(1)).any():
         raise InputError(f"{where}: coordinates must be finite, or all NaN for an unknown position")
+
+
+def _check_accuracy(accuracy: np.ndarray | None, n: int, where: str) -> None:
+    if accuracy is not None:
+        _check_shape(accuracy, (n,), where)
+        if (accuracy <= 0).any() or np.isinf(accuracy).any():
+            raise InputError(f"{where}: expected positive numbers, NaN where unknown")
 
 
 def _check_descriptors(descriptors: Any, n: int, where: str) -> None:

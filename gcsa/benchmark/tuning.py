@@ -23,7 +23,7 @@ from gcsa.evaluation import metrics
 from gcsa.evaluation.truth import Clusters, Judged, Truth, check_depth, labels, num_relevant
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.retrieval import retrieve
-from gcsa.scene import ImageSet, Scene
+from gcsa.scene import Scene
 from gcsa.scoring.split import JudgedScene
 from gcsa.sideinfo.affinity import SideInformation
 
@@ -62,10 +62,7 @@ def training_scenes(
 
 def with_queries(scene: Scene, rows: np.ndarray) -> Scene:
     """The scene with the queries ``rows`` (m,) alone."""
-    fields = "names descriptors positions headings radio".split()
-    known = {name: getattr(scene.queries, name) for name in fields}
-    few = {name: None if value is None else value[rows] for name, value in known.items()}
-    return replace(scene, queries=ImageSet(**few))
+    return replace(scene, queries=scene.queries.of_rows(rows))
 
 
 def tune(contender: Contender, scenes: Sequence[JudgedScene], config: Config) -> dict[str, Any]:

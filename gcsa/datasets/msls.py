@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.evaluation.truth import Truth
 from gcsa.files import similar_folder
 from gcsa.scene import ImageSet, Scene
+from gcsa.sideinfo.utm import to_utm, zone_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +32,8 @@ TRAIN_CITIES = (
 ).split()
 VAL_CITIES = "cph sf".split()
 TEST_CITIES = "miami athens buenosaires stockholm bengaluru kampala".split()
+# Metres between readings and positions of a database, in the median: more is another zone.
+ZONE_ERROR = 1000.0
 SUBTASKS = "all s2w w2s o2n n2o d2n n2d".split()
 
 
@@ -38,6 +42,7 @@ def read_scene(
     city: str,
     descriptors: str | os.PathLike | None = None,
     subtask: str | None = None,
+    query_gps: bool = False,
 ) -> tuple[Scene, Truth | None]:
     """Read one city.
 
@@ -46,6 +51,7 @@ def read_scene(
         without it the scene's descriptors are None.
     subtask: keep the images that its column of subtask_index.csv marks ("all", "s2w", ...);
         None keeps every image.
+    query_gps: the scene knows the GPS readings (lon, lat of raw.csv) of the queries.
 
     Returns the scene and the truth, which is None where the positions of the queries are not
     published. Names are ``{query,database}/images/<key>.jpg``. Headings come from the compass
@@ -65,7 +71,11 @@ def read_scene(
             descriptors=None if pack is None else pack.rows(names),
             positions=_positions(table) if role == "database" else None,
             headings=_headings(table),
+            **_sequences(table),
         )
+    if query_gps:
+        readings = _readings(tables["query"], tables["database"], folder)
+        images["query"] = replace(images["query"], positions=readings)
     scene = Scene(city, images["database"], images["query"])
     positions = _positions(tables["query"])
     truth = None if positions is None else Truth(positions, scene.queries.headings)
@@ -87,11 +97,18 @@ def _city_folder(root: Path, city: str) -> tuple[Path, bool]:
 def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFrame:
     """One table of the images to keep: key, and easting, northing, ca where known."""
     flags = _read_csv(folder / "subtask_index.csv", {"key": str, (subtask or "all"): bool})
-    sequences = _read_csv(folder / "seq_info.csv", {"key": str})
+    sequences = _read_csv(
+        folder / "seq_info.csv", {"key": str}, more={"sequence_key": str, "frame_number": float}
+    )
     post = _read_csv(
         folder / "postprocessed.csv", {"key": str, "easting": float, "northing": float}, optional
     )
-    raw = _read_csv(folder / "raw.csv", {"key": str, "ca": float, "pano": bool}, optional)
+    raw = _read_csv(
+        folder / "raw.csv",
+        {"key": str, "ca": float, "pano": bool},
+        optional,
+        more={"lon": float, "lat": float},
+    )
     for name, table in (("seq_info", sequences), ("postprocessed", post), ("raw", raw)):
         if table is not None:
             _check_aligned(flags, table, folder / f"{name}.csv")
@@ -101,9 +118,13 @@ def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFram
     if raw is not None:
         keep = keep & ~raw["pano"].to_numpy()
         flags["ca"] = raw["ca"]
+        for name in {"lon", "lat"} & set(raw):
+            flags[name] = raw[name]
     if post is not None:
         flags[["easting", "northing"]] = post[["easting", "northing"]]
         _check_coordinates(flags, keep, folder / "postprocessed.csv", optional)
+    for name in {"sequence_key", "frame_number"} & set(sequences):
+        flags[name] = sequences[name]
     if not keep.any():
         raise InputError(
             f"{folder}: no images left of {len(flags)} (subtask {subtask}, no panoramas)"
@@ -111,8 +132,16 @@ def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFram
     return flags[keep].reset_index(drop=True)
 
 
-def _read_csv(path: Path, columns: dict[str, type], optional: bool = False) -> pd.DataFrame | None:
-    """Some columns of a CSV file by name, strictly typed; None if it is optional and absent."""
+def _read_csv(
+    path: Path,
+    columns: dict[str, type],
+    optional: bool = False,
+    more: dict[str, type] | None = None,
+) -> pd.DataFrame | None:
+    """Some columns of a CSV file by name, strictly typed; None if it is optional and absent.
+
+    more: columns that need not be there.
+    """
     if not path.is_file():
         if optional:
             logger.info("%s: absent, its columns are unknown", path)
@@ -125,6 +154,7 @@ def _read_csv(path: Path, columns: dict[str, type], optional: bool = False) -> p
     missing = [name for name in columns if name not in text]
     if missing:
         raise InputError(f"{path}: no column '{missing[0]}', only {', '.join(text.columns[1:])}")
+    columns = {**columns, **{name: kind for name, kind in (more or {}).items() if name in text}}
     converted = {name: _convert(text[name], kind, path) for name, kind in columns.items()}
     return pd.DataFrame(converted)
 
@@ -191,6 +221,43 @@ def _headings(table: pd.DataFrame) -> np.ndarray | None:
     if "ca" not in table:
         return None
     return np.deg2rad(table["ca"].to_numpy(dtype=np.float64) % 360.0)
+
+
+def _sequences(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    """The fields of an ImageSet that seq_info.csv fills, where it has its columns."""
+    if "sequence_key" not in table or "frame_number" not in table:
+        return {}
+    numbers = np.unique(table["sequence_key"].to_numpy(dtype=str), return_inverse=True)[1]
+    frames = table["frame_number"].to_numpy(dtype=np.float64)
+    # An image without a number keeps the place that it has in the file.
+    frames = np.where(np.isnan(frames), np.arange(len(frames)), frames)
+    return {"sequences": numbers.astype(np.int64), "frames": frames.astype(np.int64)}
+
+
+def _readings(queries: pd.DataFrame, database: pd.DataFrame, folder: Path) -> np.ndarray:
+    """GPS readings of the queries, (q, 2) metres in the database's UTM zone, NaN unknown."""
+    for role, table in (("query", queries), ("database", database)):
+        if "lon" not in table or "lat" not in table:
+            raise InputError(f"{folder / role / 'raw.csv'}: data.query_gps needs its lon and lat")
+    degrees = database[["lon", "lat"]].to_numpy(dtype=np.float64)
+    known, placed = np.isfinite(degrees).all(1), _positions(database)
+    if placed is None or not known.any():
+        raise InputError(f"{folder}: data.query_gps needs the database's positions")
+    # The zone is stored nowhere: it is that in which the database lies where it says.
+    zones = {(zone_of(np.median(degrees[known, 0])) + shift - 1) % 60 + 1 for shift in (0, -1, 1)}
+    errors = {
+        zone: np.median(
+            np.linalg.norm(np.column_stack(to_utm(*degrees[known].T, zone)) - placed[known], axis=1)
+        )
+        for zone in sorted(zones)
+    }
+    zone = min(errors, key=errors.__getitem__)
+    if errors[zone] > ZONE_ERROR:
+        raise InputError(
+            f"{folder}: lon and lat of raw.csv lie {errors[zone]:.0f} m from easting and northing "
+            "of postprocessed.csv in any zone; data.query_gps cannot be used"
+        )
+    return np.column_stack(to_utm(*queries[["lon", "lat"]].to_numpy(dtype=np.float64).T, zone))
 
 
 def keys(names: Iterable[str]) -> list[str]:

@@ -60,6 +60,7 @@ def _read_msls(config: DataConfig, city: str, split: str) -> tuple[Scene, Truth 
         city,
         descriptors=_descriptors(config, city),
         subtask=None if split == "train" else config.subtask,
+        query_gps=config.query_gps,
     )
 
 
@@ -67,10 +68,15 @@ def _msls_protocol(config: DataConfig, split: str) -> str:
     images = "every image" if split == "train" else f"subtask '{config.subtask}'"
     rule = Rule.of(config.val_labels).words.replace(" m", " m (UTM)", 1)
     return (
-        f"MSLS image to image, {split} cities, {images}, no panoramas, queries searched in their "
-        f"own city; relevant: {rule}; AP@k divided by min(k, number relevant); "
+        f"MSLS image to image{_with_gps(config)}, {split} cities, {images}, no panoramas, queries "
+        f"searched in their own city; relevant: {rule}; AP@k divided by min(k, number relevant); "
         "queries without a relevant image are left out"
     )
+
+
+def _with_gps(config: DataConfig) -> str:
+    """What a protocol says where queries bring their GPS readings: the task is another one."""
+    return " with query GPS" if config.query_gps else ""
 
 
 def _read_lamar(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth | None]:
@@ -166,6 +172,7 @@ def _read_folder(config: DataConfig, name: str, split: str) -> tuple[Scene, Trut
         name,
         descriptors=_descriptors(config, name),
         radio=config.radio,
+        query_gps=config.query_gps,
     )
 
 
@@ -173,8 +180,8 @@ def _folder_protocol(config: DataConfig, split: str) -> str:
     rule = Rule.of(config.val_labels)
     rule = "of the same place (column 'place')" if rule.kind == "cluster" else rule.words
     return (
-        f"own images (folder), {split} scenes, images of split 'query' searched in the database of "
-        "their own scene, where a scene has none each image among all others; relevant: "
+        f"own images (folder){_with_gps(config)}, {split} scenes, images of split 'query' searched "
+        "in the database of their own scene, where a scene has none each image among all others; relevant: "
         f"{rule}; AP@k divided by min(k, number relevant); queries without a relevant image are "
         "left out"
     )

@@ -23,8 +23,9 @@ class DataConfig:
     val_scenes: list[str] = field(default_factory=list)  # of validation, likewise
     test_scenes: list[str] = field(default_factory=list)  # of the test split, likewise
     subtask: str = "all"  # MSLS: images of validation and test; training takes every image
-    train_labels: str = "fov"  # relevant in training: fov | dist | score | geometry | cluster
-    val_labels: str = "dist"  # what is relevant in the metrics, likewise
+    query_gps: bool = False  # the queries' own GPS readings are evidence: another task
+    train_labels: str = "fov"  # relevant in training: fov | dist | pose | score | geometry | ...
+    val_labels: str = "dist"  # relevant in the metrics, likewise; also dist@10, pose@10,45, cluster
     batch_size: int = 32  # queries of a training step
     num_workers: int = 8  # threads that prepare batches ahead of the model
     memory: float = 8.0  # gigabytes of the mapped descriptor files that may stay resident

@@ -6,7 +6,7 @@ import numpy as np
 
 from gcsa.files import write_text
 from gcsa.miniworld.drives import Drive
-from gcsa.miniworld.utm import to_lonlat, to_utm, zone_of
+from gcsa.sideinfo.utm import to_lonlat, to_utm, zone_of
 
 RAW = "key,lon,lat,ca,captured_at,pano"
 SEQUENCE = "key,sequence_key,frame_number"

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gcsa.datasets.folder.images import Images, read_images, read_radio
+from gcsa.datasets.folder.images import Images, read_images
+from gcsa.datasets.folder.radio import read_radio
 from gcsa.datasets.hloc import read_names
 from gcsa.datasets.landmarks.features import check_array, unit_rows
 from gcsa.descriptors.hdf5 import open_pack

@@ -7,7 +7,8 @@ import pytest
 from folders import write_csv
 from worlds import write_descriptors
 
-from gcsa.datasets.folder.images import read_images, read_radio
+from gcsa.datasets.folder.images import read_images
+from gcsa.datasets.folder.radio import read_radio
 from gcsa.datasets.folder.scene import read_scene
 from gcsa.descriptors.hdf5 import RESIDENT
 from gcsa.errors import InputError

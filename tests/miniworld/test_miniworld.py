@@ -31,8 +31,8 @@ from gcsa.miniworld.raycast import (
     perspective,
     plane_points,
 )
-from gcsa.miniworld.utm import to_lonlat, to_utm, zone_of
 from gcsa.miniworld.world import scene_of
+from gcsa.sideinfo.utm import to_lonlat, to_utm, zone_of
 
 HEADERS = {
     "raw.csv": ",key,lon,lat,ca,captured_at,pano",

@@ -5,16 +5,23 @@ text that Mapillary's programs put into ImageDescription is read (MAPLatitude, M
 MAPAltitude, MAPCompassHeading with TrueHeading). A position of exactly 0, 0 is a receiver without
 a fix, and unknown. Altitudes are left out unless asked for: those of phones err by ten metres and
 more, and cameras on different levels do not overlap (fov.height).
+
+The same positions stand in gps_lat and gps_lon, as what the device reported: where a query's true
+position is known, write it into lat and lon; where it is not, leave those empty. gps_accuracy is
+GPSHPositioningError, or GPSDOP times 5 m; captured_at DateTimeOriginal.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import logging
 import math
 import os
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +38,8 @@ logger = logging.getLogger(__name__)
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
 GPS, DESCRIPTION = ExifTags.GPS, ExifTags.Base.ImageDescription
 NAN = math.nan
+# Metres of error of a receiver's ranges; times the dilution of precision it errs so far.
+UERE = 5.0
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,8 @@ class Pose:
     """What a photo says of its camera; NaN is unknown.
 
     lat, lon: degrees. alt: metres. heading: degrees clockwise from north, in [0, 360).
-    magnetic: whether north is that of the compass needle.
+    magnetic: whether north is that of the compass needle. accuracy: metres, 68 %. captured_at: ISO
+    8601, "" where unknown.
     """
 
     lat: float = NAN
@@ -46,6 +56,8 @@ class Pose:
     alt: float = NAN
     heading: float = NAN
     magnetic: bool = False
+    accuracy: float = NAN
+    captured_at: str = ""
 
 
 def from_exif(
@@ -71,7 +83,7 @@ def from_exif(
     names = _photos(folder, target.parent)
     if query_every > len(names):
         raise InputError(f"--query_every: {query_every}, but there are only {len(names)} images")
-    poses = [read_pose(target.parent / name) for name in names]
+    poses = true_north([read_pose(target.parent / name) for name in names])
     if all(math.isnan(pose.lat) for pose in poses):
         raise InputError(f"{folder}: no photo has a position in its EXIF")
     columns = {
@@ -80,6 +92,9 @@ def from_exif(
         "lon": [round(pose.lon, 8) for pose in poses],
         "heading": [round(pose.heading, 2) % 360 for pose in poses],
     }
+    columns |= {"gps_lat": columns["lat"], "gps_lon": columns["lon"]}
+    columns["gps_accuracy"] = [round(pose.accuracy, 2) for pose in poses]
+    columns["captured_at"] = [pose.captured_at for pose in poses]
     if altitude:
         columns["alt"] = [round(pose.alt, 2) for pose in poses]
     if query_every:
@@ -94,10 +109,15 @@ def _report(target: Path, poses: list[Pose]) -> None:
     places = sum(not math.isnan(pose.lat) for pose in poses)
     headings = sum(not math.isnan(pose.heading) for pose in poses)
     magnetic = sum(pose.magnetic for pose in poses)
-    text = "%s: %d images, %d with a position, %d with a heading"
-    logger.info(text, target, len(poses), places, headings)
+    stated = sum(not math.isnan(pose.accuracy) for pose in poses)
+    text = "%s: %d images, %d with a position, %d with a heading, %d with an accuracy"
+    logger.info(text, target, len(poses), places, headings, stated)
     if magnetic:
-        logger.info("%d headings are from magnetic north, off by the local declination", magnetic)
+        logger.info(
+            "%d headings are from magnetic north, off by the local declination; "
+            "pip install pygeomag corrects them",
+            magnetic,
+        )
 
 
 def read_pose(path: str | os.PathLike) -> Pose:
@@ -106,12 +126,69 @@ def read_pose(path: str | os.PathLike) -> Pose:
         with Image.open(path) as image:
             exif = image.getexif()
             gps, text = dict(exif.get_ifd(ExifTags.IFD.GPSInfo)), exif.get(DESCRIPTION)
+            taken = exif.get_ifd(ExifTags.IFD.Exif)
     except UNREADABLE as error:
         raise InputError(f"{path}: not an image that can be read ({error})") from error
     own, described = _of_gps(gps), _of_description(text)
     place = described if math.isnan(own.lat) else own
     compass = described if math.isnan(own.heading) else own
-    return Pose(place.lat, place.lon, place.alt, compass.heading, compass.magnetic)
+    accuracy = _accuracy(gps) if place is own else NAN
+    time = _time(taken)
+    return Pose(place.lat, place.lon, place.alt, compass.heading, compass.magnetic, accuracy, time)
+
+
+def true_north(poses: list[Pose]) -> list[Pose]:
+    """Headings from magnetic north turned to true north by the World Magnetic Model.
+
+    Needs the package pygeomag; without it, or where position or date are unknown or outside the
+    model's years, a heading stays as it is and is still marked magnetic.
+    """
+    try:
+        model = importlib.import_module("pygeomag").GeoMag()
+    except ImportError:
+        return poses
+    return [_turned(pose, model) if pose.magnetic else pose for pose in poses]
+
+
+def _turned(pose: Pose, model: Any) -> Pose:
+    year = _year(pose.captured_at)
+    if math.isnan(pose.lat) or math.isnan(year):
+        return pose
+    try:
+        found = model.calculate(glat=pose.lat, glon=pose.lon, alt=0, time=year)
+    except ValueError:  # outside the years of the model
+        return pose
+    return replace(pose, heading=(pose.heading + found.d) % 360, magnetic=False)
+
+
+def _year(captured_at: str) -> float:
+    """A date as a year with its fraction."""
+    try:
+        moment = datetime.fromisoformat(captured_at)
+    except ValueError:
+        return NAN
+    return moment.year + (moment.timetuple().tm_yday - 1) / 365.25
+
+
+def _accuracy(gps: dict[int, Any]) -> float:
+    """Metres, 68 %: GPSHPositioningError, or the dilution of precision GPSDOP times UERE."""
+    stated = _number(gps.get(GPS.GPSHPositioningError))
+    if 0 < stated < math.inf:
+        return stated
+    dilution = _number(gps.get(GPS.GPSDOP))
+    return UERE * dilution if 0 < dilution < math.inf else NAN
+
+
+def _time(taken: dict[int, Any]) -> str:
+    """When the photo was taken, ISO 8601, with its offset from UTC where that is known."""
+    text = str(taken.get(ExifTags.Base.DateTimeOriginal, ""))
+    offset = str(taken.get(ExifTags.Base.OffsetTimeOriginal, "")).strip("\0 ")
+    try:
+        moment = datetime.strptime(text.strip("\0 "), "%Y:%m:%d %H:%M:%S")
+    except ValueError:
+        return ""
+    found = moment.isoformat()
+    return found + offset if re.fullmatch(r"[+-]\d\d:\d\d", offset) else found
 
 
 def _photos(folder: Path, base: Path) -> list[str]:

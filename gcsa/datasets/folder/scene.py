@@ -1,24 +1,30 @@
 """A folder of own photos, described by images.csv and radio.csv -> (Scene, Truth).
 
-Positions of queries go to the truth alone. Their headings and what they heard are what the device
-said of itself, as on MSLS: the scene has them too. Where no image is a query every image is one,
-and is searched among all the others.
+Positions of queries (lat, lon) go to the truth alone. Their headings and what they heard are what
+the device said of itself, as on MSLS: the scene has them too, and their gps_lat, gps_lon where
+these are a reading of their own. Where no image is a query every image is one, and is searched
+among all the others.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
 import numpy as np
 
-from gcsa.datasets.folder.images import Images, read_images, read_radio
+from gcsa.datasets.folder.images import Images, read_images
+from gcsa.datasets.folder.radio import read_radio
 from gcsa.descriptors.hdf5 import DescriptorRows, open_pack
 from gcsa.errors import InputError, MissingFileError, similar
 from gcsa.evaluation.truth import Clusters, Truth
 from gcsa.scene import ImageSet, Scene
 
+logger = logging.getLogger(__name__)
+
 TABLE, RADIO_TABLE = "images.csv", "radio.csv"
+SAME = 0.05  # metres: positions nearer than this are one reading
 CHUNK = 8192  # rows of an array looked at together
 
 
@@ -27,12 +33,14 @@ def read_scene(
     name: str,
     descriptors: str | os.PathLike | None = None,
     radio: bool = True,
+    query_gps: bool = False,
 ) -> tuple[Scene, Truth | None]:
     """Read one folder as the scene ``name``.
 
     descriptors: hloc HDF5 file with the names of images.csv, or .npy (n, D) with a row for each
         row of images.csv; without it the scene's descriptors are None. radio: False leaves
         radio.csv out.
+    query_gps: readings of the queries' devices that are their lat, lon count as evidence, too.
 
     The truth is None where neither the positions of queries and database nor places are known.
     Places are the truth's clusters (rule "cluster"). Raises InputError, which names file and line.
@@ -46,6 +54,9 @@ def read_scene(
     if radio and (folder / RADIO_TABLE).is_file():
         heard = read_radio(folder / RADIO_TABLE, images.names)
 
+    device = images.device
+    of_devices = device.accuracy, device.heading_accuracy, device.sequences, device.frames
+
     def images_of(role: np.ndarray, positions: np.ndarray | None) -> ImageSet:
         return ImageSet(
             images.names[role],
@@ -53,12 +64,16 @@ def read_scene(
             positions,
             None if images.headings is None else images.headings[role],
             None if heard is None else heard[role],
+            *(None if a is None else a[role] for a in of_devices),
         )
 
     database, queries = _roles(images)
+    reported = _reported(images, queries, query_gps, folder / TABLE)
     positions = images.positions[database]
     known = bool(np.isfinite(positions).any())
-    scene = Scene(name, images_of(database, positions if known else None), images_of(queries, None))
+    scene = Scene(
+        name, images_of(database, positions if known else None), images_of(queries, reported)
+    )
     return scene, _truth(images, database, queries, known)
 
 
@@ -67,6 +82,29 @@ def _roles(images: Images) -> tuple[np.ndarray, np.ndarray]:
     if images.query is None:
         return np.arange(len(images)), np.arange(len(images))
     return np.flatnonzero(~images.query), np.flatnonzero(images.query)
+
+
+def _reported(
+    images: Images, queries: np.ndarray, query_gps: bool, table: Path
+) -> np.ndarray | None:
+    """Where the devices of the queries report them, (q, 2) metres or None.
+
+    A reading that is the position that figures are measured with cannot be evidence beside it.
+    """
+    if images.device.positions is None:
+        return None
+    reported = images.device.positions[queries].copy()
+    if not query_gps:
+        away = np.linalg.norm(reported - images.positions[queries, :2], axis=1)
+        same = away < SAME
+        reported[same] = np.nan
+        if same.any():
+            logger.info(
+                "%s: %d of %d queries report what their position is; they are the truth, not "
+                "evidence (data.query_gps=true makes them evidence)",
+                *(table, int(same.sum()), len(queries)),
+            )
+    return None if np.isnan(reported).all() else reported
 
 
 def _truth(

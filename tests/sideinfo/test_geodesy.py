@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcsa.datasets.folder.geodesy import LIMIT, distance, middle, to_metres
+from gcsa.sideinfo.geodesy import LIMIT, distance, middle, to_metres
 
 pyproj = pytest.importorskip("pyproj")
 GEOD = pyproj.Geod(ellps="WGS84")
