@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 DEVICE = "train.device"  # the setting that --device stands for
@@ -77,6 +77,15 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
     )
+
+
+def add_world(parser: argparse.ArgumentParser, sizes: Sequence[str], what: str) -> None:
+    """What a synthetic world is drawn by. what: the sizes, in words."""
+    parser.add_argument("--out", required=True, metavar="DIR", help="folder to write to")
+    parser.add_argument("--size", choices=sizes, default="tiny", help=f"{what} (default: tiny)")
+    parser.add_argument("--seed", type=int, default=0, help="decides everything (default: 0)")
+    parser.add_argument("--workers", type=int, metavar="N", help="processes (default: all cores)")
+    parser.add_argument("--force", action="store_true", help="replace another world in DIR")
 
 
 def add_renamed(parser: argparse._ActionsContainer, old: str, new: str, **more: Any) -> None:

@@ -5,6 +5,16 @@ checkpoints, and the fusion of each checkpoint with the first round. Parameters 
 training scenes; the reported split is read for the final figures alone.
 """
 
-from gcsa.benchmark.compare import benchmark
+from typing import TYPE_CHECKING
+
+from gcsa.faces import face
+
+if TYPE_CHECKING:
+    from gcsa.benchmark.compare import benchmark
 
 __all__ = ["benchmark"]
+
+CANDIDATES = 100  # that all re-rank, where no checkpoint says how many
+TUNE_QUERIES = 500
+
+__getattr__ = face(__name__, {"benchmark": "compare"})

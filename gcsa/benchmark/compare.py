@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gcsa.benchmark import CANDIDATES, TUNE_QUERIES
 from gcsa.benchmark.contenders import (
     FIRST_ROUND,
     Contender,
@@ -32,7 +33,6 @@ from gcsa.scoring.split import JudgedScene, prepare
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_NUM, TUNE_QUERIES = 100, 500
 # Queries of the first scene that a method is warmed up on.
 WARM_UP = 16
 
@@ -42,26 +42,26 @@ def benchmark(
     checkpoints: Mapping[str, str] | None = None,
     split: str = "val",
     methods: Sequence[str] | None = None,
-    num: int | None = None,
+    candidates: int | None = None,
     tune_queries: int = TUNE_QUERIES,
     output: str | Path | None = None,
     overrides: Sequence[str] = (),
 ) -> Comparison:
-    """Compare re-rankers on the first ``num`` candidates of every query of a split.
+    """Compare re-rankers on the first ``candidates`` of every query of a split.
 
-    checkpoints: {name: file}. methods: of :data:`gcsa.rerankers.RERANKERS`; None takes all. num:
-    None takes the number that the checkpoints re-rank, 100 where there are none. tune_queries:
-    random training queries that parameters are chosen on; 0 takes the defaults. output: a folder
-    for benchmark.md, benchmark.csv and benchmark.png. overrides: the command line's
-    ``section.key=value``, which the config holds already.
+    checkpoints: {name: file}. methods: of :data:`gcsa.rerankers.RERANKERS`; None takes all.
+    candidates: None takes as many as the checkpoints re-rank, 100 where there are none.
+    tune_queries: random training queries that parameters are chosen on; 0 takes the defaults.
+    output: a folder for benchmark.md, benchmark.csv and benchmark.png. overrides: the command
+    line's ``section.key=value``, which the config holds already.
     """
-    _at_least("--num", num, 1)
+    _at_least("--candidates", candidates, 1)
     _at_least("--tune_queries", tune_queries, 0)
     device = pick_device(config.train.device)
     if device.type == "cpu":
         keep_freed_memory()  # as networks run; the same conditions for all
     trained = open_checkpoints(checkpoints or {}, config, overrides, device)
-    num = _common_num(trained, num)
+    num = _common_num(trained, candidates)
     entrants = contenders(methods, trained, num, device)
     if not entrants:
         raise InputError("--methods: nothing to compare the first round with")
@@ -103,9 +103,9 @@ def _common_num(trained: Sequence[Trained], num: int | None) -> int:
     if num is None and len(own) > 1:
         raise InputError(
             f"the checkpoints re-rank {' and '.join(map(str, own))} candidates; "
-            "--num says how many all do"
+            "--candidates says how many all do"
         )
-    num = num or (own[0] if own else DEFAULT_NUM)
+    num = num or (own[0] if own else CANDIDATES)
     for t in trained:
         t.model.K = num
     return num

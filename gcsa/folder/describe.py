@@ -1,7 +1,9 @@
-"""The door of ``python -m gcsa.folder.describe``: :mod:`gcsa.datasets.folder.describe`."""
+"""The door of ``gcsa folder.describe``: :mod:`gcsa.datasets.folder.describe`."""
 
-from gcsa.datasets.folder.describe import main
+from gcsa.datasets.folder.describe import main, parser
 from gcsa.errors import run_program
+
+__all__ = ["main", "parser"]
 
 if __name__ == "__main__":
     run_program(main)

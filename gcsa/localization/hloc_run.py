@@ -66,7 +66,7 @@ def write_inputs(
     cameras: Sequence[Camera],
     database: np.ndarray,
     ranking: Ranking,
-    top_k: int,
+    num: int,
 ) -> list[HlocRun]:
     """Write pairs and query lists of some queries; returns the runs of hloc that take them.
 
@@ -75,7 +75,7 @@ def write_inputs(
     with intrinsics, queries.txt, is the same for every ranking.
     """
     pairs = folder / f"pairs_{tag}.txt"
-    query, column = np.nonzero(ranking.indices[:, :top_k] >= 0)
+    query, column = np.nonzero(ranking.indices[:, :num] >= 0)
     write_pairs(pairs, names[query], database[ranking.indices[query, column]])
     runs, number = [], _occurrence(result_names(names, parents=1))
     for part in range(number.max(initial=0) + 1):

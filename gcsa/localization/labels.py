@@ -13,17 +13,17 @@ import argparse
 import logging
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from gcsa.datasets.lamar.label_files import LabelFile, label_path, save_labels
-from gcsa.datasets.lamar.scene import SCENES, read_map, read_queries, read_scene
+from gcsa import options
 from gcsa.errors import InputError, MissingFileError, run_program
-from gcsa.localization.hloc_files import LocalFeatures
-from gcsa.localization.sampson import SampsonConfig, match_scores
-from gcsa.localization.views import Views, geometry_labels
-from gcsa.ranking.retrieval import retrieve
-from gcsa.scoring.ranker import pick_device
+from gcsa.localization.settings import SampsonConfig
+
+if TYPE_CHECKING:
+    import torch
+
+    from gcsa.datasets.lamar.label_files import LabelFile
+    from gcsa.localization.hloc_files import LocalFeatures
 
 logger = logging.getLogger(__name__)
 
@@ -33,20 +33,27 @@ def compute_labels(
     scene_name: str,
     split: str,
     descriptors: str | os.PathLike,
-    num: int = 255,
+    candidates: int = 255,
     local: LocalFeatures | None = None,
     config: SampsonConfig | None = None,
     device: torch.device | str = "cpu",
 ) -> LabelFile:
     """Labels of a scene's first-round candidates: from matches, or without ``local`` geometry.
 
-    root: the folder that holds CAB/, HGE/, LIN/. split: "train" or "val". device: of retrieval.
+    root: the folder that holds CAB/, HGE/, LIN/. split: "train" or "val". candidates: of a query.
+    device: of retrieval.
     """
+    from gcsa.datasets.lamar.label_files import LabelFile
+    from gcsa.datasets.lamar.scene import read_map, read_queries, read_scene
+    from gcsa.localization.sampson import match_scores
+    from gcsa.localization.views import Views, geometry_labels
+    from gcsa.ranking.retrieval import retrieve
+
     if split not in ("train", "val"):
         raise InputError(f"'{split}': labels are for the splits train and val")
     scene, truth = read_scene(root, scene_name, split, descriptors)
     own = split == "train"  # retrieve leaves each image out of its own list
-    topk = retrieve(scene, num, device).indices
+    topk = retrieve(scene, candidates, device).indices
     folder = Path(root) / scene_name
     mapped = read_map(folder)
     queries = [mapped] if own else read_queries(folder, split)
@@ -58,30 +65,32 @@ def compute_labels(
     return LabelFile(topk, labels, None if own else labels.sum(axis=1))
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.lamar.labels",
-        description="Compute which candidates of LaMAR's queries are positive, for any descriptor: "
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "lamar.labels",
+        "Compute which candidates of LaMAR's queries are positive, for any descriptor: "
         "files lamar_scores_SCENE_{db,query}.npz, or lamar_geometry_... without matches.",
-        epilog="Paths may hold {scene}. Example: python -m gcsa.lamar.labels --scenes CAB "
-        "--features outputs/lamar/{scene}/feats.h5 --matches outputs/lamar/{scene}/matches.h5",
+        "--scenes CAB --features outputs/lamar/{scene}/feats.h5 "
+        "--matches outputs/lamar/{scene}/matches.h5",
+        note="Paths may hold {scene}.",
     )
-    parser.add_argument("--root", default="datasets/lamar", help="the folder that holds CAB/, ...")
-    parser.add_argument(
+    made.add_argument("--root", default="datasets/lamar", help="the folder that holds CAB/, ...")
+    made.add_argument(
         "--descriptors",
         default="outputs/lamar/{scene}/global-feats-netvlad.h5",
         metavar="F.h5",
         help="those that candidates are retrieved by (default %(default)s)",
     )
-    parser.add_argument("--scenes", nargs="+", default=SCENES, help="of CAB HGE LIN (default: all)")
-    parser.add_argument(
+    made.add_argument("--scenes", nargs="+", help="of CAB HGE LIN (default: all)")
+    made.add_argument(
         "--splits", nargs="+", default=["train", "val"], help="of train val (default: both)"
     )
-    parser.add_argument("--features", metavar="F.h5", help="hloc's local features")
-    parser.add_argument("--matches", metavar="F.h5", help="hloc's, of all candidates")
-    parser.add_argument("--output", default="data", help="folder to write to (default data)")
-    parser.add_argument("--num", type=int, default=255, help="candidates a query (default 255)")
-    parser.add_argument("--device", default="auto", help="of retrieval: cpu, cuda, ...")
+    made.add_argument("--features", metavar="F.h5", help="hloc's local features")
+    made.add_argument("--matches", metavar="F.h5", help="hloc's, of all candidates")
+    made.add_argument("--output", default="data", help="folder to write to (default data)")
+    options.add_candidates(made, "of a query, that are labelled (default 255)", 255)
+    options.add_renamed(made, "--num", "--candidates", type=int)
+    options.add_device(made)
     meanings = {
         "threshold": "pixels; a match with a larger Sampson error adds nothing",
         "min_matches": "with fewer good matches a pair is not positive",
@@ -89,25 +98,36 @@ def main() -> None:
     }
     for name, value in vars(SampsonConfig()).items():
         what = f"{meanings[name]} (default {value})"
-        parser.add_argument(f"--{name}", type=type(value), default=value, help=what)
-    args = parser.parse_args()
+        made.add_argument(f"--{name}", type=type(value), default=value, help=what)
+    return made
+
+
+def main() -> None:
+    args = parser().parse_args()
+    from gcsa.datasets.lamar.scene import SCENES
+
     if (args.features is None) != (args.matches is None):
         raise InputError("--features and --matches go together: give both, or none")
-    if args.num < 1:
-        raise InputError(f"--num: {args.num} is less than 1")
-    for scene in args.scenes:
+    if args.candidates < 1:
+        raise InputError(f"--candidates: {args.candidates} is less than 1")
+    scenes = args.scenes or SCENES
+    for scene in scenes:
         if not (Path(args.root) / scene).is_dir():
             raise MissingFileError(f"{Path(args.root) / scene}: no such scene (--root, --scenes)")
     config = SampsonConfig(args.threshold, args.min_matches, args.min_score)
-    for scene in args.scenes:
+    for scene in scenes:
         for split in args.splits:
             _write_labels(args, scene, split, config)
 
 
 def _write_labels(args: argparse.Namespace, scene: str, split: str, config: SampsonConfig) -> None:
+    from gcsa.datasets.lamar.label_files import label_path, save_labels
+    from gcsa.localization.hloc_files import LocalFeatures
+    from gcsa.scoring.ranker import pick_device
+
     descriptors = args.descriptors.replace("{scene}", scene)
-    device = pick_device(args.device)
-    inputs = args.root, scene, split, descriptors, args.num
+    device = pick_device(args.device or "auto")
+    inputs = args.root, scene, split, descriptors, args.candidates
     if args.matches is None:
         path = label_path(args.output, scene, split, "geometry")
         content = compute_labels(*inputs, device=device)

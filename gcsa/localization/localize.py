@@ -1,84 +1,23 @@
 """What re-ranking does to localisation on LaMAR: the poses of the queries before and after it.
 
-Writes pairs and query lists for hloc, and measures poses from hloc where it is installed, else from
-the database images alone (:mod:`gcsa.localization.poses`): "top1", the pose of the best one, or
-"mean", a robust mean of the top k.
-
-Recalls are LaMAR's, (1 deg, 0.1 m) and (5 deg, 1 m), both errors strictly below, over cameras:
-a rig counts once for each of its cameras. A submission has the poses of rigs.
+Writes pairs and query lists for hloc, and measures poses: :mod:`gcsa.localization.located`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from gcsa import options
+from gcsa.errors import InputError, run_program
 
-from gcsa.config import Config, load_config
-from gcsa.datasets.lamar.scene import read_map, read_queries
-from gcsa.errors import InputError, nearest, run_program
-from gcsa.files import replacing, write_text
-from gcsa.localization import hloc_run
-from gcsa.localization.hloc_files import PosesInTime, write_submission
-from gcsa.localization.hloc_run import HlocInputs
-from gcsa.localization.poses import CDF_POINTS, THRESHOLDS, Poses, cdf_at, pose_errors, pose_recall
-from gcsa.localization.rigs import ESTIMATES, Device, retrieved_poses
-from gcsa.ranking.lists import Ranking
-from gcsa.scene import Scene
-from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
-from gcsa.scoring.split import prepare
-
-logger = logging.getLogger(__name__)
-
-METHODS = ("auto", "hloc", *ESTIMATES)
-FIRST, RERANKED = "first_round", "reranked"
-Errors = tuple[np.ndarray, np.ndarray]  # rotation (n,) degrees, translation (n,) metres
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How queries are localised; see the program's --help."""
-
-    output: Path
-    top_k: int = 10
-    method: str = "auto"
-    hloc: HlocInputs = HlocInputs()
-    submission: bool = False
-
-    def __post_init__(self) -> None:
-        if self.method not in METHODS:
-            hint = nearest(self.method, METHODS)
-            raise InputError(f"--method: '{self.method}' is not a choice{hint}")
-        if self.top_k < 1:
-            raise InputError(f"--top_k: {self.top_k} is less than 1")
-
-    @property
-    def can_run_hloc(self) -> bool:
-        return hloc_run.available() and self.hloc.complete
-
-    @property
-    def resolved(self) -> str:
-        """The method that "auto" stands for here."""
-        return self.method if self.method != "auto" else ("hloc" if self.can_run_hloc else "mean")
-
-
-@dataclass(frozen=True, eq=False)
-class Located:
-    """What came of one device in one scene.
-
-    errors: {ranking: errors of its cameras}, {} without truth. trajectory: the poses after
-    re-ranking of what asks; None where hloc has still to be run. commands: for hloc.
-    """
-
-    errors: dict[str, Errors]
-    trajectory: PosesInTime | None
-    commands: list[str]
+if TYPE_CHECKING:
+    from gcsa.config import Config
+    from gcsa.localization.located import Settings
 
 
 def localize(
@@ -88,15 +27,21 @@ def localize(
     settings: Settings,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Localise the queries of a split with first-round retrieval and a checkpoint; see `report`.
+    """Localise the queries of a split with first-round retrieval and a checkpoint.
 
+    Returns what :func:`gcsa.localization.located.report` does.
     Files go to ``settings.output``/<scene>/<device>/, and submission.zip beside. Raises InputError
     where hloc is asked for and cannot be run, after printing the commands that do it.
     """
+    from gcsa.localization.hloc_files import write_submission
+    from gcsa.localization.located import FIRST, RERANKED, hand_over_to_hloc, localize_scene, report
+    from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+    from gcsa.scoring.split import prepare
+
     if config.data.dataset != "lamar":
         raise InputError(f"data.dataset: localisation is for lamar, not '{config.data.dataset}'")
     device = pick_device(config.train.device)
-    model, kinds, depth = None, [], settings.top_k
+    model, kinds, depth = None, [], settings.num
     if checkpoint is not None:
         model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
         depth = max(depth, model.K, model.L)
@@ -109,171 +54,67 @@ def localize(
         rankings = {FIRST: ranked.candidates} | ({RERANKED: ranking} if model is not None else {})
         for name, part in localize_scene(ranked.scene, rankings, folder, split, settings).items():
             located[ranked.scene.name, name] = part
-    _hand_over_to_hloc([line for part in located.values() for line in part.commands], settings)
+    hand_over_to_hloc([line for part in located.values() for line in part.commands], settings)
     if settings.submission:
         trajectories = {key: part.trajectory for key, part in located.items()}
-        text = f"GCSA: {checkpoint}; poses: {settings.resolved}, top {settings.top_k}\n"
+        text = f"GCSA: {checkpoint}; poses: {settings.resolved}, top {settings.num}\n"
         write_submission(settings.output / "submission.zip", text, trajectories)
     return report({key: part.errors for key, part in located.items()}, split, settings)
 
 
-def localize_scene(
-    scene: Scene, rankings: dict[str, Ranking], folder: Path, split: str, settings: Settings
-) -> dict[str, Located]:
-    """Localise by each of some rankings of the scene in ``folder``: {device: what came of it}."""
-    mapped, parts = read_map(folder), read_queries(folder, split)
-    names = np.concatenate([part.names for part in parts])
-    for images, expected in ((scene.database, mapped.names), (scene.queries, names)):
-        if not np.array_equal(images.names, expected):
-            raise InputError(f"{folder}: its sessions do not have the images of the scene")
-    database, located, first = Poses(*mapped.poses()), {}, 0
-    for part in parts:
-        device, first = Device.of(part, first), first + len(part.rows)
-        located[device.name] = _localize_device(
-            scene, database, device, rankings, settings, truth=split == "val"
-        )
-    return located
-
-
-def _localize_device(
-    scene: Scene,
-    database: Poses,
-    device: Device,
-    rankings: dict[str, Ranking],
-    settings: Settings,
-    truth: bool,
-) -> Located:
-    folder, views = settings.output / scene.name / device.name, device.views
-    inputs, poses, commands = settings.hloc.of(scene.name), {}, []
-    for tag, ranking in rankings.items():
-        own = Ranking(ranking.indices[device.rows], ranking.scores[device.rows])
-        lists = views.names, views.cameras, scene.database.names
-        runs = hloc_run.write_inputs(folder, tag, *lists, own, settings.top_k)
-        commands += hloc_run.commands(runs, inputs)
-        if settings.resolved in ESTIMATES:
-            proposals = retrieved_poses(database, own, settings.top_k)
-            poses[tag] = device.rig_poses(*proposals, settings.resolved)
-        elif settings.can_run_hloc:
-            # hloc localises each camera by itself; a rig has the robust mean of its cameras.
-            found = hloc_run.localize_sfm(runs, inputs, views.names)
-            poses[tag] = device.rig_poses(found[:, None], np.zeros((len(found), 1)), "mean")
-    if not poses:
-        return Located({}, None, commands)
-    known = views.poses.known
-    errors = {
-        tag: pose_errors(device.camera_poses(p)[known], views.poses[known])
-        for tag, p in poses.items()
-        if truth
-    }
-    return Located(errors, (device.timestamps, device.ids, list(poses.values())[-1]), commands)
-
-
-def _hand_over_to_hloc(commands: Sequence[str], settings: Settings) -> None:
-    """Write the commands down, and print them where hloc was wanted; stop where it was a must."""
-    script = settings.output / "hloc_commands.sh"
-    with replacing(script) as temporary:
-        temporary.write_text("\n".join(commands) + "\n")
-    if settings.method in ESTIMATES or settings.can_run_hloc:
-        return
-    print("\n".join(commands))
-    why = "hloc or pycolmap is not installed"
-    if hloc_run.available():
-        why = "--reference_sfm, --features and --matches are needed"
-    if settings.method == "hloc":
-        raise InputError(f"--method hloc: {why}; the commands to run are above and in {script}")
-    logger.info("hloc not run, %s: poses from retrieved images; commands: %s", why, script)
-
-
-def report(
-    errors: dict[tuple[str, str], dict[str, Errors]], split: str, settings: Settings
-) -> dict[str, Any]:
-    """{"protocol", "results": {label: {ranking: {"cameras", "recall", "cdf"}}}}, shares in [0, 1].
-
-    errors: {(scene, device): {ranking: errors}}. Labels: each scene and device, each device, total.
-    """
-    groups: dict[str, list[dict[str, Errors]]] = {}
-    for (scene, device), part in errors.items():
-        for label in (f"{scene} {device}", f"all {device}", "total"):
-            groups.setdefault(label, []).append(part)
-    order = sorted(groups, key=lambda label: (label == "total", label.startswith("all ")))
-    results = {label: _summary(groups[label]) for label in order if any(groups[label])}
-    protocol = (
-        f"LaMAR {split}, poses: {settings.resolved}, top {settings.top_k}; recall: both errors "
-        "strictly below; cameras, a rig once for each of its own; missing poses count as wrong"
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "lamar.localize",
+        "Pose recall on LaMAR before and after re-ranking; files for hloc.",
+        "--conf configs/miniworld_lamar_train.yaml "
+        "--checkpoint checkpoints/miniworld_buildings.pth.tar --method mean",
+        note="Paths for hloc may hold {scene}; its matches must cover the pairs written.",
     )
-    return {"protocol": protocol, "results": results}
-
-
-def _summary(parts: Sequence[dict[str, Errors]]) -> dict[str, Any]:
-    summary = {}
-    for tag in parts[0]:
-        rotation, translation = (np.concatenate([p[tag][i] for p in parts]) for i in (0, 1))
-        recall = pose_recall(rotation, translation)
-        names = [f"{degrees:g}deg_{metres:g}m" for degrees, metres in THRESHOLDS]
-        summary[tag] = {
-            "cameras": len(rotation),
-            "recall": dict(zip(names, recall, strict=True)),
-            "cdf": dict(zip([f"{p:g}m" for p in CDF_POINTS], cdf_at(translation), strict=True)),
-        }
-    return summary
-
-
-def show(result: dict[str, Any]) -> str:
-    """A report as text: recalls and the distribution of the position error, in percent."""
-    lines = []
-    for label, rankings in result["results"].items():
-        for tag, part in rankings.items():
-            shares = {**part["recall"], **{f"<={name}": v for name, v in part["cdf"].items()}}
-            if not lines:
-                head = "".join(f"{name:>12}" for name in shares)
-                lines = [result["protocol"], "", f"{'':28}{head}{'cameras':>9}"]
-            cells = "".join(f"{100 * share:12.2f}" for share in shares.values())
-            lines.append(f"{label + ', ' + tag.replace('_', ' '):28}{cells}{part['cameras']:9d}")
-    return "\n".join(lines or [result["protocol"], "no true poses to measure against"])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.lamar.localize",
-        description="Pose recall on LaMAR before and after re-ranking; files for hloc.",
-        epilog="Paths for hloc may hold {scene}; its matches must cover the pairs written. "
-        "Example: python -m gcsa.lamar.localize --conf configs/lamar_train.yaml "
-        "--checkpoint checkpoints/lamar.pth.tar --method mean",
-    )
-    parser.add_argument("--conf", required=True, help="YAML file with data.dataset: lamar")
-    parser.add_argument("--checkpoint", help="model to re-rank with; without it, first round only")
-    parser.add_argument("--split", default="val", help="val (default) or test")
-    parser.add_argument("--scenes", nargs="+", help="CAB HGE LIN; default: the split's")
-    parser.add_argument(
+    options.add_conf(made, "YAML file with data.dataset: lamar", required=True)
+    options.add_checkpoint(made, "model to re-rank with; without it, first round only")
+    options.add_split(made, "val (default) or test")
+    options.add_device(made)
+    made.add_argument("--scenes", nargs="+", help="CAB HGE LIN; default: the split's")
+    made.add_argument(
         "--output", default="outputs/localize", metavar="DIR", help="folder to write to"
     )
-    parser.add_argument("--top_k", type=int, default=10, help="candidates a query (default 10)")
-    parser.add_argument(
-        "--method", default="auto", help=" | ".join(METHODS) + " (auto: hloc, mean)"
+    options.add_num(made, 10, "images a query that poses are from")
+    options.add_renamed(made, "--top_k", "--num", type=int)
+    made.add_argument(
+        "--method",
+        default="auto",
+        help="auto (hloc where it can be run, else mean), hloc, top1, mean",
     )
     for name, what in (
         ("reference_sfm", "COLMAP model of the map"),
         ("features", "hloc's local features"),
         ("matches", "hloc's matches of the pairs"),
     ):
-        parser.add_argument(f"--{name}", metavar="PATH", help=f"for hloc: {what}")
-    parser.add_argument(
+        made.add_argument(f"--{name}", metavar="PATH", help=f"for hloc: {what}")
+    made.add_argument(
         "--submission", action="store_true", help="zip the poses to submit (--split test)"
     )
-    parser.add_argument("--json", metavar="FILE", help="also write the report here")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
-    )
-    args = parser.parse_intermixed_args()
+    options.add_json(made)
+    options.add_overrides(made)
+    return made
+
+
+def main() -> None:
+    args = parser().parse_intermixed_args()
+    from gcsa.config import load_config
+    from gcsa.files import write_text
+    from gcsa.localization.hloc_run import HlocInputs
+    from gcsa.localization.located import Settings, show
+
     if args.split not in ("val", "test"):
         raise InputError(f"--split: '{args.split}' is not val or test")
     # --scenes takes what follows it, an override too.
-    scenes = [word for word in args.scenes or [] if "=" not in word]
-    overrides = [*args.overrides, *(word for word in args.scenes or [] if "=" in word)]
-    options = [f"data.{args.split}_scenes=[{','.join(scenes)}]"] if scenes else []
-    config = load_config(args.conf, [*overrides, *options])
+    overrides = options.overrides(args, args.scenes or [])
+    scenes = [word for word in args.scenes or [] if not options.is_override(word)]
+    given = [f"data.{args.split}_scenes=[{','.join(scenes)}]"] if scenes else []
+    config = load_config(args.conf, [*overrides, *given])
     hloc = HlocInputs(args.reference_sfm, args.features, args.matches)
-    settings = Settings(Path(args.output), args.top_k, args.method, hloc, args.submission)
+    settings = Settings(Path(args.output), args.num, args.method, hloc, args.submission)
     result = localize(config, args.checkpoint, args.split, settings, overrides)
     print(show(result))
     if args.json:

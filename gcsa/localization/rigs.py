@@ -78,9 +78,9 @@ class Device:
         return rigs[self.query] @ self.to_rig
 
 
-def retrieved_poses(database: Poses, ranking: Ranking, top_k: int) -> tuple[Poses, np.ndarray]:
-    """Poses and scores (n, k) of the first ``top_k`` candidates; missing where a list is padded."""
-    indices = ranking.indices[:, :top_k]
+def retrieved_poses(database: Poses, ranking: Ranking, num: int) -> tuple[Poses, np.ndarray]:
+    """Poses and scores (n, k) of the first ``num`` candidates; missing where a list is padded."""
+    indices = ranking.indices[:, :num]
     poses = database[np.maximum(indices, 0)]
     poses.positions[indices < 0] = np.nan
-    return poses, ranking.scores[:, :top_k]
+    return poses, ranking.scores[:, :num]

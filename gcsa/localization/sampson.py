@@ -13,7 +13,6 @@ normalised coordinates; times the mean focal length of both cameras it is in pix
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -21,24 +20,13 @@ from tqdm import tqdm
 
 from gcsa.datasets.lamar.cameras import mean_focal, pixels_to_rays
 from gcsa.localization.hloc_files import LocalFeatures
+from gcsa.localization.settings import SampsonConfig
 from gcsa.localization.views import Views
 
 # Metres. Nearer than this two cameras see a scene 2 m away shifted by less than half a pixel
 # (focal length 1000), so the direction of the baseline means nothing: rotation alone decides.
 MIN_BASELINE = 1e-3
 RAYS_KEPT = 4096  # images whose undistorted keypoints stay in memory
-
-
-@dataclass
-class SampsonConfig:
-    """How a pair of images is scored, and from which score on it counts as positive.
-
-    The published labels' parameters are not known; these are ours.
-    """
-
-    threshold: float = 4.0  # pixels: a match with an error from this on adds nothing
-    min_matches: int = 15  # fewer matches below the threshold: the pair has score 0
-    min_score: float = 15.0  # a pair is positive from this score on
 
 
 def relative_pose(

@@ -6,6 +6,13 @@ keys; atlas, raycast, sprites, textures, streets, ground, layout, light; drives,
 msls; extractor, features; world, crew, build.
 """
 
-from gcsa.miniworld.build import generate
+from typing import TYPE_CHECKING
+
+from gcsa.faces import face
+
+if TYPE_CHECKING:
+    from gcsa.miniworld.build import generate
 
 __all__ = ["generate"]
+
+__getattr__ = face(__name__, {"generate": "build"})

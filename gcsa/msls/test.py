@@ -12,36 +12,45 @@ import logging
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from gcsa.config import Config, load_config
-from gcsa.datasets.msls import keys
+from gcsa import options
 from gcsa.errors import InputError, run_program
 from gcsa.files import replacing, write_text
-from gcsa.ranking.lists import Ranking
-from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
-from gcsa.scoring.report import report, show
-from gcsa.scoring.split import JudgedScene, prepare
+
+if TYPE_CHECKING:
+    from gcsa.config import Config
+    from gcsa.ranking.lists import Ranking
+    from gcsa.scoring.split import JudgedScene
 
 logger = logging.getLogger(__name__)
 
 
 def test(
-    config: Config, checkpoint: str, output: str | Path, k: int = 20, overrides: Sequence[str] = ()
+    config: Config,
+    checkpoint: str,
+    output: str | Path,
+    num: int = 20,
+    overrides: Sequence[str] = (),
 ) -> Path:
     """Write the challenge file ``output`` and its zip; returns the path of the zip.
 
-    Raises InputError where a city has fewer than ``k`` database images: the official evaluator
+    Raises InputError where a city has fewer than ``num`` database images: the official evaluator
     reads a table, every row of the same length.
     """
+    from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+    from gcsa.scoring.report import report, show
+    from gcsa.scoring.split import prepare
+
     if config.data.dataset != "msls":
         raise InputError(f"data.dataset: the challenge is of msls, not '{config.data.dataset}'")
     device = pick_device(config.train.device)
     model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
-    scenes = prepare(config.data, config.fov, kinds, "test", max(model.K, model.L, k), device)
+    scenes = prepare(config.data, config.fov, kinds, "test", max(model.K, model.L, num), device)
     rankings = rerank(model, scenes, config.data)
-    lines = prediction_lines(scenes, rankings, k)
+    lines = prediction_lines(scenes, rankings, num)
     archive = write_predictions(output, lines)
-    logger.info("%s: %d queries, %d database images each", output, len(lines), k)
+    logger.info("%s: %d queries, %d database images each", output, len(lines), num)
     logger.info("%s: submit this", archive)
     if all(s.truth is not None for s in scenes):
         print(show(report(config, "test", scenes, rankings)))
@@ -49,18 +58,20 @@ def test(
 
 
 def prediction_lines(
-    scenes: Sequence[JudgedScene], rankings: Sequence[Ranking], k: int
+    scenes: Sequence[JudgedScene], rankings: Sequence[Ranking], num: int
 ) -> list[str]:
     """One line a query, scenes and queries in their order: "query database database ..."."""
+    from gcsa.datasets.msls import keys
+
     lines = []
     for ranked, ranking in zip(scenes, rankings, strict=True):
         scene = ranked.scene
-        if len(scene.database) < k:
+        if len(scene.database) < num:
             raise InputError(
-                f"{scene.name}: only {len(scene.database)} database images, --k asks for {k}"
+                f"{scene.name}: only {len(scene.database)} database images, --num asks for {num}"
             )
         database = keys(scene.database.names)
-        for query, best in zip(keys(scene.queries.names), ranking.indices[:, :k], strict=True):
+        for query, best in zip(keys(scene.queries.names), ranking.indices[:, :num], strict=True):
             lines.append(" ".join([query, *(database[i] for i in best)]))
     return lines
 
@@ -77,32 +88,35 @@ def write_predictions(output: str | Path, lines: Sequence[str]) -> Path:
     return archive
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.msls.test",
-        description="Write the MSLS challenge file of a checkpoint, and the zip to submit.",
-        epilog="Example: python -m gcsa.msls.test --checkpoint checkpoints/msls.pth.tar "
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "msls.test",
+        "Write the MSLS challenge file of a checkpoint, and the zip to submit.",
+        "--conf configs/miniworld_train.yaml --checkpoint checkpoints/miniworld_streets.pth.tar "
         "--output outputs/challenge/msls.csv",
     )
-    parser.add_argument("--checkpoint", required=True, help="model to re-rank with")
-    parser.add_argument("--output", required=True, metavar="F.csv", help="file to write")
-    parser.add_argument("--conf", help="YAML file, for its data section")
-    parser.add_argument("--desc_fn", help="descriptor file of each city (data.desc_fn)")
-    parser.add_argument("--batch_size", type=int, help="queries at a time (data.batch_size)")
-    parser.add_argument("--k", type=int, default=20, help="database images a query (default 20)")
-    parser.add_argument("--device", help="cpu, cuda, ... (train.device)")
-    parser.add_argument(
-        "overrides", nargs="*", metavar="section.key=value", help="settings: docs/settings.md"
-    )
-    args = parser.parse_intermixed_args()
-    named = {
-        "data.desc_fn": args.desc_fn,
-        "data.batch_size": args.batch_size,
-        "train.device": args.device,
-    }
-    options = [f"{key}={value}" for key, value in named.items() if value is not None]
-    config = load_config(args.conf, [*args.overrides, *options])
-    test(config, args.checkpoint, args.output, args.k, args.overrides)
+    options.add_checkpoint(made, "model to re-rank with", required=True)
+    made.add_argument("--output", required=True, metavar="F.csv", help="file to write")
+    options.add_conf(made)
+    made.add_argument("--desc_fn", help="descriptor file of each city (data.desc_fn)")
+    made.add_argument("--batch_size", type=int, help="queries at a time (data.batch_size)")
+    options.add_num(made, 20, "database images a query")
+    options.add_renamed(made, "--k", "--num", type=int)
+    options.add_device(made)
+    options.add_verbose(made)
+    options.add_overrides(made)
+    return made
+
+
+def main() -> None:
+    args = parser().parse_intermixed_args()
+    from gcsa.config import load_config
+
+    overrides = options.overrides(args)
+    named = {"data.desc_fn": args.desc_fn, "data.batch_size": args.batch_size}
+    given = [f"{key}={value}" for key, value in named.items() if value is not None]
+    config = load_config(args.conf, [*overrides, *given])
+    test(config, args.checkpoint, args.output, args.num, overrides)
 
 
 if __name__ == "__main__":

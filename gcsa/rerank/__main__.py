@@ -1,4 +1,4 @@
-"""Command line: python -m gcsa.rerank."""
+"""Command line: gcsa rerank."""
 
 from __future__ import annotations
 
@@ -6,66 +6,75 @@ import argparse
 from dataclasses import fields
 from typing import Any
 
+from gcsa import options
 from gcsa.errors import run_program
-from gcsa.rerank.files import MEANINGS, Inputs
-from gcsa.rerank.outputs import Outputs
-from gcsa.rerank.run import CANDIDATES, NUM, rerank
-from gcsa.rerankers import RERANKERS
+from gcsa.rerank import CANDIDATES, MEANINGS, NUM
 
 EPILOG = """examples:
   one HDF5 file of hloc, query expansion:
-    python -m gcsa.rerank --queries feats.h5 --query_prefix query/ --database feats.h5
+    gcsa rerank --queries feats.h5 --query_prefix query/ --database feats.h5
       --database_prefix db/ --method alpha-qe k=10 alpha=3 --output pairs.txt
   arrays, a checkpoint that reads positions and headings:
-    python -m gcsa.rerank --queries q.npy --query_names q.txt --database db.npy
-      --database_names db.txt --metadata images.csv --checkpoint c.pth.tar --output pairs.txt
+    gcsa rerank --queries q.npy --query_names q.txt --database db.npy
+      --database_names db.txt --metadata images.csv
+      --checkpoint checkpoints/miniworld_streets.pth.tar --output pairs.txt
   distance matrices:
-    python -m gcsa.rerank --query_database d.pth:qg --database_database d.pth:gg
+    gcsa rerank --query_database d.pth:qg --database_database d.pth:gg
       --matrices distance --method k-reciprocal --output pairs.txt --scores scores.npz
 """
 
 
-def parameters() -> str:
-    """The methods' parameters and their defaults, a method a line."""
-    lines = []
-    for name, method in RERANKERS.items():
-        values = (f"{key}={value}" for key, value in vars(method.config()).items() if key != "K")
-        lines.append(f"  {name}: {' '.join(values)}")
-    return "\n".join(["parameters of the methods (gcsa/rerankers/ says what they are):", *lines])
+class _ListMethods(argparse.Action):
+    """Prints the methods, their parameters and defaults, a method a line, and ends."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        from gcsa.rerankers import RERANKERS
+
+        for name, method in RERANKERS.items():
+            values = (
+                f"{key}={value}" for key, value in vars(method.config()).items() if key != "K"
+            )
+            print(f"{name}: {' '.join(values)}")
+        parser.exit()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.rerank",
-        description="Re-rank your own images: from descriptors or matrices to a pairs file.",
-        epilog=f"{parameters()}\n\n{EPILOG}",
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "rerank",
+        "Re-rank your own images: from descriptors or matrices to a pairs file.",
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    _add_inputs(parser)
-    how = parser.add_argument_group("how")
-    how.add_argument("--method", help=f"one of {', '.join(RERANKERS)}")
-    how.add_argument("--checkpoint", metavar="FILE", help="or a trained network (of descriptors)")
+    _add_inputs(made)
+    how = made.add_argument_group("how")
+    how.add_argument("--method", metavar="NAME", help="re-ranker without training")
     how.add_argument(
-        "--candidates",
-        type=int,
-        metavar="K",
-        help=f"how many are re-ranked (default: what the checkpoint does, else {CANDIDATES})",
+        "--list_methods", nargs=0, action=_ListMethods, help="these and their parameters; no more"
     )
-    how.add_argument("--device", default="auto", help="cpu, cuda, ... (default: a GPU if any)")
+    options.add_checkpoint(how, "or a trained network (of descriptors)")
+    what = f"how many are re-ranked (default: what the checkpoint does, else {CANDIDATES})"
+    options.add_candidates(how, what)
+    options.add_device(how)
     how.add_argument(
         "settings",
         nargs="*",
         metavar="key=value",
-        help="parameters of the method, see below, or section.key=value for a checkpoint",
+        help="parameters of the method, or section.key=value for a checkpoint",
     )
-    out = parser.add_argument_group("what comes out")
+    out = made.add_argument_group("what comes out")
     out.add_argument("--output", metavar="FILE", required=True, help="pairs file, as hloc's")
-    out.add_argument("--num", type=int, default=NUM, help=f"images a query (default {NUM})")
+    options.add_num(out, NUM)
     out.add_argument("--scores", metavar="FILE.npz", help="names, indices and scores")
     out.add_argument("--images", metavar="FOLDER", help="where the names are image files")
     out.add_argument("--pictures", metavar="FOLDER", help="pictures of some queries' lists")
     out.add_argument("--strips", type=int, default=5, help="how many pictures (default 5)")
-    args = parser.parse_intermixed_args()
+    return made
+
+
+def main() -> None:
+    args = parser().parse_intermixed_args()
+    from gcsa.rerank import Inputs, Outputs, rerank
+
     rerank(
         _taken(Inputs, args),
         _taken(Outputs, args),
@@ -74,7 +83,7 @@ def main() -> None:
         args.settings,
         args.candidates,
         args.num,
-        args.device,
+        args.device or "auto",
     )
 
 

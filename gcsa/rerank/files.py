@@ -15,6 +15,7 @@ from gcsa.datasets.hloc import read_names
 from gcsa.datasets.landmarks.features import check_array, unit_rows
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError, nearest
+from gcsa.rerank import MEANINGS
 from gcsa.rerank.arrays import read_array
 from gcsa.rerank.matrices import Matrices
 from gcsa.scene import ImageSet, Scene
@@ -22,7 +23,6 @@ from gcsa.sideinfo.radio import Radio
 
 logger = logging.getLogger(__name__)
 
-MEANINGS = ("distance", "similarity")
 HDF5 = (".h5", ".hdf5")
 ROLES = ("query", "database")
 

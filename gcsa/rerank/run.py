@@ -18,6 +18,7 @@ from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine
 from gcsa.ranking.retrieval import retrieve
 from gcsa.ranking.search import own_rows
+from gcsa.rerank import CANDIDATES, NUM
 from gcsa.rerank.files import Inputs, read
 from gcsa.rerank.matrices import Matrices
 from gcsa.rerank.outputs import Outputs, write
@@ -25,8 +26,6 @@ from gcsa.rerankers.similarity import FromDescriptors
 from gcsa.scene import Scene
 from gcsa.scoring.ranker import open_checkpoint, pick_device
 from gcsa.sideinfo.affinity import SideInformation
-
-CANDIDATES, NUM = 100, 20
 
 # Images, their matrices if given, the first round -> re-ranked lists.
 Apply = Callable[[Scene, Matrices | None, Ranking], Ranking]

@@ -118,7 +118,7 @@ def test_geometry_by_definition(hall, split):
     write_map(hall / "CAB/sessions/map", np.random.default_rng(5), 300)
     describe(hall, split)
     scene, truth = read_scene(hall, "CAB", split)
-    result = compute_labels(hall, "CAB", split, hall / "d.h5", num=40)
+    result = compute_labels(hall, "CAB", split, hall / "d.h5", candidates=40)
     positive = np.zeros((len(truth.positions), len(scene.database)), dtype=bool)
     for q, (p, heading) in enumerate(zip(truth.positions, truth.headings, strict=True)):
         overlap = fov.overlap_with(
@@ -184,7 +184,16 @@ def test_labels_from_matches(hall, prefix, monkeypatch):
     parts = read_queries(hall / "CAB", "val"), [read_map(hall / "CAB")]
     count = write_matches(hall, *parts, np.random.default_rng(3), prefix)
     argv = ["labels", "--root", str(hall), "--descriptors", str(hall / "d.h5"), "--scenes", "CAB"]
-    argv += ["--splits", "val", "--num", "15", "--output", str(hall / "out"), "--min_score", "30"]
+    argv += [
+        "--splits",
+        "val",
+        "--candidates",
+        "15",
+        "--output",
+        str(hall / "out"),
+        "--min_score",
+        "30",
+    ]
     argv += ["--device", "cpu"]
     files = [str(hall / "features.h5"), "--matches", str(hall / "matches.h5")]
     monkeypatch.setattr("sys.argv", [*argv, "--features", *files])
@@ -252,7 +261,7 @@ def test_what_depth_maps_see(tmp_path):
 
 
 def positives(folder):
-    result = compute_labels(folder, "CAB", "train", folder / "d.h5", num=4)
+    result = compute_labels(folder, "CAB", "train", folder / "d.h5", candidates=4)
     assert [sorted(row) for row in result.topk] == [
         [-1, *(d for d in range(4) if d != q)] for q in range(4)
     ]

@@ -22,7 +22,7 @@ from gcsa.localization.hloc_files import (
     result_names,
     write_results,
 )
-from gcsa.localization.localize import Settings, localize_scene, report, show
+from gcsa.localization.located import Settings, localize_scene, report, show
 from gcsa.localization.poses import Poses
 from gcsa.localization.rigs import Device, retrieved_poses
 from gcsa.ranking.lists import Ranking
@@ -182,7 +182,7 @@ def checkpoint(hall):
 
 def test_program(hall, monkeypatch, capsys):
     files = ["--checkpoint", checkpoint(hall), "--json", str(hall / "r.json"), "--submission"]
-    run(monkeypatch, hall, *files, "--method", "mean", "--top_k", "5", "--scenes", "CAB")
+    run(monkeypatch, hall, *files, "--method", "mean", "--num", "5", "--scenes", "CAB")
     printed, result = capsys.readouterr().out, json.loads((hall / "r.json").read_text())
     assert show(result) in printed
     assert set(result["results"]["total"]) == {"first_round", "reranked"}
@@ -193,7 +193,7 @@ def test_program(hall, monkeypatch, capsys):
     times, ids, poses = content["CAB", "hololens"]
     assert set(ids) == {"hl_2/hetrig"} and len(times) == 4 and poses.known.all()
     assert "hloc.localize_sfm" in (hall / "out/hloc_commands.sh").read_text()
-    run(monkeypatch, hall, *files[:2], "--method", "mean", "--top_k", "5")
+    run(monkeypatch, hall, *files[:2], "--method", "mean", "--num", "5")
     names, database = read_pairs(hall / "out/CAB/phone/pairs_reranked.txt")
     assert len(names) == 4 * 5 and not np.array_equal(
         database, read_pairs(hall / "out/CAB/phone/pairs_first_round.txt")[1]
@@ -222,7 +222,7 @@ def test_hloc_is_asked_for_and_lacks(hall, monkeypatch, capsys):
     monkeypatch.setattr(hloc_run, "available", lambda: True)
     with pytest.raises(InputError, match="--reference_sfm, --features and --matches are needed"):
         run(monkeypatch, hall, "--method", "hloc")
-    for wrong in (["--method", "hlok"], ["--top_k", "0"], ["--split", "train"]):
+    for wrong in (["--method", "hlok"], ["--num", "0"], ["--split", "train"]):
         with pytest.raises(InputError, match=f"^{wrong[0]}: "):
             run(monkeypatch, hall, *wrong)
     with pytest.raises(InputError, match="localisation is for lamar, not 'msls'"):

@@ -72,7 +72,7 @@ def test_every_row_is_what_the_method_gives(config, tmp_path):
 
 
 def test_without_tuning_the_defaults(config):
-    result = benchmark(config, tune_queries=0, num=10)
+    result = benchmark(config, tune_queries=0, candidates=10)
     settings = {name: {**row.settings, "K": 0} for name, row in by_name(result).items()}
     for name, method in RERANKERS.items():
         assert settings[name] == vars(method.config())
@@ -82,9 +82,11 @@ def test_without_tuning_the_defaults(config):
 def test_all_re_rank_the_same_candidates(config, tmp_path):
     a = checkpoint(tmp_path / "a.pth.tar", config)
     b = checkpoint(tmp_path / "b.pth.tar", config, K=30)
-    with pytest.raises(InputError, match="the checkpoints re-rank 30 and 40 candidates; --num"):
+    with pytest.raises(
+        InputError, match="the checkpoints re-rank 30 and 40 candidates; --candidates"
+    ):
         benchmark(config, {"a": a, "b": b}, tune_queries=0, methods=[])
-    result = benchmark(config, {"a": a, "b": b}, methods=["dba"], num=10, tune_queries=0)
+    result = benchmark(config, {"a": a, "b": b}, methods=["dba"], candidates=10, tune_queries=0)
     assert result.num == 10 and len(result.rows) == 6
     recall = [row.metrics["recall@10"] for row in result.rows]
     assert len(set(recall)) == 1, "the first ten are the same images, in another order"
@@ -235,8 +237,8 @@ def test_what_is_asked_for_wrongly(config, tmp_path):
         benchmark(config, {"dba": file}, methods=["dba"])
     with pytest.raises(InputError, match="no re-ranker 'dbaa' .did you mean 'dba'"):
         benchmark(config, methods=["dbaa"])
-    with pytest.raises(InputError, match="--num: 0 is less than 1"):
-        benchmark(config, num=0)
+    with pytest.raises(InputError, match="--candidates: 0 is less than 1"):
+        benchmark(config, candidates=0)
     with pytest.raises(InputError, match="--tune_queries: -1 is less than 0"):
         benchmark(config, tune_queries=-1)
     nothing = replace(config, data=replace(config.data, dataset="roxford5k", train_scenes=[]))

@@ -41,7 +41,7 @@ def chosen(result):
 
 
 def test_parameters_are_the_best_of_all_on_training_scenes(config):
-    result = benchmark(config, methods=["alpha-qe"], num=30, tune_queries=10_000)
+    result = benchmark(config, methods=["alpha-qe"], candidates=30, tune_queries=10_000)
     scenes = prepare(config.data, config.fov, [], "train", 30)
     assert [s.scene.name for s in scenes] == ["zurich", "boston"]
     scores = {}

@@ -56,7 +56,7 @@ def test_without_ground_truth_and_other_k(world, checkpoint, tmp_path, monkeypat
 
 
 def test_lists_that_are_too_short(world, checkpoint, tmp_path, monkeypatch):
-    with pytest.raises(InputError, match="miami: only 60 database images, --k asks for 61"):
+    with pytest.raises(InputError, match="miami: only 60 database images, --num asks for 61"):
         run(
             monkeypatch,
             world,

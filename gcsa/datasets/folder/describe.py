@@ -13,13 +13,11 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-import h5py
 import numpy as np
 from PIL import Image, ImageOps
 from tqdm import tqdm
 
-from gcsa.datasets.folder.images import read_images
-from gcsa.datasets.folder.scene import TABLE
+from gcsa import options
 from gcsa.errors import InputError, MissingFileError, run_program
 from gcsa.files import replacing
 from gcsa.imaging import UNREADABLE
@@ -39,6 +37,11 @@ def describe(folder: str | os.PathLike, output: str | os.PathLike) -> int:
 
     Raises InputError, which names the image that lacks or cannot be read.
     """
+    import h5py
+
+    from gcsa.datasets.folder.images import read_images
+    from gcsa.datasets.folder.scene import TABLE
+
     folder = Path(folder)
     names = read_images(folder / TABLE).names
     with replacing(output) as temporary, h5py.File(temporary, "w", libver="latest") as file:
@@ -62,6 +65,8 @@ def descriptor(image: np.ndarray) -> np.ndarray:
 
 def _described(folder: Path, names: Iterable[str]):
     """(size of the original, descriptor) of each image."""
+    from gcsa.datasets.folder.scene import TABLE
+
     for name in tqdm(names, desc="describing", unit="image", leave=False, disable=None):
         path = folder / name
         if not path.is_file():
@@ -110,19 +115,22 @@ def _standardised(cells: np.ndarray) -> np.ndarray:
     return centred / length if length > 1e-6 else np.zeros_like(centred)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.folder.describe",
-        description="Describe the photos of a folder with images.csv by a stand-in descriptor, "
-        "for trying out; for results use NetVLAD or better (hloc).",
-        epilog="Example: python -m gcsa.folder.describe photos/lund "
-        f"--output outputs/folder/lund/{DESC_FN}",
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "folder.describe",
+        "Describe the photos of a folder with images.csv by a stand-in descriptor, for trying out; "
+        "for results use NetVLAD or better (hloc).",
+        f"photos/lund --output outputs/folder/lund/{DESC_FN}",
     )
-    parser.add_argument("folder", help="folder with images.csv and the photos it names")
-    parser.add_argument(
+    made.add_argument("folder", help="folder with images.csv and the photos it names")
+    made.add_argument(
         "--output", metavar="H5", help=f"default: outputs/folder/FOLDER'S NAME/{DESC_FN}"
     )
-    args = parser.parse_args()
+    return made
+
+
+def main() -> None:
+    args = parser().parse_args()
     name = Path(args.folder).resolve().name
     describe(args.folder, args.output or Path("outputs") / "folder" / name / DESC_FN)
 

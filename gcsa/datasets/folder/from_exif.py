@@ -27,9 +27,7 @@ from typing import Any
 
 from PIL import ExifTags, Image
 
-from gcsa.datasets.folder.images import ROLES
-from gcsa.datasets.folder.scene import TABLE
-from gcsa.datasets.folder.table import write_table
+from gcsa import options
 from gcsa.errors import InputError, MissingFileError, run_program
 from gcsa.imaging import UNREADABLE
 
@@ -74,6 +72,10 @@ def from_exif(
     query, the others the database; 0 leaves the column out. altitude: write altitudes too. force:
     replace a table that is there.
     """
+    from gcsa.datasets.folder.images import ROLES
+    from gcsa.datasets.folder.scene import TABLE
+    from gcsa.datasets.folder.table import write_table
+
     folder = Path(images)
     target = folder / TABLE if output is None else Path(output)
     if query_every < 0 or query_every == 1:
@@ -260,27 +262,31 @@ def _number(value: Any) -> float:
         return NAN
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.folder.from_exif",
-        description="Write images.csv (data.dataset=folder) from the GPS positions and compass "
-        "headings in the EXIF of photos.",
-        epilog="Example: python -m gcsa.folder.from_exif photos/lund --query_every 4",
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "folder.from_exif",
+        "Write images.csv (data.dataset=folder) from the GPS positions and compass headings in the "
+        "EXIF of photos.",
+        "photos/lund --query_every 4",
     )
-    parser.add_argument("images", help="folder of photos; those of its folders count too")
-    parser.add_argument(
+    made.add_argument("images", help="folder of photos; those of its folders count too")
+    made.add_argument(
         "--output", metavar="CSV", help="in that folder (default: IMAGES/images.csv) or above it"
     )
-    parser.add_argument(
+    made.add_argument(
         "--query_every",
         type=int,
         default=0,
         metavar="N",
         help="every N-th photo is a query, the others the database (default: no column 'split')",
     )
-    parser.add_argument("--altitude", action="store_true", help="write altitudes too")
-    parser.add_argument("--force", action="store_true", help="replace a table that is there")
-    args = parser.parse_args()
+    made.add_argument("--altitude", action="store_true", help="write altitudes too")
+    made.add_argument("--force", action="store_true", help="replace a table that is there")
+    return made
+
+
+def main() -> None:
+    args = parser().parse_args()
     from_exif(args.images, args.output, args.query_every, args.altitude, args.force)
 
 

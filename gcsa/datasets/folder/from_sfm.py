@@ -16,10 +16,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
-from gcsa.datasets.folder.table import write_table
-from gcsa.datasets.hloc import read_names
+from gcsa import options
 from gcsa.errors import InputError, MissingFileError, run_program
 
 logger = logging.getLogger(__name__)
@@ -44,6 +42,9 @@ def from_sfm(
     query images, added with split "query" and unknown poses. scale: metres of a unit of the
     model. heights: write heights too.
     """
+    from gcsa.datasets.folder.table import write_table
+    from gcsa.datasets.hloc import read_names
+
     if not 0 < scale < np.inf:
         raise InputError(f"--scale: {scale} is not metres of a unit of the model")
     path = Path(model)
@@ -66,6 +67,8 @@ def from_sfm(
 
 def read_opensfm(path: Path) -> Model:
     """The cameras of OpenSfM's reconstruction.json, all its parts; the world is east, north, up."""
+    from scipy.spatial.transform import Rotation
+
     try:
         parts = json.loads(_text(path))
         shots = {name: shot for part in parts for name, shot in part["shots"].items()}
@@ -79,6 +82,8 @@ def read_opensfm(path: Path) -> Model:
 
 def read_colmap(path: Path) -> Model:
     """The cameras of COLMAP's images.txt, in COLMAP's world."""
+    from scipy.spatial.transform import Rotation
+
     lines = [line for line in _text(path).splitlines() if not line.startswith("#")]
     names, values = [], []
     for line in lines[::2]:  # each second line is of points
@@ -147,22 +152,26 @@ def _text(path: Path) -> str:
         raise InputError(f"{path}: not UTF-8 text ({error.reason})") from error
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.folder.from_sfm",
-        description="Write images.csv (data.dataset=folder) from the cameras of a reconstruction: "
-        "OpenSfM's reconstruction.json, or COLMAP's images.txt.",
-        epilog="Example: python -m gcsa.folder.from_sfm aachen/sfm --output aachen/images.csv "
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "folder.from_sfm",
+        "Write images.csv (data.dataset=folder) from the cameras of a reconstruction: OpenSfM's "
+        "reconstruction.json, or COLMAP's images.txt.",
+        "aachen/sfm --output aachen/images.csv "
         "--queries aachen/queries/night_time_queries_with_intrinsics.txt",
     )
-    parser.add_argument("model", help="reconstruction.json, images.txt, or the latter's folder")
-    parser.add_argument("--output", required=True, metavar="CSV", help="table to write")
-    parser.add_argument(
+    made.add_argument("model", help="reconstruction.json, images.txt, or the latter's folder")
+    made.add_argument("--output", required=True, metavar="CSV", help="table to write")
+    made.add_argument(
         "--queries", nargs="+", default=[], metavar="LIST", help="hloc's lists of query images"
     )
-    parser.add_argument("--scale", type=float, default=1.0, help="metres of a unit (default 1)")
-    parser.add_argument("--heights", action="store_true", help="write heights too")
-    args = parser.parse_args()
+    made.add_argument("--scale", type=float, default=1.0, help="metres of a unit (default 1)")
+    made.add_argument("--heights", action="store_true", help="write heights too")
+    return made
+
+
+def main() -> None:
+    args = parser().parse_args()
     from_sfm(args.model, args.output, args.queries, args.scale, args.heights)
 
 

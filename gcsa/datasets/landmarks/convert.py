@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from gcsa import options
 from gcsa.datasets.landmarks.features import NAMES, check_array, pick, read_file, unit_rows
-from gcsa.datasets.landmarks.scene import read_ground_truth
 from gcsa.errors import InputError, run_program
 from gcsa.files import replacing
 
@@ -51,6 +51,8 @@ def _names(gnd: str | os.PathLike | None) -> dict[str, np.ndarray]:
     """Names of the images by role; empty without a gnd file."""
     if gnd is None:
         return {}
+    from gcsa.datasets.landmarks.scene import read_ground_truth
+
     known = read_ground_truth(gnd)
     return {"db": known.database, "query": known.queries}
 
@@ -90,22 +92,25 @@ def _convert_array(content: Any, source: Path, target: Path, transpose: bool, dt
         out.flush()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        prog="python -m gcsa.revisited.convert",
-        description="Write a feature file as .npz (a dict of arrays) or .npy (one array), an image "
-        "in each row, of unit length.",
-        epilog="Example: python -m gcsa.revisited.convert gl18-tl-resnet101-gem-w.pkl "
-        "gl18-tl-resnet101-gem-w.npz --gnd gnd_roxford5k.pkl",
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "datasets.landmarks.convert",
+        "Write a feature file as .npz (a dict of arrays) or .npy (one array), an image in each "
+        "row, of unit length.",
+        "gl18-tl-resnet101-gem-w.pkl gl18-tl-resnet101-gem-w.npz --gnd gnd_roxford5k.pkl",
     )
-    parser.add_argument("source", help=".pkl, .npz or .npy")
-    parser.add_argument("target", help=".npz for a dict of arrays, .npy for one array")
-    parser.add_argument("--gnd", help="gnd_<dataset>.pkl: check numbers of images, add their names")
-    parser.add_argument(
+    made.add_argument("source", help=".pkl, .npz or .npy")
+    made.add_argument("target", help=".npz for a dict of arrays, .npy for one array")
+    made.add_argument("--gnd", help="gnd_<dataset>.pkl: check numbers of images, add their names")
+    made.add_argument(
         "--transpose", action="store_true", help="the arrays have an image in each column"
     )
-    parser.add_argument("--dtype", choices=DTYPES, default="float16")
-    args = parser.parse_args()
+    made.add_argument("--dtype", choices=DTYPES, default="float16")
+    return made
+
+
+def main() -> None:
+    args = parser().parse_args()
     convert(args.source, args.target, args.gnd, args.transpose, args.dtype)
 
 

@@ -6,6 +6,13 @@ order: plan, layout, graph, pictures, textures, schemes, fixtures, house; device
 sessions, things, air; capture, render; build.
 """
 
-from gcsa.miniworld.building.build import generate
+from typing import TYPE_CHECKING
+
+from gcsa.faces import face
+
+if TYPE_CHECKING:
+    from gcsa.miniworld.building.build import generate
 
 __all__ = ["generate"]
+
+__getattr__ = face(__name__, {"generate": "build"})
