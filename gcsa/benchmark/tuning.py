@@ -62,10 +62,10 @@ def training_scenes(
 
 def with_queries(scene: Scene, rows: np.ndarray) -> Scene:
     """The scene with the queries ``rows`` (m,) alone."""
-    fields = "names descriptors positions headings radio".split()
+    fields = "descriptors positions headings radio".split()
     known = {name: getattr(scene.queries, name) for name in fields}
     few = {name: None if value is None else value[rows] for name, value in known.items()}
-    return replace(scene, queries=ImageSet(**few))
+    return replace(scene, queries=ImageSet(scene.queries.names[rows], **few))
 
 
 def tune(contender: Contender, scenes: Sequence[JudgedScene], config: Config) -> dict[str, Any]:
@@ -77,7 +77,8 @@ def tune(contender: Contender, scenes: Sequence[JudgedScene], config: Config) ->
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     if len(combinations) < 2:
         return dict(contender.settings)
-    start, scores = time.perf_counter(), [[] for _ in combinations]
+    start = time.perf_counter()
+    scores: list[list[np.ndarray]] = [[] for _ in combinations]
     for scene in scenes:
         numbers, tried = _num_relevant(scene, config), contender.start(scene)
         for found, choice in zip(scores, combinations, strict=True):
@@ -129,7 +130,7 @@ def _truth_of(truth: Truth, rows: np.ndarray) -> Truth:
 
 
 def _num_relevant(scene: JudgedScene, config: Config) -> np.ndarray:
-    return num_relevant(config.data.val_labels, scene.scene, scene.truth, config.fov)
+    return num_relevant(config.data.val_labels, scene.scene, scene.judged, config.fov)
 
 
 def _precisions(
@@ -137,6 +138,6 @@ def _precisions(
 ) -> np.ndarray:
     """AP@10 of the queries that have a relevant image."""
     best = ranking.indices[:, :CUT]
-    relevant = labels(config.data.val_labels, scene.scene, scene.truth, best, config.fov)
+    relevant = labels(config.data.val_labels, scene.scene, scene.judged, best, config.fov)
     kept = numbers > 0
     return metrics.average_precision_at_k(relevant[kept], numbers[kept], CUT)

@@ -88,10 +88,9 @@ def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFram
     """One table of the images to keep: key, and easting, northing, ca where known."""
     flags = _read_csv(folder / "subtask_index.csv", {"key": str, (subtask or "all"): bool})
     sequences = _read_csv(folder / "seq_info.csv", {"key": str})
-    post = _read_csv(
-        folder / "postprocessed.csv", {"key": str, "easting": float, "northing": float}, optional
-    )
-    raw = _read_csv(folder / "raw.csv", {"key": str, "ca": float, "pano": bool}, optional)
+    read = _read_if_there if optional else _read_csv
+    post = read(folder / "postprocessed.csv", {"key": str, "easting": float, "northing": float})
+    raw = read(folder / "raw.csv", {"key": str, "ca": float, "pano": bool})
     for name, table in (("seq_info", sequences), ("postprocessed", post), ("raw", raw)):
         if table is not None:
             _check_aligned(flags, table, folder / f"{name}.csv")
@@ -111,12 +110,9 @@ def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFram
     return flags[keep].reset_index(drop=True)
 
 
-def _read_csv(path: Path, columns: dict[str, type], optional: bool = False) -> pd.DataFrame | None:
-    """Some columns of a CSV file by name, strictly typed; None if it is optional and absent."""
+def _read_csv(path: Path, columns: dict[str, type]) -> pd.DataFrame:
+    """Some columns of a CSV file by name, strictly typed."""
     if not path.is_file():
-        if optional:
-            logger.info("%s: absent, its columns are unknown", path)
-            return None
         raise MissingFileError(f"{path}: no such file; MSLS's archive of metadata has it")
     try:
         text = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
@@ -127,6 +123,14 @@ def _read_csv(path: Path, columns: dict[str, type], optional: bool = False) -> p
         raise InputError(f"{path}: no column '{missing[0]}', only {', '.join(text.columns[1:])}")
     converted = {name: _convert(text[name], kind, path) for name, kind in columns.items()}
     return pd.DataFrame(converted)
+
+
+def _read_if_there(path: Path, columns: dict[str, type]) -> pd.DataFrame | None:
+    """What :func:`_read_csv` reads, or None where there is no such file."""
+    if path.is_file():
+        return _read_csv(path, columns)
+    logger.info("%s: absent, its columns are unknown", path)
+    return None
 
 
 def _convert(text: pd.Series, kind: type, path: Path) -> pd.Series:

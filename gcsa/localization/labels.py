@@ -18,7 +18,7 @@ import torch
 
 from gcsa.datasets.lamar.label_files import LabelFile, label_path, save_labels
 from gcsa.datasets.lamar.scene import SCENES, read_map, read_queries, read_scene
-from gcsa.errors import InputError, MissingFileError, run_program
+from gcsa.errors import InputError, MissingFileError, given, run_program
 from gcsa.localization.hloc_files import LocalFeatures
 from gcsa.localization.sampson import SampsonConfig, match_scores
 from gcsa.localization.views import Views, geometry_labels
@@ -52,7 +52,7 @@ def compute_labels(
     queries = [mapped] if own else read_queries(folder, split)
     views = Views.of(queries), Views.of([mapped])
     if local is None:
-        return LabelFile(topk, *geometry_labels(scene, truth, topk, own, views))
+        return LabelFile(topk, *geometry_labels(scene, given(truth, scene_name), topk, own, views))
     config = config or SampsonConfig()
     labels = match_scores(*views, topk, local, config) >= config.min_score
     return LabelFile(topk, labels, None if own else labels.sum(axis=1))

@@ -22,7 +22,7 @@ import numpy as np
 
 from gcsa.config import Config, load_config
 from gcsa.datasets.lamar.scene import read_map, read_queries
-from gcsa.errors import InputError, nearest, run_program
+from gcsa.errors import InputError, given, nearest, run_program
 from gcsa.files import replacing, write_text
 from gcsa.localization import hloc_run
 from gcsa.localization.hloc_files import PosesInTime, write_submission
@@ -96,7 +96,8 @@ def localize(
     if config.data.dataset != "lamar":
         raise InputError(f"data.dataset: localisation is for lamar, not '{config.data.dataset}'")
     device = pick_device(config.train.device)
-    model, kinds, depth = None, [], settings.top_k
+    model, depth = None, settings.top_k
+    kinds: list[str] = []
     if checkpoint is not None:
         model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
         depth = max(depth, model.K, model.L)
@@ -111,7 +112,7 @@ def localize(
             located[ranked.scene.name, name] = part
     _hand_over_to_hloc([line for part in located.values() for line in part.commands], settings)
     if settings.submission:
-        trajectories = {key: part.trajectory for key, part in located.items()}
+        trajectories = {k: given(part.trajectory, "poses") for k, part in located.items()}
         text = f"GCSA: {checkpoint}; poses: {settings.resolved}, top {settings.top_k}\n"
         write_submission(settings.output / "submission.zip", text, trajectories)
     return report({key: part.errors for key, part in located.items()}, split, settings)
@@ -220,7 +221,7 @@ def _summary(parts: Sequence[dict[str, Errors]]) -> dict[str, Any]:
 
 def show(result: dict[str, Any]) -> str:
     """A report as text: recalls and the distribution of the position error, in percent."""
-    lines = []
+    lines: list[str] = []
     for label, rankings in result["results"].items():
         for tag, part in rankings.items():
             shares = {**part["recall"], **{f"<={name}": v for name, v in part["cdf"].items()}}

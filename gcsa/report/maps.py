@@ -42,7 +42,7 @@ def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
 def _shown(top: Top, query: int, num: int) -> dict[int, bool]:
     """{database row: relevant} of the first ``num`` of a list, best first."""
     rows = top.indices[query, :num]
-    return {int(r): bool(top.relevant[query, i]) for i, r in enumerate(rows) if r >= 0}
+    return {int(r): bool(top.judged[query, i]) for i, r in enumerate(rows) if r >= 0}
 
 
 def _pixels(offsets: np.ndarray, half: float) -> np.ndarray:
