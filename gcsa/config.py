@@ -166,14 +166,14 @@ def _merge(config: Any, changes: Any, source: str) -> Any:
     try:
         return OmegaConf.merge(config, changes)
     except OmegaConfBaseException as error:
-        reason = _no_list(error.full_key, changes) or str(error).splitlines()[0]
+        reason = _no_list(str(error.full_key), changes) or str(error).splitlines()[0]
         raise InputError(f"{source}: {error.full_key}: {reason}") from error
 
 
 def _no_list(key: str, changes: Any) -> str | None:
     """What to write where a plain word was given to a setting that is a list; else None."""
     section, _, name = key.partition(".")
-    defaults = {f.name: f.default_factory for f in fields(Config)}[section]()
+    defaults = getattr(Config(), section)
     value = OmegaConf.select(changes, key)
     wanted = isinstance(getattr(defaults, name, None), list)
     if not wanted or isinstance(value, ListConfig | DictConfig):

@@ -67,8 +67,9 @@ class Resident:
             if self._count < self._asked + self.limit // 64:  # asking takes as long as 50 rows
                 return
             self._asked, mapped = self._count, mapped_bytes()
-            known = mapped is not None and self._before is not None
-            grown = mapped - self._before if known else self._count
+            grown = self._count
+            if mapped is not None and self._before is not None:
+                grown = mapped - self._before
         if grown > self.limit:
             self.drop()
 

@@ -60,7 +60,8 @@ def _cameras(view: View, rows: np.ndarray, relevant: list[bool], ranked: int) ->
     have a rank.
     """
     radii = np.where(np.arange(len(rows)) < ranked, RANKED, RING)
-    places, beyond = view.marks(*(r / (SIZE / 2) for r in (radii, DISTANT, STAR)))
+    half = SIZE / 2
+    places, beyond = view.marks(radii / half, DISTANT / half, STAR / half)
     drawn, true = _pixels(places, view.half), _pixels(view.offsets, view.half)
     moved = ~beyond & (places != view.offsets).any(axis=1)
     lines, marks = [], []
