@@ -68,7 +68,8 @@ def _of_the_package(main: Callable[[], object]) -> Callable[[], object]:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     if main.__module__ != "__main__" or spec is None:
         return main
-    return importlib.import_module(spec.name).main
+    same: Callable[[], object] = importlib.import_module(spec.name).main
+    return same
 
 
 def _fail(message: str, status: int) -> int:
