@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -107,7 +107,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
                 f"'{override}': the value is not YAML (lists: [a,b], without spaces or in quotes)"
             ) from error
         config = _merge(config, change, "command line")
-    result = OmegaConf.to_object(config)
+    result = cast(Config, OmegaConf.to_object(config))
     _check_choices(result)
     _check_bounds(result)
     check_loss(result.train.loss, result.loss, result.train.own_positive)
@@ -150,7 +150,7 @@ def _read_yaml(path: Path) -> Any:
 
 def _merge(config: Any, changes: Any, source: str) -> Any:
     """Merge settings into the structured config, after a look for keys that do not exist."""
-    sections = {f.name: f.default_factory() for f in fields(Config)}
+    sections = {f.name: getattr(Config(), f.name) for f in fields(Config)}
     if not OmegaConf.is_dict(changes):
         raise InputError(f"{source}: expected the sections {', '.join(sections)}")
     for section, values in changes.items():
@@ -166,14 +166,14 @@ def _merge(config: Any, changes: Any, source: str) -> Any:
     try:
         return OmegaConf.merge(config, changes)
     except OmegaConfBaseException as error:
-        reason = _no_list(error.full_key, changes) or str(error).splitlines()[0]
+        reason = _no_list(str(error.full_key), changes) or str(error).splitlines()[0]
         raise InputError(f"{source}: {error.full_key}: {reason}") from error
 
 
 def _no_list(key: str, changes: Any) -> str | None:
     """What to write where a plain word was given to a setting that is a list; else None."""
     section, _, name = key.partition(".")
-    defaults = {f.name: f.default_factory for f in fields(Config)}[section]()
+    defaults = getattr(Config(), section)
     value = OmegaConf.select(changes, key)
     wanted = isinstance(getattr(defaults, name, None), list)
     if not wanted or isinstance(value, ListConfig | DictConfig):

@@ -12,6 +12,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 class InputError(ValueError):
@@ -23,6 +26,13 @@ class MissingFileError(InputError, FileNotFoundError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+def given(value: T | None, what: str) -> T:
+    """``value`` where there is one; else InputError: ``what`` is needed, and is not there."""
+    if value is None:
+        raise InputError(f"{what}: not there, but needed")
+    return value
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -58,7 +68,8 @@ def _of_the_package(main: Callable[[], object]) -> Callable[[], object]:
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     if main.__module__ != "__main__" or spec is None:
         return main
-    return importlib.import_module(spec.name).main
+    same: Callable[[], object] = importlib.import_module(spec.name).main
+    return same
 
 
 def _fail(message: str, status: int) -> int:

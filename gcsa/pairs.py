@@ -50,30 +50,30 @@ def pairs(
     if num < 1:
         raise InputError(f"--num: {num} is less than 1")
     names = scene_names(config.data, split)
-    paths = {
-        option: scene_paths(template, names, f"--{option}")
-        for option, template in (("output", output), ("from_pairs", from_pairs), ("scores", scores))
+    targets = scene_paths(output, names, "--output")
+    beside = {
+        option: [None] * len(names) if path is None else scene_paths(path, names, f"--{option}")
+        for option, path in (("from_pairs", from_pairs), ("scores", scores))
     }
     device = pick_device(config.train.device)
-    model, kinds, depth = None, [], num
+    model, depth = None, num
+    kinds: list[str] = []
     if checkpoint is not None:
         model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
         depth = max(depth, model.K, model.L)
-    for name, target, first, score_file in zip(names, *paths.values(), strict=True):
+    for name, target, first, score_file in zip(names, targets, *beside.values(), strict=True):
         ranked = _read(config, name, split, kinds, depth, device, first)
         (ranking,) = rerank(model, [ranked], config.data)
         count = write_candidates(target, ranked.scene, ranking, num, score_file)
         logger.info("%s: %d pairs of %d queries", target, count, len(ranking))
-    return paths["output"]
+    return targets
 
 
-def scene_paths(template: str | None, names: Sequence[str], option: str) -> list[Path | None]:
-    """A path for each scene: its name in the place of "{scene}"; None for each without a template.
+def scene_paths(template: str, names: Sequence[str], option: str) -> list[Path]:
+    """A path for each scene: its name in the place of "{scene}".
 
     option: what the template is called, for messages.
     """
-    if template is None:
-        return [None] * len(names)
     if len(names) > 1 and "{scene}" not in template:
         raise InputError(
             f"{option}: '{template}' is one file for {len(names)} scenes; write {{scene}} into it"

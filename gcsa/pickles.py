@@ -16,13 +16,14 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, Literal
 
 import numpy as np
 
-from gcsa.errors import InputError, MissingFileError
+from gcsa.errors import InputError, MissingFileError, given
 
 Allowed = Mapping[tuple[str, str], Any]
+ByteOrder = Literal["=", "<", ">", "|"]
 
 # What torch.save put first before its files became zip archives.
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
@@ -58,7 +59,7 @@ def load_torch(path: str | os.PathLike, allow: Allowed | None = None) -> Any:
     return _read(path, lambda file: _load_torch(file, allow))
 
 
-def _read(path: str | os.PathLike, read: Callable[[BinaryIO], Any]) -> Any:
+def _read(path: str | os.PathLike, read: Callable[[IO[bytes]], Any]) -> Any:
     if not Path(path).is_file():
         raise MissingFileError(f"{path}: no such file")
     try:
@@ -72,7 +73,7 @@ def _read(path: str | os.PathLike, read: Callable[[BinaryIO], Any]) -> Any:
         raise InputError(f"{path}: not a readable pickle ({reason})") from error
 
 
-def _load_torch(file: BinaryIO, allow: Allowed | None) -> Any:
+def _load_torch(file: IO[bytes], allow: Allowed | None) -> Any:
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
@@ -90,7 +91,7 @@ def _load_torch(file: BinaryIO, allow: Allowed | None) -> Any:
 
 
 class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: BinaryIO, allow: Allowed | None):
+    def __init__(self, file: IO[bytes], allow: Allowed | None):
         super().__init__(file, encoding="latin1")
         self.allow = {**NAMES, **(allow or {})}
 
@@ -122,7 +123,8 @@ class _Items:
     def __init__(self, code: str, *flags: Any):
         if not ITEMS.fullmatch(code):
             raise _PickleError(f"refused, the pickle holds an array of type '{code}'")
-        self.code, self.order = code, "="
+        self.code = code
+        self.order: ByteOrder = "="
 
     def __setstate__(self, state: tuple) -> None:
         self.order = state[1]
@@ -151,7 +153,8 @@ def _from_buffer(data: Any, items: _Items, shape: tuple, order: str) -> np.ndarr
 
 def _array(shape: tuple, items: _Items, fortran: bool, data: Any) -> np.ndarray:
     data = data.encode("latin1") if isinstance(data, str) else data  # a Python 2 string
-    order, dtype = "F" if fortran else "C", items.dtype()
+    order: Literal["C", "F"] = "F" if fortran else "C"
+    dtype = items.dtype()
     if len(data) != math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize):
         raise _PickleError(
             f"damaged, an array of shape {shape} and type {dtype} has {len(data)} bytes"
@@ -211,7 +214,7 @@ class _Finish:
 
     def _finished(self, value: Any) -> Any:
         if isinstance(value, _Array):
-            _, shape, items, fortran, data = value.state
+            _, shape, items, fortran, data = given(value.state, "an array's state")
             return _array(shape, items, fortran, self(data))  # the data of objects is a list
         if isinstance(value, _Items):
             return value.dtype()

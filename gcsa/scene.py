@@ -41,10 +41,10 @@ class ImageSet:
     """
 
     names: np.ndarray
-    descriptors: Any | None = None
+    descriptors: Any = None
     positions: np.ndarray | None = None
     headings: np.ndarray | None = None
-    radio: Any | None = None
+    radio: Any = None
     accuracy: np.ndarray | None = None
     heading_accuracy: np.ndarray | None = None
     sequences: np.ndarray | None = None
@@ -107,7 +107,7 @@ class Scene:
             )
 
 
-def _check_shape(array: np.ndarray, shape: tuple, where: str) -> None:
+def _check_shape(array: np.ndarray, shape: tuple[int, ...], where: str) -> None:
     if array.shape != shape or array.dtype != np.float64:
         raise InputError(
             f"{where}: expected float64 of shape {shape}, got {array.dtype} {array.shape}"

@@ -11,6 +11,8 @@ step=lint
 .venv/bin/ruff check .
 .venv/bin/shellcheck scripts/*.sh .ci/run
 .venv/bin/ruff format --check --quiet . || { .venv/bin/ruff format --diff --quiet . | head -40; false; }
+step=types
+.venv/bin/mypy
 step=tests
 .venv/bin/python -m pytest -n "$(getconf _NPROCESSORS_ONLN)" "$@"
 echo "test: all passed"

@@ -21,7 +21,10 @@ from gcsa.scoring.split import JudgedScene
 from gcsa.sideinfo.affinity import SideInformation
 
 FIRST_ROUND = "no re-ranking"
-FUSION_GRID = {"weight": [0.1, 0.3, 0.5, 0.7, 0.9], "normalise": list(NORMALISATIONS)}
+FUSION_GRID: dict[str, list] = {
+    "weight": [0.1, 0.3, 0.5, 0.7, 0.9],
+    "normalise": list(NORMALISATIONS),
+}
 FUSION_DEFAULTS = {"weight": 0.5, "normalise": "min-max"}
 
 # Settings by keyword -> re-ranked lists of the scene that it was started on.
@@ -123,7 +126,7 @@ def _checkpoint(trained: Trained) -> Contender:
     def start(scene: JudgedScene) -> Tried:
         return lambda: _refined(trained, scene)
 
-    shown = {"L": trained.model.L, "affinity": ",".join(["visual", *trained.kinds])}
+    shown: dict[str, Any] = {"L": trained.model.L, "affinity": ",".join(["visual", *trained.kinds])}
     return Contender(trained.name, start, shown=shown, trained=trained)
 
 

@@ -82,4 +82,5 @@ def _highest(device: torch.device) -> int:
     """Bytes held at the highest moment."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
-    return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())[1])
+    (kilobytes,) = re.findall(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
+    return 1024 * int(kilobytes)

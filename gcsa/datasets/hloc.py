@@ -18,9 +18,10 @@ from gcsa.errors import InputError, MissingFileError
 from gcsa.files import write_text
 
 PathLike = str | os.PathLike
+Names = Sequence[str] | np.ndarray  # (n,) str
 
 
-def write_pairs(path: PathLike, queries: Sequence[str], database: Sequence[str]) -> None:
+def write_pairs(path: PathLike, queries: Names, database: Names) -> None:
     """Write pairs, (m,) names of queries and (m,) of database images, best first in a query."""
     lines = zip(_names(path, queries), _names(path, database), strict=True)
     write_text(path, "\n".join(map(" ".join, lines)))
@@ -29,11 +30,12 @@ def write_pairs(path: PathLike, queries: Sequence[str], database: Sequence[str])
 def read_pairs(path: PathLike) -> tuple[np.ndarray, np.ndarray]:
     """Names of queries and database images, (m,) str each, in the order of the file."""
     pairs = np.array([fields for _, fields in fields_by_line(path, 2, "query database")], dtype=str)
-    return tuple(pairs.reshape(-1, 2).T)
+    queries, database = pairs.reshape(-1, 2).T
+    return queries, database
 
 
 def write_scores(
-    path: PathLike, queries: Sequence[str], database: Sequence[str], scores: Sequence[float]
+    path: PathLike, queries: Names, database: Names, scores: Sequence[float] | np.ndarray
 ) -> None:
     """Write pairs with their scores (m,) float32; -inf, of candidates without one, included."""
     names = _names(path, queries), _names(path, database)
@@ -79,15 +81,15 @@ def fields_by_line(
     return found
 
 
-def _names(path: PathLike, names: Sequence[str]) -> list[str]:
-    names = [str(name) for name in names]
-    for name in names:
+def _names(path: PathLike, names: Names) -> list[str]:
+    written = [str(name) for name in names]
+    for name in written:
         if name.split() != [name]:
             raise InputError(
                 f"{path}: image '{name}' cannot be written: hloc's files separate names by spaces, "
                 "rename the image"
             )
-    return names
+    return written
 
 
 def _score(path: PathLike, number: int, fields: list[str]) -> float:

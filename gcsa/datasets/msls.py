@@ -98,16 +98,12 @@ def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFram
     """One table of the images to keep: key, and easting, northing, ca where known."""
     flags = _read_csv(folder / "subtask_index.csv", {"key": str, (subtask or "all"): bool})
     sequences = _read_csv(
-        folder / "seq_info.csv", {"key": str}, more={"sequence_key": str, "frame_number": float}
+        folder / "seq_info.csv", {"key": str}, {"sequence_key": str, "frame_number": float}
     )
-    post = _read_csv(
-        folder / "postprocessed.csv", {"key": str, "easting": float, "northing": float}, optional
-    )
-    raw = _read_csv(
-        folder / "raw.csv",
-        {"key": str, "ca": float, "pano": bool},
-        optional,
-        more={"lon": float, "lat": float},
+    read = _read_if_there if optional else _read_csv
+    post = read(folder / "postprocessed.csv", {"key": str, "easting": float, "northing": float})
+    raw = read(
+        folder / "raw.csv", {"key": str, "ca": float, "pano": bool}, {"lon": float, "lat": float}
     )
     for name, table in (("seq_info", sequences), ("postprocessed", post), ("raw", raw)):
         if table is not None:
@@ -133,19 +129,10 @@ def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFram
 
 
 def _read_csv(
-    path: Path,
-    columns: dict[str, type],
-    optional: bool = False,
-    more: dict[str, type] | None = None,
-) -> pd.DataFrame | None:
-    """Some columns of a CSV file by name, strictly typed; None if it is optional and absent.
-
-    more: columns that need not be there.
-    """
+    path: Path, columns: dict[str, type], more: dict[str, type] | None = None
+) -> pd.DataFrame:
+    """Some columns of a CSV file by name, strictly typed; those of ``more`` need not be there."""
     if not path.is_file():
-        if optional:
-            logger.info("%s: absent, its columns are unknown", path)
-            return None
         raise MissingFileError(f"{path}: no such file; MSLS's archive of metadata has it")
     try:
         text = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
@@ -157,6 +144,16 @@ def _read_csv(
     columns = {**columns, **{name: kind for name, kind in (more or {}).items() if name in text}}
     converted = {name: _convert(text[name], kind, path) for name, kind in columns.items()}
     return pd.DataFrame(converted)
+
+
+def _read_if_there(
+    path: Path, columns: dict[str, type], more: dict[str, type] | None = None
+) -> pd.DataFrame | None:
+    """What :func:`_read_csv` reads, or None where there is no such file."""
+    if path.is_file():
+        return _read_csv(path, columns, more)
+    logger.info("%s: absent, its columns are unknown", path)
+    return None
 
 
 def _convert(text: pd.Series, kind: type, path: Path) -> pd.Series:

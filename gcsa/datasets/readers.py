@@ -178,12 +178,12 @@ def _read_folder(config: DataConfig, name: str, split: str) -> tuple[Scene, Trut
 
 def _folder_protocol(config: DataConfig, split: str) -> str:
     rule = Rule.of(config.val_labels)
-    rule = "of the same place (column 'place')" if rule.kind == "cluster" else rule.words
+    words = "of the same place (column 'place')" if rule.kind == "cluster" else rule.words
     return (
         f"own images (folder){_with_gps(config)}, {split} scenes, images of split 'query' searched "
-        "in the database of their own scene, where a scene has none each image among all others; relevant: "
-        f"{rule}; AP@k divided by min(k, number relevant); queries without a relevant image are "
-        "left out"
+        "in the database of their own scene, where a scene has none each image among all others; "
+        f"relevant: {words}; AP@k divided by min(k, number relevant); queries without a relevant "
+        "image are left out"
     )
 
 

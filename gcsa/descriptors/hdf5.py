@@ -67,7 +67,9 @@ class Resident:
             if self._count < self._asked + self.limit // 64:  # asking takes as long as 50 rows
                 return
             self._asked, mapped = self._count, mapped_bytes()
-            grown = self._count if mapped is None else mapped - self._before
+            grown = self._count
+            if mapped is not None and self._before is not None:
+                grown = mapped - self._before
         if grown > self.limit:
             self.drop()
 
@@ -75,7 +77,7 @@ class Resident:
         """Give the pages of all maps back to the system."""
         with self._lock:
             for array in list(self._maps.values()):
-                release(array._mmap)
+                release(array)
             self._count, self._asked, self._before = 0, 0, mapped_bytes()
 
 
@@ -184,7 +186,8 @@ def open_pack(source: str | os.PathLike) -> Pack:
 
 def _paths(source: Path) -> tuple[Path, Path, Path]:
     ends = ".pack.npy", ".pack.names.npy", ".pack.json"
-    return tuple(source.with_suffix(end) for end in ends)
+    array, names, about = (source.with_suffix(end) for end in ends)
+    return array, names, about
 
 
 def _open_fresh(source: Path) -> Pack | None:

@@ -7,6 +7,8 @@ import functools
 import mmap
 import os
 
+import numpy as np
+
 # mallopt's names for: from which size on a block is a mapping of its own, and how much free
 # memory at the end of the heap goes back to the system.
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
@@ -38,7 +40,8 @@ def mapped_bytes() -> int | None:
         return None
 
 
-def release(mapped: mmap.mmap) -> None:
-    """Give the pages of a mapped file back to the system, where it knows how; they stay cached."""
+def release(array: np.ndarray) -> None:
+    """Give the pages of a np.memmap back to the system, where it knows how; they stay cached."""
     if hasattr(mmap, "MADV_DONTNEED"):
-        mapped.madvise(mmap.MADV_DONTNEED)
+        # NumPy's name for it, which its types do not have.
+        vars(array)["_mmap"].madvise(mmap.MADV_DONTNEED)

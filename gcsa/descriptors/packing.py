@@ -69,7 +69,7 @@ def _pack_array(file: h5py.File, names: list[str], path: Path, source: Path) -> 
             if not finite.all():
                 name = chunk[int(finite.argmin())]
                 raise InputError(f"{source}: descriptor of image '{name}' is not finite")
-            release(array._mmap)  # written pages stay with the system, not in this process
+            release(array)  # written pages stay with the system, not in this process
             reader.release()
             bar.update(len(chunk))
     array.flush()
@@ -89,8 +89,8 @@ class _Rows:
         example = file[f"{first}/{DATASET}"]
         self.shape, self.dtype, self._type = example.shape, example.dtype, example.id.get_type()
         self.length = int(np.prod(self.shape))
-        whole = np.memmap(source, dtype=np.uint8, mode="r")
-        self._map, self._bytes = whole._mmap, np.asarray(whole)
+        self._map = np.memmap(source, dtype=np.uint8, mode="r")
+        self._bytes = np.asarray(self._map)
         self._folders: dict[str, h5py.h5g.GroupID] = {}
 
     def release(self) -> None:

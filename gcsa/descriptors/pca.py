@@ -30,7 +30,7 @@ def fit(
             f"PCA to {dims} dimensions (model.proj_dim) needs as many descriptors, each as long at "
             f"least, got {descriptors.shape}"
         )
-    mean = np.mean(descriptors, axis=0, dtype=np.float64)
+    mean = np.asarray(np.mean(descriptors, axis=0, dtype=np.float64))
     if not np.isfinite(mean).all():
         raise InputError("PCA: a descriptor is not finite")
     if count < length:

@@ -59,9 +59,9 @@ class ListedTruth:
         first, last = (
             np.searchsorted(database[order], queries, side) for side in ("left", "right")
         )
-        same = [order[a:b] for a, b in zip(first, last, strict=True)]
+        same: list[np.ndarray] = [order[a:b] for a, b in zip(first, last, strict=True)]
         own = np.full(len(queries), -1) if own is None else own
-        itself = [[row] if row >= 0 else [] for row in own]
+        itself = [own[[query]] if own[query] >= 0 else own[:0] for query in range(len(own))]
         lists = {"relevant": same, "own": itself}
         return cls({name: rows_to_lists(rows, len(database)) for name, rows in lists.items()})
 
@@ -79,7 +79,7 @@ class ListedTruth:
 
 
 def rows_to_lists(
-    rows: Sequence[Sequence[int]], database: int, where: str = "ground truth"
+    rows: Sequence[Sequence[int] | np.ndarray], database: int, where: str = "ground truth"
 ) -> csr_array:
     """Lists of database rows, one a query, as (q, database) csr_array bool; repeats count once.
 

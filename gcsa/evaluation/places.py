@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gcsa.errors import given
 from gcsa.evaluation.metrics import KS
 from gcsa.scene import Scene
 from gcsa.sideinfo.fov import FovConfig
@@ -64,7 +65,7 @@ def first_distances(scene: Scene, positions: np.ndarray, indices: np.ndarray) ->
     Horizontally; infinite where a list is empty or the image's position unknown, NaN where the
     query's is.
     """
-    known = scene.database.positions
+    known = given(scene.database.positions, f"{scene.name}: positions of the database")
     first = indices[:, 0]
     offset = positions[:, :2] - known[np.maximum(first, 0), :2]
     away = np.hypot(offset[:, 0], offset[:, 1])

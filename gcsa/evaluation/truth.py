@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
-from gcsa.errors import InputError
+from gcsa.errors import InputError, given
 from gcsa.scene import Scene
 from gcsa.sideinfo import rules
 from gcsa.sideinfo.fov import FovConfig
@@ -159,8 +159,9 @@ def num_relevant(rule: str, scene: Scene, truth: Truth, fov_config: FovConfig) -
         return _others_in_cluster(scene, _clusters(scene, truth))
     _check(named, scene)
     reach = 2 * fov_config.radius if named.kind == "fov" else named.reach
-    rows = np.flatnonzero(np.isfinite(scene.database.positions).all(1))
-    tree = cKDTree(scene.database.positions[rows, :2])
+    positions = _positions(scene)
+    rows = np.flatnonzero(np.isfinite(positions).all(1))
+    tree = cKDTree(positions[rows, :2])
     counts = np.zeros(len(truth.positions), dtype=np.int64)
     known = np.flatnonzero(np.isfinite(truth.positions).all(1))
     for query, near in _near(tree, truth.positions, known, reach * (1 + 1e-9)):
@@ -175,8 +176,13 @@ def _near(tree: cKDTree, positions: np.ndarray, queries: np.ndarray, reach: floa
     for chunk in np.array_split(queries, max(1, len(queries) // 4096)):
         neighbours = tree.query_ball_point(positions[chunk, :2], reach)
         lengths = [len(n) for n in neighbours]
-        flat = np.concatenate([np.asarray(n, dtype=np.int64) for n in neighbours] or [[]])
-        yield np.repeat(chunk, lengths), flat.astype(np.int64)
+        empty = np.zeros(0, dtype=np.int64)
+        flat = np.concatenate([empty, *(np.asarray(n, dtype=np.int64) for n in neighbours)])
+        yield np.repeat(chunk, lengths), flat
+
+
+def _positions(scene: Scene) -> np.ndarray:
+    return given(scene.database.positions, f"{scene.name}: positions of the database")
 
 
 def _but_own(
@@ -208,7 +214,7 @@ def _others_in_cluster(scene: Scene, clusters: Clusters) -> np.ndarray:
 def _poses(scene: Scene, truth: Truth) -> tuple[Poses, Poses]:
     """The true poses of the queries, and those of the database."""
     known = scene.database
-    return Poses(truth.positions, truth.headings), Poses(known.positions, known.headings)
+    return Poses(truth.positions, truth.headings), Poses(_positions(scene), known.headings)
 
 
 def _check_headings(rule: Rule, scene: Scene, truth: Truth) -> None:

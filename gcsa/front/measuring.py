@@ -32,7 +32,7 @@ def measure(
     """
     indices = ranking.indices if isinstance(ranking, Ranking) else array("ranking", ranking)
     dense = relevant if issparse(relevant) else array("relevant", relevant)
-    known = csr_array(dense.astype(bool))
+    known = csr_array(dense, dtype=bool)
     if indices.ndim != 2 or len(indices) != known.shape[0]:
         raise InputError(
             f"relevant: {known.shape[0]} rows, for a ranking of shape {indices.shape}; "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +131,9 @@ def _by_method(
         return first
     known = rerankers.method(name)
     for key in settings or {}:
-        if key not in known.config.__dataclass_fields__:
-            hint = nearest(key, known.config.__dataclass_fields__)
+        names = [field.name for field in fields(known.config)]
+        if key not in names:
+            hint = nearest(key, names)
             raise InputError(f"settings: {name} has no parameter '{key}'{hint}")
     return known.rerank(FromDescriptors(scene, device), first, known.config(**(settings or {})))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from gcsa.datasets.hloc import PathLike, fields_by_line
+from gcsa.datasets.hloc import Names, PathLike, fields_by_line
 
 # What hloc needs of LaMAR is in this module, pairs included.
 from gcsa.datasets.hloc import read_pairs as read_pairs
@@ -27,11 +27,12 @@ from gcsa.files import replacing
 from gcsa.localization.poses import Poses
 
 TRAJECTORY_HEADER = "# timestamp, device_id, qw, qx, qy, qz, tx, ty, tz, *covar"
+Numbers = Sequence[int] | np.ndarray  # (n,) int64
 # Timestamps (n,), device ids (n,), poses (n,).
-PosesInTime = tuple[Sequence[int], Sequence[str], Poses]
+PosesInTime = tuple[Numbers, Names, Poses]
 
 
-def write_query_list(path: PathLike, names: Sequence[str], cameras: Sequence[Camera]) -> None:
+def write_query_list(path: PathLike, names: Names, cameras: Sequence[Camera]) -> None:
     """``name MODEL width height parameters...`` a line: hloc's query list with intrinsics."""
     lines = [
         " ".join([name, camera.model, *map(_text, (camera.width, camera.height, *camera.params))])
@@ -52,7 +53,7 @@ def read_query_list(path: PathLike) -> tuple[list[str], list[Camera]]:
     return names, cameras
 
 
-def write_results(path: PathLike, names: Sequence[str], poses: Poses) -> None:
+def write_results(path: PathLike, names: Names, poses: Poses) -> None:
     """hloc's result file of the poses that are known, camera-to-world in and world-to-camera out.
 
     names: written as they are; hloc writes base names, see :func:`result_names`.
@@ -68,7 +69,7 @@ def write_results(path: PathLike, names: Sequence[str], poses: Poses) -> None:
     _write(path, "\n".join(lines))
 
 
-def read_results(path: PathLike, names: Sequence[str]) -> Poses:
+def read_results(path: PathLike, names: Names) -> Poses:
     """Camera-to-world poses (n,) of the images ``names`` from hloc's result file.
 
     The file has base names, or parent/basename, or longer ends of the names; an image that it
@@ -98,22 +99,20 @@ def read_results(path: PathLike, names: Sequence[str]) -> Poses:
     return Poses.from_quaternions(quaternions, translations).inverse()
 
 
-def result_names(names: Sequence[str], parents: int = 0) -> list[str]:
+def result_names(names: Names, parents: int = 0) -> list[str]:
     """What hloc calls the images in its results: the base name, with ``parents`` folders before."""
     return ["/".join(name.split("/")[-1 - parents :]) for name in names]
 
 
-def write_trajectory(
-    path: PathLike, timestamps: Sequence[int], device_ids: Sequence[str], poses: Poses
-) -> None:
+def write_trajectory(path: PathLike, timestamps: Numbers, device_ids: Names, poses: Poses) -> None:
     """LaMAR's trajectory (poses.txt, a submission): the known poses, camera- or rig-to-world."""
     _write(path, trajectory_text(timestamps, device_ids, poses))
 
 
-def trajectory_text(timestamps: Sequence[int], device_ids: Sequence[str], poses: Poses) -> str:
+def trajectory_text(timestamps: Numbers, device_ids: Names, poses: Poses) -> str:
     """The text of such a file, sorted by time and device."""
-    rows = np.flatnonzero(poses.known)
-    rows = sorted(rows, key=lambda row: (int(timestamps[row]), str(device_ids[row])))
+    known = np.flatnonzero(poses.known).tolist()
+    rows = sorted(known, key=lambda row: (int(timestamps[row]), str(device_ids[row])))
     values = np.concatenate([poses.quaternions(), poses.positions], axis=1)
     lines = [
         ", ".join([str(int(timestamps[row])), str(device_ids[row]), *map(_text, values[row])])

@@ -10,13 +10,14 @@ from __future__ import annotations
 import importlib
 import importlib.util
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from gcsa.datasets.hloc import Names
 from gcsa.datasets.lamar.records import Camera
-from gcsa.errors import MissingFileError
+from gcsa.errors import MissingFileError, given
 from gcsa.localization.hloc_files import read_results, result_names, write_pairs, write_query_list
 from gcsa.localization.poses import Poses
 from gcsa.ranking.lists import Ranking
@@ -82,7 +83,7 @@ def write_inputs(
         rows = np.flatnonzero(number == part)
         end = f"_{part}.txt" if part else ".txt"
         runs.append(HlocRun(folder / f"queries{end}", pairs, folder / f"results_{tag}{end}"))
-        write_query_list(runs[-1].queries, names[rows], [cameras[row] for row in rows])
+        write_query_list(runs[-1].queries, names[rows], [cameras[row] for row in rows.tolist()])
     return runs
 
 
@@ -117,17 +118,19 @@ def localize_sfm(runs: Sequence[HlocRun], inputs: HlocInputs, names: np.ndarray)
     The matches must cover the pairs (the first of :func:`commands`). Raises InputError where an
     input file lacks.
     """
-    for path in (inputs.reference_sfm, inputs.features, inputs.matches):
-        if not Path(path).exists():
+    named = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
+    sfm, features, matches = (Path(given(path, f"--{name}")) for name, path in named.items())
+    for path in (sfm, features, matches):
+        if not path.exists():
             raise MissingFileError(f"{path}: no such file, which hloc is to read")
     program = importlib.import_module("hloc.localize_sfm")
     for run in runs:
         program.main(
-            Path(inputs.reference_sfm),
+            sfm,
             run.queries,
             run.pairs,
-            Path(inputs.features),
-            Path(inputs.matches),
+            features,
+            matches,
             run.results,
             prepend_camera_name=True,
         )
@@ -144,7 +147,7 @@ def collect(runs: Sequence[HlocRun], names: np.ndarray) -> Poses:
     return poses
 
 
-def _occurrence(names: Sequence[str]) -> np.ndarray:
+def _occurrence(names: Names) -> np.ndarray:
     """How many times each name has been there before: (n,) int64."""
     _, index, counts = np.unique(names, return_inverse=True, return_counts=True)
     order = np.argsort(index, kind="stable")

@@ -47,17 +47,18 @@ def by_overlap(
     order. Unknown poses overlap with nothing; nor do cameras on two levels (``config.height``,
     where heights are known).
     """
-    if queries.headings is None or database.headings is None:
+    towards, directed = queries.headings, database.headings
+    if towards is None or directed is None:
         raise InputError(
             "pairs by overlap need headings, and there are none (--by distance needs none)"
         )
 
     def score(i: np.ndarray, j: np.ndarray, metres: np.ndarray) -> np.ndarray:
-        known = np.isfinite(queries.headings[i] + database.headings[j])
+        known = np.isfinite(towards[i] + directed[j])
         known &= np.abs(_rise(queries, database, i, j)) <= config.height
         i, j = i[known], j[known]
         a, b = queries.positions[i, :2], database.positions[j, :2]
-        poses = a, queries.headings[i], b, database.headings[j]
+        poses = a, towards[i], b, directed[j]
         overlap = np.full(len(known), -np.inf)
         overlap[known] = fov.overlap_of_pairs(*poses, **config.kwargs())
         return np.where(overlap > least, overlap, -np.inf)

@@ -134,7 +134,7 @@ def prune_scene(
     """
 
     def of(parts: Sequence[Part]) -> tuple[np.ndarray, np.ndarray, list[Scans]]:
-        images = [(part.session.images, part.rows) for part in parts]
+        images = [(part.session.listed, part.rows) for part in parts]
         times = np.concatenate([image.timestamps[rows] for image, rows in images])
         clocks = np.concatenate([clock_of(image.sensor_ids[rows]) for image, rows in images])
         tables = [t for part in parts for t in (part.session.wifi, part.session.bluetooth)]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gcsa.datasets.lamar.scene import DEVICES, Part
+from gcsa.errors import given
 from gcsa.localization.poses import Poses, best_pose, mean_pose
 from gcsa.localization.views import Views
 from gcsa.ranking.lists import Ranking
@@ -37,21 +38,22 @@ class Device:
     @staticmethod
     def of(part: Part, first_row: int) -> Device:
         """The device of a query session, whose images start at a row of the scene's queries."""
-        session, queries = part.session, part.session.queries
-        sensors = session.images.sensor_ids[part.rows]
+        session, queries = part.session, part.session.asked
+        sensors = session.listed.sensor_ids[part.rows]
         places = {
             (rig_id, sensor): (*q, *t)
             for rig_id, rig in session.rigs.items()
             for sensor, q, t in zip(rig.sensor_ids, rig.quaternions, rig.translations, strict=True)
         }
-        owners = queries.device_ids[part.queries]
+        query = given(part.queries, f"{session.folder}: queries")
+        owners = queries.device_ids[query]
         alone = (1.0, 0, 0, 0, 0, 0, 0)
-        table = [places.get(key, alone) for key in zip(owners, sensors, strict=True)]
-        table = np.array(table, dtype=np.float64).reshape(-1, 7)
+        found = [places.get(key, alone) for key in zip(owners, sensors, strict=True)]
+        table = np.array(found, dtype=np.float64).reshape(-1, 7)
         return Device(
             name=next(name for name in DEVICES if session.folder.name.endswith(name)),
             rows=first_row + np.arange(len(part.rows)),
-            query=part.queries,
+            query=query,
             to_rig=Poses.from_quaternions(table[:, :4], table[:, 4:]),
             timestamps=queries.timestamps,
             ids=queries.device_ids,

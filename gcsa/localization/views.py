@@ -24,8 +24,8 @@ from gcsa.datasets.lamar.cameras import pixels_to_rays, rays_to_pixels
 from gcsa.datasets.lamar.capture import find
 from gcsa.datasets.lamar.records import Camera
 from gcsa.datasets.lamar.scene import Part
-from gcsa.datasets.lamar.table import read_table
-from gcsa.errors import InputError, MissingFileError
+from gcsa.datasets.lamar.table import Kind, read_table
+from gcsa.errors import InputError, MissingFileError, given
 from gcsa.evaluation.truth import Truth
 from gcsa.localization.poses import Poses
 from gcsa.scene import Scene
@@ -74,16 +74,16 @@ class Views:
 
 
 def _cameras(part: Part) -> list[Camera]:
-    return [part.session.cameras[sensor] for sensor in part.session.images.sensor_ids[part.rows]]
+    return [part.session.cameras[sensor] for sensor in part.session.listed.sensor_ids[part.rows]]
 
 
 def _depth_paths(part: Part) -> list[Path | None]:
     session, rows = part.session, part.rows
-    columns = {"timestamp": int, "sensor_id": "category", "depth_path": str}
+    columns: dict[str, Kind] = {"timestamp": int, "sensor_id": "category", "depth_path": str}
     table = read_table(session.folder / "depths.txt", columns, widths=(3,))
     if table is None:
         return [None] * len(rows)
-    images, folder = session.images, session.folder / "raw_data"
+    images, folder = session.listed, session.folder / "raw_data"
     keys = table.numbers("timestamp"), table.strings("sensor_id")
     found = find(images.timestamps[rows], images.sensor_ids[rows], *keys)
     paths = table.strings("depth_path")
@@ -101,8 +101,10 @@ def geometric(
 
     views: the images of the queries and of the database, for their depth maps.
     """
-    a, b = truth.positions[queries], scene.database.positions[database]
-    heading_a, heading_b = truth.headings[queries], scene.database.headings[database]
+    a = truth.positions[queries]
+    b = given(scene.database.positions, f"{scene.name}: positions")[database]
+    heading_a = given(truth.headings, f"{scene.name}: headings of the queries")[queries]
+    heading_b = given(scene.database.headings, f"{scene.name}: headings")[database]
     with np.errstate(invalid="ignore"):
         known = np.isfinite(heading_a + heading_b) & (np.abs(a[:, 2] - b[:, 2]) <= HEIGHT)
     overlap = np.zeros(len(queries))
@@ -137,7 +139,8 @@ def geometry_labels(
             labels[start + query, column] = geometric(scene, truth, start + query, database, views)
         return labels, None
     num_pos = np.zeros(len(topk), dtype=np.int64)
-    for query, database in _near(truth.positions, scene.database.positions):
+    positions = given(scene.database.positions, f"{scene.name}: positions")
+    for query, database in _near(truth.positions, positions):
         positive = geometric(scene, truth, query, database, views)
         num_pos += np.bincount(query[positive], minlength=len(topk))
         key = query[positive] * len(scene.database) + database[positive]
@@ -197,7 +200,7 @@ def _points(views: Views, row: int) -> np.ndarray:
 def _cells(pixels: np.ndarray, camera: Camera, depth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Column and row (m, 2) of the depth map at pixels (m, 2), and which lie in the image (m,)."""
     size = np.array([camera.width, camera.height])
-    inside = ((pixels >= 0) & (pixels < size)).all(axis=1)
+    inside = np.all((pixels >= 0) & (pixels < size), axis=1)
     scaled = np.where(inside[:, None], pixels, 0) * (np.array(depth.shape[::-1]) / size)
     return np.minimum(scaled.astype(np.int64), np.array(depth.shape[::-1]) - 1), inside
 

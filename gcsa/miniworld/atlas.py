@@ -16,7 +16,7 @@ class Atlas:
         pyramids = [_pyramid(texture, levels) for texture in textures]
         self.texels, self.levels = texels, levels
         shapes = [[level.shape[:2] for level in p] for p in pyramids]
-        self.shape = np.array(shapes)  # (T, levels, 2)
+        self.shape: np.ndarray = np.array(shapes)  # (T, levels, 2)
         sizes = self.shape.prod(2).ravel()
         self.offset = (np.cumsum(sizes) - sizes).reshape(len(textures), levels)
         self.data = np.concatenate([level.reshape(-1, CHANNELS) for p in pyramids for level in p])

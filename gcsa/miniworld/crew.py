@@ -3,8 +3,9 @@
 import multiprocessing
 import os
 import sys
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
@@ -41,7 +42,8 @@ class Crew:
 
     def run(self, task: Callable, arguments: list[tuple]) -> Iterator:
         """Yield task(*arguments[i]) in order, with a bounded number of tasks ahead."""
-        waiting, rest = [], iter(arguments)
+        waiting: deque[Future] = deque()
+        rest = iter(arguments)
         try:
             while True:
                 with _blank_main():  # submitting a task may start a process
@@ -49,7 +51,7 @@ class Crew:
                         waiting.append(self._pool.submit(task, *more))
                 if not waiting:
                     return
-                yield waiting.pop(0).result()
+                yield waiting.popleft().result()
         except BrokenProcessPool as error:
             raise RuntimeError("a worker process ended early; is the memory used up?") from error
 

@@ -60,7 +60,8 @@ def plan_drives(
     allowed = [i for i, s in enumerate(streets) if s.covered or role == "query"]
     visits = np.zeros(len(streets))
     flow = random_of(seed, "flow", city).random(len(streets)) < 0.5
-    drives, left = [], count
+    drives: list[Drive] = []
+    left = count
     while left > 0:
         random = random_of(seed, "drive", city, role, len(drives))
         roads = streets, allowed, visits, flow
@@ -79,7 +80,8 @@ def _drive(random, number, habits, roads, latitude) -> Drive:
     frames = int(random.integers(habits.frames[0], habits.frames[1] + 1))
     gaps = random.uniform(*habits.spacing) * random.uniform(0.85, 1.15, frames)
     length = gaps[:-1].sum() + 12
-    path = _route(random, habits, *roads, length)
+    streets, allowed, visits, flow = roads
+    path = _route(random, habits, streets, allowed, visits, flow, length)
     position, course = _follow(random, path, gaps)
     view = str(random.choice(VIEWS, p=habits.views))
     turn = {"Forward": 0.0, "Backward": np.pi, "Sideways": random.choice([-1, 1]) * np.pi / 2}[view]

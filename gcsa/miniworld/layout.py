@@ -184,8 +184,8 @@ def _walls(lots: list[_Lot]) -> Walls:
 
 
 def _as_walls(start, end, base, top, texture, tint) -> Walls:
-    parts = [np.asarray(a, np.float32) for a in (start, end, base, top)]
-    return Walls(*parts, np.asarray(texture, np.int32), np.asarray(tint, np.float32))
+    start, end, base, top, tint = (np.asarray(a, np.float32) for a in (start, end, base, top, tint))
+    return Walls(start, end, base, top, np.asarray(texture, np.int32), tint)
 
 
 def _furniture(random, pairs) -> Sprites:
@@ -227,7 +227,8 @@ def park_cars(random: np.random.Generator, streets: list[Street], share: float) 
                 ahead = along(street.points, run, at + 1) - along(street.points, run, at - 1)
                 heading.append(np.arctan2(*(-side * ahead).T))
     if not where:
-        return _as_walls(*np.zeros((2, 0, 2)), *np.zeros((2, 0)), [], np.zeros((0, 3)))
+        none, flat = np.zeros((0, 2)), np.zeros(0)
+        return _as_walls(none, none, flat, flat, [], np.zeros((0, 3)))
     return cars(random, np.concatenate(where), np.concatenate(heading))
 
 

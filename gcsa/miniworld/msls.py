@@ -80,7 +80,8 @@ def write_city_role(
     lengths = [len(d) for d in drives]
     keys = [key for d in drives for key in d.keys]
     truth = corner + np.concatenate([d.position for d in drives])
-    lon, lat = to_lonlat(*(corner + noisy_positions(random, drives)).T, zone, south)
+    easting, northing = (corner + noisy_positions(random, drives)).T
+    lon, lat = to_lonlat(easting, northing, zone, south)
     compass = noisy_headings(random, drives)
     dates = np.repeat([d.condition.date for d in drives], lengths)
     night = np.repeat([d.condition.night for d in drives], lengths)

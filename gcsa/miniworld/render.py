@@ -38,8 +38,8 @@ def render_image(camera, walls: Walls, city: City, library: Library, drive: Driv
     near = walls.take(nearby(walls, camera, REACH))
     view = View.empty(camera)
     paint_walls(view, camera, near, cast(near, camera, reach=REACH), library.atlas)
-    pictures = library.pictures[drive.condition.season]
-    paint_sprites(view, camera, *vars(city.sprites).values(), pictures)
+    things, pictures = city.sprites, library.pictures[drive.condition.season]
+    paint_sprites(view, camera, things.points, things.size, things.kind, pictures)
     return photograph(view, camera, near, city.ground, drive.condition, random)
 
 

@@ -72,8 +72,10 @@ def load_checkpoint(
     Raises InputError where the file is not such a checkpoint, naming the keys or tensors.
     """
     content = _read(path)
+    model: Model
+    kinds: list[str] = []
     if _is_csa(content):
-        model, kinds = CSA(**arguments_of(content, path, sizes)), []
+        model = CSA(**arguments_of(content, path, sizes))
     else:
         model, kinds = _empty_gcsa(content, path)
     state = _state_of(content)

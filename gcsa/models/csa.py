@@ -146,7 +146,7 @@ class CSA(nn.Module):
         self.num_layers, self.num_heads, self.mlp_dim = num_layers, num_heads, mlp_dim
         self.qkv_bias, self.reconstructs, self.dropout_p = qkv_bias, reconstructs, dropout_p
         self.attn_dropout_p, self.path_dropout_p = attn_dropout_p, path_dropout_p
-        self.input_proj = nn.Identity()
+        self.input_proj: nn.Module = nn.Identity()
         self.topk_proj = nn.Linear(1 + L, output_dim)
         self.feature_align = Reconstruction(output_dim, 1 + L) if reconstructs else None
         self.blocks = nn.ModuleList(
@@ -177,6 +177,8 @@ class CSA(nn.Module):
         """What :meth:`refine` yields, and the reconstruction loss (), for training."""
         affinity = self.affinity(projected, valid)
         tokens = self._tokens(affinity, valid)
+        if self.feature_align is None:
+            raise ValueError("made without its reconstruction (reconstructs=False)")
         again, keep = self.feature_align(tokens), None
         if valid is not None:
             seen = _with_query(valid)

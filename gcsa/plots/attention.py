@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from gcsa.scene import Scene
 from gcsa.sideinfo.affinity import Lists, SideInformation
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.figure import Figure
 
 
@@ -67,7 +68,8 @@ def attention(
     def note(_, arguments: tuple) -> None:
         entered.append(arguments)
 
-    hooks = [layer.attn.register_forward_pre_hook(note) for layer in model.layers]
+    layers = [cast(SelfAttention, layer.attn) for layer in model.layers]
+    hooks = [layer.register_forward_pre_hook(note) for layer in layers]
     was_training = model.training
     try:
         model.eval().refine(projected, columns, valid)
@@ -75,8 +77,8 @@ def attention(
         model.train(was_training)
         for hook in hooks:
             hook.remove()
-    pairs = zip(model.layers, entered, strict=True)
-    return torch.stack([_weights(layer.attn, x, keep) for layer, (x, keep) in pairs])
+    pairs = zip(layers, entered, strict=True)
+    return torch.stack([_weights(layer, x, keep) for layer, (x, keep) in pairs])
 
 
 def _weights(attn: SelfAttention, x: Tensor, keep: Tensor | None) -> Tensor:
@@ -132,6 +134,6 @@ def _legend(figure: Figure, relevant: np.ndarray | None) -> None:
     entries = {"query": QUERY}
     entries |= {"candidate": PALE} if relevant is None else {}
     entries |= {} if relevant is None else {"relevant": RELEVANT, "not relevant": PALE}
-    handles = [Patch(color=colour, label=name) for name, colour in entries.items()]
+    handles: list[Artist] = [Patch(color=colour, label=name) for name, colour in entries.items()]
     handles.append(Line2D([], [], color="#555555", linestyle=":", label="all alike"))
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))

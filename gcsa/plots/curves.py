@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gcsa.errors import InputError, MissingFileError
 from gcsa.plots.style import legend_below, line_style, new_figure, styled
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # One row of metrics.csv; None where a cell is empty (there is no loss before training).
-Row = dict[str, float | None]
+Row = dict[str, Any]  # numbers by name; None where a cell is empty
 
 
 def read_metrics(path: str | os.PathLike) -> list[Row]:
@@ -59,7 +59,7 @@ def training_curves(
             axes.plot(values.keys(), values.values(), label=label, **line_style(number))
         axes.set(title=name, xlabel="epoch", ylabel="" if share == 1 else "%")
         axes.grid(axis="y")
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)
     panels[-1].plot([], [], color="#555555", linestyle=":", label="no re-ranking")
     legend_below(figure, panels[-1])
     return figure
@@ -98,4 +98,4 @@ def _ticks_at_k(axes: Axes, ks: set[int]) -> None:
     if len(ks) <= 8:
         axes.set_xticks(sorted(ks))
     else:
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.locator_params(axis="x", integer=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -145,7 +145,12 @@ def query_map(scene: Scene, truth: Truth | None, query: int, top: Top, fov: FovC
         offset, colour = view.offsets[number], colours[number]
         _draw_camera(axes, offset, places[number], number + 1, colour, bool(beyond[number]))
     if view.query is not None:
-        star = {"marker": "*", "color": QUERY, "markersize": 14, "markeredgecolor": "white"}
+        star: dict[str, Any] = {
+            "marker": "*",
+            "color": QUERY,
+            "markersize": 14,
+            "markeredgecolor": "white",
+        }
         axes.plot(*view.query, **star, zorder=6)
     _frame(axes, view.half)
     _legend(figure, relevant is not None)
@@ -177,10 +182,20 @@ def _draw_camera(
         axes.plot(*np.array([offset, place]).T, color=colour, linewidth=1, zorder=4.5)
         axes.plot(*offset, marker=".", color=colour, markersize=4, zorder=4.5)
     marker = _signpost(offset) if beyond else "s" if colour == OTHER else "o"
-    look = {"color": colour, "markersize": 20 if beyond else 13, "markeredgecolor": "white"}
+    look: dict[str, Any] = {
+        "color": colour,
+        "markersize": 20 if beyond else 13,
+        "markeredgecolor": "white",
+    }
     axes.plot(*place, marker=marker, **look, zorder=5)
-    text = {"ha": "center", "va": "center", "zorder": 5.5, "color": "white", "fontsize": 7}
-    axes.text(*place, str(rank), fontweight="bold", **text)
+    text: dict[str, Any] = {
+        "ha": "center",
+        "va": "center",
+        "zorder": 5.5,
+        "color": "white",
+        "fontsize": 7,
+    }
+    axes.text(place[0], place[1], str(rank), fontweight="bold", **text)
     if beyond:
         _draw_distance(axes, place, float(np.hypot(*offset)))
 
@@ -199,8 +214,8 @@ def _draw_distance(axes: Axes, place: np.ndarray, distance: float) -> None:
     # Below or above it near the corners, where marks of two edges meet.
     across = abs(place[1]) < 0.8 * abs(place[0])
     inward = (-22 * np.sign(place[0]), 0) if across else (0, -13 * np.sign(place[1]))
-    away = {"xytext": inward, "textcoords": "offset points"}
-    axes.annotate(label, place, **away, ha="center", va="center", fontsize=7)
+    away: dict[str, Any] = {"xytext": inward, "textcoords": "offset points", "fontsize": 7}
+    axes.annotate(label, (place[0], place[1]), **away, ha="center", va="center")
 
 
 def _frame(axes: Axes, half: float) -> None:
@@ -216,12 +231,12 @@ def _legend(figure: Figure, judged: bool) -> None:
     from matplotlib.lines import Line2D
 
     names = {"relevant": RELEVANT, "not relevant": OTHER} if judged else {"candidate": UNKNOWN}
-    dot = {"linestyle": "", "markersize": 9}
+    dot: dict[str, Any] = {"linestyle": "", "markersize": 9}
     handles = [Line2D([], [], color=QUERY, linestyle="", marker="*", markersize=12, label="query")]
     handles += [
         Line2D([], [], color=c, label=name, marker="s" if c == OTHER else "o", **dot)
         for name, c in names.items()
     ]
-    far = {"linestyle": "", "marker": _signpost(NORTH), "markersize": 11}
+    far: dict[str, Any] = {"linestyle": "", "marker": _signpost(NORTH), "markersize": 11}
     handles.append(Line2D([], [], color="#777777", label="farther away", **far))
     figure.legend(handles=handles, loc="outside lower center", ncols=4, title="numbers: rank")

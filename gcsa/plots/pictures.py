@@ -9,6 +9,7 @@ import numpy as np
 
 from gcsa.datasets.readers import reader
 from gcsa.datasets.settings import DataConfig
+from gcsa.errors import given
 from gcsa.evaluation.truth import Truth, labels
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
@@ -29,6 +30,11 @@ class Top:
     scores: np.ndarray
     relevant: np.ndarray | None
     distances: np.ndarray
+
+    @property
+    def judged(self) -> np.ndarray:
+        """``relevant`` where the truth is known, else InputError."""
+        return given(self.relevant, "what is relevant")
 
 
 def top(

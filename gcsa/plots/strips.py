@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -100,7 +100,7 @@ def _draw(axes: Axes, tile: Tile, colour: str) -> None:
     picture = tile_image(tile)
     axes.imshow(Image.new("RGB", BOX, PALE) if picture is None else picture)
     if picture is None:
-        middle = {"ha": "center", "va": "center", "fontsize": 6, "color": "#333333"}
+        middle: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6, "color": "#333333"}
         axes.text(BOX[0] / 2, BOX[1] / 2, _folded(Path(tile.path or "no image").name), **middle)
     axes.set(xticks=[], yticks=[])
     axes.set_xlabel(tile.caption, fontsize=9)

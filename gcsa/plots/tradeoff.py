@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,7 +25,7 @@ PLACES = [
 ]
 WIDE = 10.0  # ratio of the slowest to the fastest from which time is on a logarithmic axis
 # All marks have one shape: colours of their own would make families of what only follows in a list.
-MARK = {"marker": "o", "markersize": 8, "markeredgewidth": 1.6}
+MARK: dict[str, Any] = {"marker": "o", "markersize": 8, "markeredgewidth": 1.6}
 
 
 @styled
@@ -73,10 +73,10 @@ def _logarithmic(axes: Axes) -> None:
 def _draw_points(axes: Axes, values: np.ndarray) -> None:
     best = unbeaten(values)
     other = np.setdiff1d(np.arange(len(values)), best)
-    full = {"color": PALE, "markerfacecolor": QUERY, "markeredgecolor": QUERY}
+    full: dict[str, Any] = {"color": PALE, "markerfacecolor": QUERY, "markeredgecolor": QUERY}
     axes.plot(*values[best].T, **MARK, **full, label="nothing else is both faster and better")
     if len(other):
-        hollow = {"color": UNKNOWN, "markerfacecolor": "white", "linestyle": ""}
+        hollow: dict[str, Any] = {"color": UNKNOWN, "markerfacecolor": "white", "linestyle": ""}
         axes.plot(*values[other].T, **MARK, **hollow, label="something else is")
 
 
@@ -85,8 +85,8 @@ def _draw_level(axes: Axes, name: str, value: float) -> None:
     room = 0.06 * (high - low)
     axes.set_ylim(min(low, value - room), max(high, value + room))
     axes.axhline(value, color=UNKNOWN, linestyle=":", linewidth=1.2, zorder=1)
-    place = {"xy": (1, value), "xycoords": ("axes fraction", "data"), "ha": "right", "va": "bottom"}
-    axes.annotate(name, color=UNKNOWN, fontsize=9, **place)
+    place: dict[str, Any] = {"xy": (1, value), "xycoords": ("axes fraction", "data")}
+    axes.annotate(name, color=UNKNOWN, fontsize=9, ha="right", va="bottom", **place)
 
 
 def unbeaten(values: np.ndarray) -> np.ndarray:

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from gcsa.descriptors.table import Table
+from gcsa.errors import given
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
 from gcsa.sideinfo.affinity import Lists, SideInformation
@@ -33,6 +34,11 @@ class RankedScene:
     candidates: Ranking
     side: SideInformation
     labels: np.ndarray | None = None
+
+    @property
+    def relevant(self) -> np.ndarray:
+        """The labels; InputError where there are none."""
+        return given(self.labels, f"{self.scene.name}: what is relevant to its queries")
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +70,9 @@ class Batch:
         return self._each(lambda t: t if t.is_cuda else t.pin_memory())
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Batch:
-        fields = (self.place, self.columns, self.labels, self.valid, self.descriptors)
-        return Batch(*(t if t is None else change(t) for t in fields))
+        optional = (self.labels, self.valid, self.descriptors)
+        changed = (t if t is None else change(t) for t in optional)
+        return Batch(change(self.place), change(self.columns), *changed)
 
 
 # (numbers (B, 1+N) in the table, number of the batch) -> place, descriptors of a Batch.
@@ -92,11 +99,12 @@ class OwnDescriptors:
         if not self._table.on_host:
             return place, self._table.gather(images)
         slot = batch % self._depth
-        if self._room[slot] is None or len(self._room[slot]) < len(images):
+        room = self._room[slot]
+        if room is None or len(room) < len(images):
             pinned = self._table.device.type == "cuda"
             shape = (numbers.size, self._table.length)
-            self._room[slot] = torch.empty(shape, dtype=torch.float16, pin_memory=pinned)
-        return place, self._moved(self._table.gather(images, self._room[slot]))
+            room = self._room[slot] = torch.empty(shape, dtype=torch.float16, pin_memory=pinned)
+        return place, self._moved(self._table.gather(images, room))
 
     def _moved(self, rows: Tensor) -> Tensor:
         if self._side is None:
@@ -184,15 +192,15 @@ class Stream:
             order.append(rows)
             lists = Lists(own, candidates, self.K, self.L, random, self.radio_dropout)
             parts.append(_side(self.scenes[number], lists))
-        if len(parts) > 1:
-            back = np.argsort(np.concatenate(order))
-            fields = [_joined(arrays, back) for arrays in zip(*parts, strict=True)]
-        else:
-            fields = parts[0]
-        columns, labels, valid = (None if f is None else torch.from_numpy(f) for f in fields)
-        valid = None if bool(valid.all()) else valid
-        batch = Batch(torch.from_numpy(place), columns, labels, valid, descriptors)
-        return batch.pinned() if self.table.device.type == "cuda" else batch
+        columns, labels, valid = parts[0] if len(parts) == 1 else _joined(parts, order)
+        made = Batch(
+            torch.from_numpy(place),
+            torch.from_numpy(columns),
+            None if labels is None else torch.from_numpy(labels),
+            None if valid.all() else torch.from_numpy(valid),
+            descriptors,
+        )
+        return made.pinned() if self.table.device.type == "cuda" else made
 
     def _by_scene(
         self, queries: np.ndarray
@@ -205,7 +213,11 @@ class Stream:
             yield int(number), rows, own, lists
 
 
-def _side(ranked: RankedScene, lists: Lists) -> tuple[np.ndarray, np.ndarray | None, np.ndarray]:
+# Columns, labels and valid of a Batch, as arrays.
+Side = tuple[np.ndarray, np.ndarray | None, np.ndarray]
+
+
+def _side(ranked: RankedScene, lists: Lists) -> Side:
     """Columns, labels and valid of a Batch for some queries of one scene."""
     labels = None
     if ranked.labels is not None:
@@ -214,5 +226,12 @@ def _side(ranked: RankedScene, lists: Lists) -> tuple[np.ndarray, np.ndarray | N
     return ranked.side.columns(lists), labels, lists.candidates >= 0
 
 
-def _joined(arrays: Sequence[np.ndarray | None], back: np.ndarray) -> np.ndarray | None:
-    return None if arrays[0] is None else np.concatenate(arrays)[back]
+def _joined(parts: Sequence[Side], order: Sequence[np.ndarray]) -> Side:
+    """The parts of several scenes as one, in the order of the batch."""
+    back = np.argsort(np.concatenate(order))
+    known = [labels for _, labels, _ in parts if labels is not None]
+    return (
+        np.concatenate([columns for columns, _, _ in parts])[back],
+        np.concatenate(known)[back] if known else None,
+        np.concatenate([valid for _, _, valid in parts])[back],
+    )

@@ -10,7 +10,8 @@ from gcsa import distributed
 from gcsa.descriptors.memory import keep_freed_memory
 from gcsa.descriptors.table import Table
 from gcsa.errors import InputError
-from gcsa.models.gcsa import GCSA, scores
+from gcsa.models.checkpoint import Model
+from gcsa.models.gcsa import scores
 from gcsa.ranking.batches import Batch, Known, RankedScene, Stream
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
@@ -19,7 +20,7 @@ from gcsa.sideinfo.affinity import SideInformation
 
 @torch.inference_mode()
 def refine(
-    model: GCSA,
+    model: Model,
     scene: Scene,
     candidates: Ranking,
     side: SideInformation,
@@ -60,7 +61,7 @@ def refine(
     return candidates.reordered(distributed.gathered(torch.cat(refined).cpu().numpy()))
 
 
-def check_dimension(model: GCSA, scene: Scene) -> None:
+def check_dimension(model: Model, scene: Scene) -> None:
     """Raise InputError where a scene's descriptors have another length than the model reads."""
     length = scene.database.descriptors.shape[1]
     if length != model.input_dim:
@@ -70,7 +71,7 @@ def check_dimension(model: GCSA, scene: Scene) -> None:
         )
 
 
-def project(model: GCSA, table: Table, images: np.ndarray) -> Tensor:
+def project(model: Model, table: Table, images: np.ndarray) -> Tensor:
     """Projected descriptors (m, D) float32 of ascending numbers (m,) of a table, on its device.
 
     In training mode an image's dropout is drawn once, however many lists it stands in.
@@ -82,7 +83,7 @@ def project(model: GCSA, table: Table, images: np.ndarray) -> Tensor:
     return projected
 
 
-def read(model: GCSA, batch: Batch, projected: Tensor) -> Tensor:
+def read(model: Model, batch: Batch, projected: Tensor) -> Tensor:
     """Scores (B, 1+K) of a batch whose images are rows of ``projected``; the query is first."""
     listed = torch.nn.functional.embedding(batch.place, projected)
     return scores(model.refine(listed, batch.columns, batch.valid))

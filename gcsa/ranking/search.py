@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -241,4 +242,4 @@ def fastest(scene: Scene, num: int, device: torch.device) -> str:
     return "faiss" if fits and importlib.util.find_spec("faiss") else "fp32"
 
 
-SEARCHES = {"fp32": Search, "half": Half, "faiss": Faiss}
+SEARCHES: dict[str, Callable[..., Search | Faiss]] = {"fp32": Search, "half": Half, "faiss": Faiss}

@@ -83,9 +83,9 @@ def histogram(title: str, values: np.ndarray, unit: str) -> str:
     bars = [_bar(x(-0.05), x(0.05), y(none), y(0), "unchanged", f"{none} unchanged")]
     for kind, side in (("lost", -1), ("gained", 1)):
         for number, count in enumerate(counts[kind]):
-            ends = sorted(x(side * (number / 10 + shift)) for shift in (0.05, 0.15))
+            left, right = sorted(x(side * (number / 10 + shift)) for shift in (0.05, 0.15))
             words = f"{count} {kind} by up to {10 * number + 10} {unit}"
-            bars.append(_bar(*ends, y(count), y(0), kind, words))
+            bars.append(_bar(left, right, y(count), y(0), kind, words))
     labels = ["\N{MINUS SIGN}100", "\N{MINUS SIGN}50", "0", "+50", "+100"]
     drawn = [_axes(x, y, f"change of AP@10, {unit}", labels), *bars]
     return _figure(escape(title), _svg(title, drawn))

@@ -42,7 +42,7 @@ def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
 def _shown(top: Top, query: int, num: int) -> dict[int, bool]:
     """{database row: relevant} of the first ``num`` of a list, best first."""
     rows = top.indices[query, :num]
-    return {int(r): bool(top.relevant[query, i]) for i, r in enumerate(rows) if r >= 0}
+    return {int(r): bool(top.judged[query, i]) for i, r in enumerate(rows) if r >= 0}
 
 
 def _pixels(offsets: np.ndarray, half: float) -> np.ndarray:
@@ -60,7 +60,8 @@ def _cameras(view: View, rows: np.ndarray, relevant: list[bool], ranked: int) ->
     have a rank.
     """
     radii = np.where(np.arange(len(rows)) < ranked, RANKED, RING)
-    places, beyond = view.marks(*(r / (SIZE / 2) for r in (radii, DISTANT, STAR)))
+    half = SIZE / 2
+    places, beyond = view.marks(radii / half, DISTANT / half, STAR / half)
     drawn, true = _pixels(places, view.half), _pixels(view.offsets, view.half)
     moved = ~beyond & (places != view.offsets).any(axis=1)
     lines, marks = [], []

@@ -99,11 +99,14 @@ def study(config: Config, checkpoint: str, split: str, overrides: Sequence[str] 
 
 
 def _outcome(config: Config, judged: JudgedScene, ranking: Ranking) -> SceneOutcome:
-    rule, scene, truth = config.data.val_labels, judged.scene, judged.truth
-    lists = [top(scene, truth, r, rule, config.fov, DEPTH) for r in (judged.candidates, ranking)]
+    rule, scene, truth = config.data.val_labels, judged.scene, judged.judged
+    first = top(scene, truth, judged.candidates, rule, config.fov, DEPTH)
+    reranked = top(scene, truth, ranking, rule, config.fov, DEPTH)
     numbers = num_relevant(rule, scene, truth, config.fov)
-    precisions = [metrics.average_precision_at_k(t.relevant, numbers, CUT) for t in lists]
-    return SceneOutcome(scene, truth, *lists, numbers, *precisions)
+    before, after = (
+        metrics.average_precision_at_k(t.judged, numbers, CUT) for t in (first, reranked)
+    )
+    return SceneOutcome(scene, truth, first, reranked, numbers, before, after)
 
 
 def changes(scenes: Sequence[SceneOutcome]) -> list[Change]:

@@ -179,7 +179,7 @@ def _disagreement(subject: Subject) -> list[str]:
     rows = [r for r in run.rows if settings is not None and r["epoch"] == settings.get("epoch")]
     now, then = subject.outcome.reranked["metrics"], rows[0] if rows else {}
     apart = {n: 100 * abs(now[n] - then[n]) for n in now if then.get(n) is not None}
-    name = max(apart, key=apart.get, default=None)
+    name = max(apart, key=lambda n: apart[n], default=None)
     if name is None or apart[name] <= AGREE:
         return []
     return [

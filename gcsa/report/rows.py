@@ -78,7 +78,7 @@ def _attributes(change: Change, outcome: SceneOutcome) -> str:
 
 
 def _right(top: Top, query: int) -> str:
-    return "right" if top.relevant[query, 0] else "wrong"
+    return "right" if top.judged[query, 0] else "wrong"
 
 
 def _heading(change: Change, scene: str, name: str) -> str:
@@ -94,7 +94,7 @@ def _heading(change: Change, scene: str, name: str) -> str:
 
 
 def _strip(title: str, outcome: SceneOutcome, top: Top, query: int, thumbnails: Thumbnails) -> str:
-    found = np.flatnonzero(top.relevant[query])
+    found = np.flatnonzero(top.judged[query])
     note = (
         f"first relevant image at rank {found[0] + 1}"
         if len(found)
@@ -109,7 +109,7 @@ def _strip(title: str, outcome: SceneOutcome, top: Top, query: int, thumbnails: 
 
 
 def _tile(outcome: SceneOutcome, top: Top, query: int, place: int, thumbnails: Thumbnails) -> str:
-    row, good = int(top.indices[query, place]), bool(top.relevant[query, place])
+    row, good = int(top.indices[query, place]), bool(top.judged[query, place])
     name, distance = str(outcome.scene.database.names[row]), metres(top.distances[query, place])
     words = f"rank {place + 1}, {'' if good else 'not '}relevant, {distance}"
     image = _image(thumbnails.number(outcome.scene.name, name), name, words)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
 from html import escape
 from typing import Any
 
@@ -93,9 +92,9 @@ def epochs(run: PastRun) -> str:
 
 def configuration(config: Config) -> str:
     """Every setting by section; those that are not the default's are marked, in a word too."""
-    standard = {f.name: f.default_factory() for f in fields(Config)}
+    standard = as_dict(Config())
     return "".join(
-        _section(name, values, vars(standard[name])) for name, values in as_dict(config).items()
+        _section(name, values, standard[name]) for name, values in as_dict(config).items()
     )
 
 

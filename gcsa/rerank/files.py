@@ -75,7 +75,7 @@ def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
         _image_set(names, rows, images, radio)
         for (names, rows), radio in zip(parts, heard, strict=True)
     )
-    if images is not None:
+    if images is not None and inputs.metadata is not None:
         _check_known(inputs.metadata, images, database.names)
     common = int(np.isin(queries.names, database.names).sum())
     if common:
@@ -136,8 +136,9 @@ def _descriptors(inputs: Inputs, role: str) -> tuple[np.ndarray, Any]:
 def _of_hloc(inputs: Inputs, role: str, path: Path) -> tuple[np.ndarray, Any]:
     pack = open_pack(path)
     names, prefix = pack.names, _of(inputs, role, "prefix")
-    if _of(inputs, role, "names") is not None:
-        names = np.array(read_names(_of(inputs, role, "names")), dtype=str)
+    listed = _of(inputs, role, "names")
+    if listed is not None:
+        names = np.array(read_names(listed), dtype=str)
     elif prefix is not None:
         names = names[np.char.startswith(names, prefix)]
         if len(names) == 0:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -60,7 +61,7 @@ def write(outputs: Outputs, scene: Scene, first: Ranking, ranking: Ranking, num:
         count = write_candidates(outputs.output, scene, ranking, num)
         logger.info("%s: %d pairs of %d queries", outputs.output, count, len(ranking))
     if outputs.scores is not None:
-        content = {
+        content: dict[str, Any] = {
             "query_names": scene.queries.names,
             "database_names": scene.database.names,
             "indices": ranking.indices[:, :num],

@@ -173,11 +173,11 @@ class FromMatrices(Similarity):
         self._to_queries, self._among = query_database, database_database
 
     def _listed(self, queries: Tensor, index: Tensor, K: int, L: int) -> Tensor:
-        rows, index = queries.cpu().numpy(), index.cpu().numpy()
+        rows, listed = queries.cpu().numpy(), index.cpu().numpy()
         block = np.empty((len(rows), 1 + K, 1 + L), dtype=np.float32)
-        first = self._to_queries[rows[:, None], index]
+        first = self._to_queries[rows[:, None], listed]
         block[:, 0, 0], block[:, 1:, 0], block[:, 0, 1:] = self.own, first[:, :K], first[:, :L]
-        block[:, 1:, 1:] = self._among[index[:, :K, None], index[:, None, :L]]
+        block[:, 1:, 1:] = self._among[listed[:, :K, None], listed[:, None, :L]]
         return torch.from_numpy(block).to(self.device)
 
     def _database_block(self, rows: Tensor, columns: slice) -> Tensor:
@@ -214,7 +214,7 @@ def cosines(distances: Tensor) -> Tensor:
 
 def _tensor(array: np.ndarray) -> Tensor:
     # A copy only of what torch cannot share, such as a part of a read-only memory map.
-    return torch.from_numpy(np.require(array, requirements="CW"))
+    return torch.from_numpy(np.require(array, requirements=["C", "W"]))
 
 
 def _check_matrices(query_database: np.ndarray, database_database: np.ndarray) -> None:

@@ -52,7 +52,8 @@ def _open(
     config: Config, checkpoint: str | None, split: str, overrides: Sequence[str]
 ) -> tuple[Config, Model | None, list[str]]:
     """The settings to score a checkpoint by, its model, and the kinds that it reads."""
-    model, kinds = None, []
+    model: Model | None = None
+    kinds: list[str] = []
     if checkpoint is not None:
         device = pick_device(config.train.device)
         model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)

@@ -70,7 +70,7 @@ def figures_of(
 
 def _judged(config: Config, ranked: JudgedScene, ranking: Ranking) -> Figures:
     """A scene's lists by the rule of the settings."""
-    rule, scene, truth = config.data.val_labels, ranked.scene, ranked.truth
+    rule, scene, truth = config.data.val_labels, ranked.scene, ranked.judged
     best = ranking.indices[:, : max(metrics.KS)]
     return Figures.of_labels(
         labels(rule, scene, truth, best, config.fov),

@@ -13,6 +13,7 @@ from gcsa import distributed
 from gcsa.datasets.readers import reader, scene_names
 from gcsa.datasets.settings import DataConfig
 from gcsa.descriptors.hdf5 import RESIDENT
+from gcsa.errors import InputError
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import Truth, check_depth, labels
 from gcsa.ranking.batches import RankedScene
@@ -31,6 +32,13 @@ class JudgedScene(RankedScene):
     """
 
     truth: Truth | ListedTruth | None = None
+
+    @property
+    def judged(self) -> Truth:
+        """The truth that a rule judges by; InputError where it is lists, or not published."""
+        if not isinstance(self.truth, Truth):
+            raise InputError(f"{self.scene.name}: has no truth that a rule could judge by")
+        return self.truth
 
 
 def prepare(
@@ -54,13 +62,12 @@ def prepare(
     for name in tqdm(names, desc=f"reading {split}", unit="scene", leave=False, disable=quiet):
         with distributed.first_alone():  # the first packs the descriptors, the others find them
             scene, truth = read(data, name, split)
-        listed = isinstance(truth, ListedTruth)
-        depth = max(num, len(scene.database)) if listed else num
+        depth = max(num, len(scene.database)) if isinstance(truth, ListedTruth) else num
         candidates = retrieve(scene, depth, device, data.search)
         if len(scene.database) < num:
             logger.info("%s: %d database images, lists padded", name, len(scene.database))
         relevant = None
-        if truth is not None and not listed:
+        if isinstance(truth, Truth):
             check_depth(scene, truth, min(num, len(scene.database) - 1))
             relevant = labels(rule, scene, truth, candidates.indices, fov)
         side = SideInformation(scene, kinds, fov)

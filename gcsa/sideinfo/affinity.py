@@ -20,7 +20,7 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from gcsa.errors import InputError, nearest
-from gcsa.scene import ImageSet, Scene
+from gcsa.scene import Scene
 from gcsa.sideinfo import fov, heading, radio
 from gcsa.sideinfo.fov import FovConfig
 
@@ -73,7 +73,7 @@ def positional_db(scene: Scene, config: FovConfig) -> Columns | None:
         return None
     known = np.isfinite(database.positions).all(1) & np.isfinite(database.headings)
     if _pairs_within(database.positions[known, :2], 2 * config.radius) > PAIRS * len(scene.queries):
-        return _overlap_of_lists(database, known, config)
+        return _overlap_of_lists(database.positions, database.headings, known, config)
     overlaps = fov.overlap_sparse(
         database.positions[:, :2], database.headings, mask=known, **config.kwargs()
     )
@@ -94,15 +94,15 @@ def _pairs_within(positions: np.ndarray, reach: float) -> int:
     return int(tree.count_neighbors(tree, reach)) if len(positions) else 0
 
 
-def _overlap_of_lists(database: ImageSet, known: np.ndarray, config: FovConfig) -> Columns:
-    positions, heights = database.positions[:, :2], None
-    if database.positions.shape[1] == 3:
-        heights = _with_padding(database.positions[:, 2])
+def _overlap_of_lists(
+    positions: np.ndarray, headings: np.ndarray, known: np.ndarray, config: FovConfig
+) -> Columns:
+    heights = _with_padding(positions[:, 2]) if positions.shape[1] == 3 else None
 
     def columns(lists: Lists) -> np.ndarray:
         block = fov.overlap_block(
-            positions,
-            database.headings,
+            positions[:, :2],
+            headings,
             lists.candidates,
             lists.K,
             lists.L,

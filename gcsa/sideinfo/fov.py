@@ -217,7 +217,7 @@ def _field(radius, angle, points, cutoff="exact", name=None, num_threads=1) -> _
         raise ValueError(f"num_threads must be a whole number from 1, not {num_threads}")
     polygon, sector = (points - 2) * np.sin(step) / 2, angle / 2  # their areas
     reach, whole = (2 * radius, polygon) if cutoff == "exact" else (radius, sector)
-    return _Field(BACKENDS[name], radius, reach, whole, angle, points, num_threads)
+    return _Field(BACKENDS[name], radius, reach, whole, angle, int(points), int(num_threads))
 
 
 def _numbers(array, name, shape) -> np.ndarray:

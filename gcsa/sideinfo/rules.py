@@ -10,11 +10,11 @@ database by their fields of view, or by what they show.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from gcsa.errors import InputError, nearest
+from gcsa.errors import InputError, given, nearest
 from gcsa.scene import ImageSet
 from gcsa.sideinfo import fov
 from gcsa.sideinfo.fov import FovConfig
@@ -42,14 +42,12 @@ class Rule:
         if kind not in KINDS:
             raise InputError(f"'{text}' is not a rule of relevance{nearest(kind, KINDS)}")
         fields = {"dist": ("reach",), "pose": ("reach", "turn")}.get(kind, ())
-        given = numbers.split(",") if at else []
-        if len(given) > len(fields):
+        asked = numbers.split(",") if at else []
+        if len(asked) > len(fields):
             form = f"{kind}@{','.join(fields)}" if fields else kind
             raise InputError(f"'{text}': expected {form}")
-        rule = cls(kind)
-        for name, number in zip(fields, given, strict=False):
-            rule = replace(rule, **{name: _positive(text, number)})
-        return rule
+        values = {n: _positive(text, number) for n, number in zip(fields, asked, strict=False)}
+        return cls(kind, **values)
 
     @property
     def words(self) -> str:
@@ -131,7 +129,8 @@ def one_place(
 
 
 def _known(poses: Poses) -> np.ndarray:
-    return np.isfinite(poses.positions).all(axis=1) & np.isfinite(poses.headings)
+    known = np.isfinite(poses.positions).all(axis=1)
+    return known & np.isfinite(given(poses.headings, "headings"))
 
 
 def _positive(text: str, number: str) -> float:

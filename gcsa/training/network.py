@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -51,11 +52,13 @@ class Network(nn.Module):
         """
         if projected is not None:
             listed = functional.embedding(place, projected)
+        elif descriptors is None:
+            raise ValueError("a batch needs descriptors, or what its places number")
         elif self.shared:
             listed = functional.embedding(place, self.model.project(descriptors.float()))
         else:
             listed = self.model.project(functional.embedding(place, descriptors).float())
-        if self.reconstruction == 0:
+        if self.reconstruction == 0 or not isinstance(self.model, CSA):
             return scores(self.model.refine(listed, columns, valid)), None
         refined, distance = self.model.reconstruct(listed, valid)
         return scores(refined), self.reconstruction * distance
@@ -68,7 +71,7 @@ def make_network(model: Model, config: Config) -> nn.Module:
     network: nn.Module = Network(model, settings.projection == "shared", reconstruction)
     if settings.compile:
         keep_out_of_graphs()
-        network = torch.compile(network)
+        network = cast(nn.Module, torch.compile(network))
     return DistributedDataParallel(network) if distributed.size() > 1 else network
 
 
@@ -79,22 +82,23 @@ def build_model(config: Config, scenes: Sequence[RankedScene], fresh: bool = Tru
     """
     settings = config.train
     torch.manual_seed(settings.seed)
-    model = BUILDERS[settings.system](config)
+    model: Model = BUILDERS[settings.system](config)
     for ranked in scenes:
         check_dimension(model, ranked.scene)
-    has_projection = isinstance(model.input_proj, nn.Linear)
-    if fresh and settings.init_proj == "pca" and has_projection:
-        _project_by_pca(model.input_proj, scenes, settings)
+    projection = model.input_proj
+    if fresh and settings.init_proj == "pca" and isinstance(projection, nn.Linear):
+        _project_by_pca(projection, scenes, settings)
     if fresh and settings.checkpoint:
         taken = load_pretrained(model, settings.checkpoint)
         logger.info("%s: starting from %s", settings.checkpoint, ", ".join(taken))
     if settings.freeze_input_proj:
-        if has_projection and settings.init_proj == "random" and not settings.checkpoint:
+        random = settings.init_proj == "random" and not settings.checkpoint
+        if random and isinstance(projection, nn.Linear):
             raise InputError(
                 "train.freeze_input_proj: the projection would stay random; "
                 "give train.checkpoint, or train.init_proj=pca"
             )
-        model.input_proj.requires_grad_(False)
+        projection.requires_grad_(False)
     return model
 
 
@@ -132,7 +136,7 @@ def _csa(config: Config) -> CSA:
     )
 
 
-BUILDERS = {"gcsa": _gcsa, "csa": _csa}
+BUILDERS: dict[str, Callable[[Config], Model]] = {"gcsa": _gcsa, "csa": _csa}
 
 
 def _project_by_pca(

@@ -29,13 +29,13 @@ class Sampler:
     ):
         self.nearby = nearby
         self._queries = queries or [
-            np.flatnonzero(s.labels[:, :K].any(axis=1))
+            np.flatnonzero(s.relevant[:, :K].any(axis=1))
             if with_positives
-            else np.arange(len(s.labels))
+            else np.arange(len(s.relevant))
             for s in scenes
         ]
         if nearby > 1:
-            places = [s.truth.positions[q, :2] for s, q in zip(scenes, self._queries, strict=True)]
+            places = [s.judged.positions[q, :2] for s, q in zip(scenes, self._queries, strict=True)]
             self._queries = [
                 q[_along(p, nearby)] for q, p in zip(self._queries, places, strict=True)
             ]

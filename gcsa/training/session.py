@@ -39,7 +39,7 @@ def session(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[d
     else:
         first = report(config, "val", validation, rerank(None, validation, config.data))
         logger.info("without re-ranking: %s\n", show(first))
-        row = {"epoch": 0, "loss": None, "learning_rate": None}
+        row: dict[str, Any] = {"epoch": 0, "loss": None, "learning_rate": None}
         tracked.row(_finish(run, trainer, row, first))
     for epoch in range(run.epoch + 1, config.train.num_epochs + 1):
         row = {"epoch": epoch, "learning_rate": trainer.learning_rate}

@@ -121,9 +121,9 @@ def _strips(
     plots = importlib.import_module("gcsa.plots")
     ranked, ranking = scenes[0], rankings[0]
     scene, rule = ranked.scene, config.data.val_labels
-    before = top(scene, ranked.truth, ranked.candidates, rule, config.fov)
-    after = top(scene, ranked.truth, ranking, rule, config.fov)
-    found = np.flatnonzero(before.relevant.any(axis=1)).tolist()
+    before = top(scene, ranked.judged, ranked.candidates, rule, config.fov)
+    after = top(scene, ranked.judged, ranking, rule, config.fov)
+    found = np.flatnonzero(before.judged.any(axis=1)).tolist()
     there = (q for q in found if _has_image(config, scene, q))
     for query in islice(there, EXAMPLES):
         tops = {"first round": before, "re-ranked": after}

@@ -24,9 +24,9 @@ from gcsa import distributed
 from gcsa.config import Config
 from gcsa.descriptors.memory import keep_freed_memory
 from gcsa.descriptors.table import Table
-from gcsa.errors import InputError
+from gcsa.errors import InputError, given
 from gcsa.losses import make_loss
-from gcsa.ranking.batches import Batch, Known, RankedScene, Stream
+from gcsa.ranking.batches import Batch, Known, Locate, RankedScene, Stream
 from gcsa.ranking.refine import project
 from gcsa.scoring.split import JudgedScene
 from gcsa.training.network import build_model, make_network
@@ -178,11 +178,12 @@ class Trainer:
         """This process's part of every batch, what its places number, and its weight."""
         batch_size, size = self.config.data.batch_size, self.stream.batch_size
         queries, weights = _own_part(order, batch_size)
-        steps, projected, locate = self._window(len(weights)), None, self.stream.own_descriptors()
+        steps, projected = self._window(len(weights)), None
+        locate: Locate = self.stream.own_descriptors()
         for first in range(0, len(weights), steps):
             window = queries[first * size : (first + steps) * size]
             if self.tuples is not None:  # of all processes: each remembers what is hard
-                self._mine(order[first * batch_size : (first + steps) * batch_size])
+                self._mine(self.tuples, order[first * batch_size : (first + steps) * batch_size])
             elif self._keeps:
                 images = np.unique(self.stream.numbers(window))
                 locate = Known(images, len(self.stream.table))
@@ -202,12 +203,12 @@ class Trainer:
             return -(-settings.remine // self.config.data.batch_size)
         return settings.refresh if self._keeps else steps
 
-    def _mine(self, queries: np.ndarray) -> None:
+    def _mine(self, tuples: TupleLists, queries: np.ndarray) -> None:
         """Tuples for some queries, by descriptors projected as they are now, without dropout."""
         self.model.eval()
         described = self._project(np.arange(len(self.stream.table)))
         self.model.train()
-        self.stream.scenes = self.tuples.draw(queries, described)
+        self.stream.scenes = tuples.draw(queries, described)
 
     @torch.no_grad()
     def _project(self, images: np.ndarray) -> Tensor:
@@ -220,7 +221,8 @@ class Trainer:
         valid = batch.valid
         if valid is not None:
             valid = functional.pad(valid[:, : self.model.K], (1, 0), value=True)[:, first:]
-        return self.loss(ranked[:, first:], batch.labels[:, first:], valid)
+        labels = given(batch.labels, "labels")
+        return self.loss(ranked[:, first:], labels[:, first:], valid)
 
     def _bar(self, number: int, total: int) -> tqdm:
         label, quiet = f"epoch {number}", distributed.rank() > 0 or None  # None: if no terminal

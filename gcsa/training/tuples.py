@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gcsa.descriptors.table import Table
 from gcsa.errors import InputError
+from gcsa.evaluation.truth import Truth
 from gcsa.losses.mining import MiningConfig, TupleMiner
 from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.lists import Ranking
@@ -32,10 +33,11 @@ class TupleLists:
     def __init__(self, scenes: Sequence[JudgedScene], table: Table, config: MiningConfig):
         self.scenes, self.table, self.size = scenes, table, 1 + config.negatives
         random = np.random.default_rng()  # until `start` replaces it
+        places = []
         for s in scenes:
-            if s.truth is None or s.scene.database.positions is None:
+            if not isinstance(s.truth, Truth) or s.scene.database.positions is None:
                 raise InputError(f"{s.scene.name}: train.mining: its images have no positions")
-        places = [(s.truth.positions, s.scene.database.positions) for s in scenes]
+            places.append((s.truth.positions, s.scene.database.positions))
         self._miners = [TupleMiner(*pair, config, random) for pair in places]
         self.queries = [_with_tuple(*pair, config) for pair in places]
         if not any(map(len, self.queries)):

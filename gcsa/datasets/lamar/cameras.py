@@ -47,8 +47,9 @@ def pixels_to_rays(model: str, params: Sequence[float], pixels: np.ndarray) -> n
     """
     focal, centre, extra = split(model, params)
     distorted = (np.asarray(pixels, dtype=np.float64).reshape(-1, 2) - centre) / focal
-    if MODELS[model].undistort is not None:
-        return MODELS[model].undistort(distorted, extra)
+    undistort = MODELS[model].undistort
+    if undistort is not None:
+        return undistort(distorted, extra)
     points = _invert(MODELS[model].distort, distorted, extra)
     return _from_angles(points) if MODELS[model].fisheye else points
 

@@ -29,7 +29,7 @@ from gcsa.datasets.lamar.records import (
     read_trajectory,
     read_wifi,
 )
-from gcsa.errors import InputError
+from gcsa.errors import InputError, given
 from gcsa.sideinfo.scans import Scans
 
 
@@ -54,6 +54,16 @@ class Session:
     bluetooth: Scans | None = None
     queries: Queries | None = None
     subsessions: tuple[str, ...] | None = None
+
+    @property
+    def listed(self) -> Images:
+        """The images; InputError where the session lists none."""
+        return given(self.images, str(self.folder / "images.txt"))
+
+    @property
+    def asked(self) -> Queries:
+        """The queries; InputError where the session asks none."""
+        return given(self.queries, str(self.folder / "queries.txt"))
 
 
 def read_session(folder: str | os.PathLike) -> Session:
@@ -92,7 +102,7 @@ def camera_poses(session: Session, trajectory: Trajectory | None) -> tuple[np.nd
     images = session.images
     count = 0 if images is None else len(images)
     matrices, positions = np.full((count, 3, 3), np.nan), np.full((count, 3), np.nan)
-    if trajectory is None or not count:
+    if trajectory is None or images is None or not count:
         return matrices, positions
     poses = camera_trajectory(session, trajectory)
     row = find(images.timestamps, images.sensor_ids, poses.timestamps, poses.device_ids)
@@ -133,7 +143,7 @@ def query_images(session: Session) -> tuple[np.ndarray, np.ndarray]:
     In the order of queries.txt; a rig's images in the order of rigs.txt. Raises InputError where
     a query has no image.
     """
-    images, queries = session.images, session.queries
+    images, queries = session.listed, session.asked
     rig_ids, members, _ = _rig_members(session)
     query, member = _expand(queries.device_ids, rig_ids)
     direct = np.flatnonzero(~np.isin(queries.device_ids, rig_ids))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,7 +52,7 @@ def label_path(folder: str | os.PathLike, scene: str, split: str, method: str = 
 
 def save_labels(path: str | os.PathLike, content: LabelFile) -> None:
     """Write a label file, all or nothing."""
-    arrays = {"topk": content.topk, "labels": content.labels}
+    arrays: dict[str, Any] = {"topk": content.topk, "labels": content.labels}
     if content.num_pos is not None:
         arrays["num_pos"] = content.num_pos
     with replacing(path) as temporary, open(temporary, "wb") as file:

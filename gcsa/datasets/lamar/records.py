@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gcsa.datasets.lamar.table import Table, need, read_table
+from gcsa.datasets.lamar.table import Kind, Table, need, read_table
 from gcsa.errors import InputError
 from gcsa.sideinfo.scans import Scans, clock_of
 
@@ -83,7 +83,7 @@ class Queries:
 def read_sensors(path: Path) -> tuple[dict[str, str], dict[str, Camera]]:
     """Types of sensors by id, and the cameras among them; the file must exist."""
     parameters = [f"parameter {i}" for i in range(1, PARAMETERS + 1)]
-    columns = dict.fromkeys(["sensor_id", "name", "sensor_type", *parameters], str)
+    columns: dict[str, Kind] = dict.fromkeys(["sensor_id", "name", "sensor_type", *parameters], str)
     table = read_table(path, columns, widths=range(3, len(columns) + 1))
     table = need(table, path, "the sensors of a session")
     table.check_filled("sensor_id", "sensor_type")
@@ -114,7 +114,7 @@ def _camera(table: Table, row: int, fields: np.ndarray) -> Camera:
 
 def read_rigs(path: Path, sensors: Collection[str]) -> dict[str, Rig]:
     """Rigs by id; none where there is no file."""
-    columns = {"rig_id": "category", "sensor_id": "category", **POSE}
+    columns: dict[str, Kind] = {"rig_id": "category", "sensor_id": "category", **POSE}
     table = read_table(path, columns, widths=(9,))
     if table is None:
         return {}
@@ -135,7 +135,7 @@ def read_rigs(path: Path, sensors: Collection[str]) -> dict[str, Rig]:
 
 def read_trajectory(path: Path, devices: Collection[str]) -> Trajectory | None:
     """Poses of ``devices`` (sensors, rigs); covariances are not read."""
-    columns = {"timestamp": int, "device_id": "category", **POSE}
+    columns: dict[str, Kind] = {"timestamp": int, "device_id": "category", **POSE}
     table = read_table(path, columns, widths=(9, 45))
     if table is None:
         return None
@@ -158,7 +158,7 @@ def _check_poses(table: Table) -> None:
 
 def read_images(path: Path, cameras: Collection[str]) -> Images | None:
     """The list of images; whether they exist as files is not looked at."""
-    columns = {"timestamp": int, "sensor_id": "category", "image_path": str}
+    columns: dict[str, Kind] = {"timestamp": int, "sensor_id": "category", "image_path": str}
     table = read_table(path, columns, widths=(3,))
     if table is None:
         return None
@@ -173,7 +173,7 @@ def read_images(path: Path, cameras: Collection[str]) -> Images | None:
 
 def read_wifi(path: Path, sensors: Collection[str]) -> Scans | None:
     """WiFi rows, kHz converted to MHz; names and scan times are not read."""
-    columns = {"timestamp": int, "sensor_id": "category", "mac_addr": "category"}
+    columns: dict[str, Kind] = {"timestamp": int, "sensor_id": "category", "mac_addr": "category"}
     columns |= {"frequency_khz": int, "rssi_dbm": float}
     table = read_table(path, columns, widths=range(5, MOST_FIELDS))
     if table is None:
@@ -188,7 +188,8 @@ def read_wifi(path: Path, sensors: Collection[str]) -> Scans | None:
 
 def read_bluetooth(path: Path, sensors: Collection[str]) -> Scans | None:
     """Bluetooth rows, of unknown frequency; names are not read."""
-    columns = {"timestamp": int, "sensor_id": "category", "id": "category", "rssi_dbm": float}
+    columns: dict[str, Kind] = {"timestamp": int, "sensor_id": "category", "id": "category"}
+    columns |= {"rssi_dbm": float}
     table = read_table(path, columns, widths=range(4, MOST_FIELDS))
     return None if table is None else _scans(table, sensors, "id", BEACON, -np.ones(len(table)))
 
@@ -221,13 +222,15 @@ def read_queries(path: Path, devices: Collection[str]) -> Queries | None:
     lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
     if lines == [""]:
         lines = []
-    found = [re.fullmatch(r"(-?\d{1,18}), ([^\s,](?:[^,]*[^\s,])?)", line) for line in lines]
-    for number, (line, match) in enumerate(zip(lines, found, strict=True), start=1):
+    matches = [re.fullmatch(r"(-?\d{1,18}), ([^\s,](?:[^,]*[^\s,])?)", line) for line in lines]
+    found = []
+    for number, (line, match) in enumerate(zip(lines, matches, strict=True), start=1):
         if match is None:
             problem = f"'{line}' is not 'timestamp, id' (a comma, one space, no comments)"
         elif match[2] not in devices:
             problem = f"'{match[2]}' is not a sensor or rig of this session"
         else:
+            found.append(match)
             continue
         raise InputError(f"{path}: line {number}: {problem}")
     if len({match.groups() for match in found}) < len(found):

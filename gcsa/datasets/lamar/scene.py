@@ -47,7 +47,7 @@ class Part:
     def names(self) -> np.ndarray:
         """Image paths relative to the scene's folder, (n,) str."""
         prefix = f"sessions/{self.session.folder.name}/raw_data/"
-        return np.char.add(prefix, self.session.images.paths[self.rows])
+        return np.char.add(prefix, self.session.listed.paths[self.rows])
 
     def poses(self) -> tuple[np.ndarray, np.ndarray]:
         """True camera-to-world rotations (n, 3, 3) and positions (n, 3); NaN where unknown."""
@@ -58,7 +58,7 @@ class Part:
 
     def radio(self, past_only: bool) -> Radio:
         """What the images heard."""
-        images = self.session.images
+        images = self.session.listed
         clocks = clock_of(images.sensor_ids[self.rows])
         scans = self.session.wifi, self.session.bluetooth
         return observe(images.timestamps[self.rows], clocks, *scans, past_only=past_only)
@@ -118,7 +118,7 @@ def read_map(folder: Path) -> Part:
     session = _read(folder, "map")
     if session.trajectory is None:
         raise MissingFileError(f"{session.folder / 'trajectories.txt'}: no such file (map poses)")
-    return Part(session, np.arange(len(session.images)))
+    return Part(session, np.arange(len(session.listed)))
 
 
 def read_queries(folder: Path, split: str, devices: Sequence[str] | None = None) -> list[Part]:
@@ -137,7 +137,7 @@ def read_queries(folder: Path, split: str, devices: Sequence[str] | None = None)
     parts = []
     for name in names.values():
         session = _read(folder, name)
-        required = {"queries.txt": session.queries}
+        required: dict[str, object] = {"queries.txt": session.queries}
         if split == "val":
             required["proc/alignment_trajectories.txt"] = session.alignment
         for file, content in required.items():

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,15 @@ import pandas as pd
 from gcsa.errors import InputError, MissingFileError
 
 NEWLINE, COMMA, HASH = b"\n,#"
-# What the cells of a column must look like; "category" is text of which few values recur.
-KINDS = {int: "int64", float: "float64", str: str, "category": "category"}
+# int, float, str, or "category": text of which few values recur.
+Kind = type[int] | type[float] | type[str] | str
+# What pandas calls them, and what the cells of such a column must look like.
+KINDS: dict[Kind, Any] = {int: "int64", float: "float64", str: str, "category": "category"}
 NUMBER = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"
-PATTERNS = {int: (r"[+-]?\d{1,18}", "a whole number"), float: (NUMBER, "a number")}
+PATTERNS: dict[Kind, tuple[str, str]] = {
+    int: (r"[+-]?\d{1,18}", "a whole number"),
+    float: (NUMBER, "a number"),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +89,7 @@ class Table:
             raise self.error(row, f"'{cells}' is there twice")
 
 
-def read_table(
-    path: Path, columns: dict[str, int | float | str], widths: Collection[int]
-) -> Table | None:
+def read_table(path: Path, columns: Mapping[str, Kind], widths: Collection[int]) -> Table | None:
     """Read the first columns of a file; None where there is no such file.
 
     columns: the columns to read, in the order of the file: int, float, str, or "category".
@@ -147,7 +151,7 @@ def records(raw: bytes) -> tuple[bytes, np.ndarray, np.ndarray]:
     return raw, np.flatnonzero(keep) + 1, counts[keep]
 
 
-def _parse(text: bytes, columns: dict) -> pd.DataFrame:
+def _parse(text: bytes, columns: Mapping[str, Kind]) -> pd.DataFrame:
     if not text:
         return pd.DataFrame({name: pd.Series(dtype=KINDS[k]) for name, k in columns.items()})
     return pd.read_csv(
@@ -175,7 +179,9 @@ def _stripped(text: pd.Series) -> pd.Series:
     return pd.Series(pd.Categorical.from_codes(codes, values), index=text.index)
 
 
-def _first_fault(path: Path, text: bytes, lines: np.ndarray, columns: dict) -> InputError | None:
+def _first_fault(
+    path: Path, text: bytes, lines: np.ndarray, columns: Mapping[str, Kind]
+) -> InputError | None:
     """The first cell, column by column, that is not the number that it should be."""
     cells = _parse(text, dict.fromkeys(columns, str))
     for name, kind in columns.items():

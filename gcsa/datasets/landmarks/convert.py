@@ -74,7 +74,7 @@ def _convert_dict(
     dtype: str,
 ) -> None:
     roles = list(names) or [role for role in content if not str(role).endswith(NAMES)]
-    members = {f"{role}{NAMES}": known for role, known in names.items()}
+    members: dict[str, Any] = {f"{role}{NAMES}": known for role, known in names.items()}
     for role in roles:
         rows = len(names[role]) if names else None
         array = _turned(content, source, role, rows, transpose)

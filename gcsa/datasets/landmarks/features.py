@@ -50,15 +50,16 @@ def open_features(
         array = check_array(read_file(path), path, role, rows, width)
         _check_lengths(array, path)
         return array
-    array = _open_pack(path, role)
-    if array is None:
-        source = path.stat() if path.is_file() else None
-        content = check_array(pick(read_file(path), path, role), path, role, rows, width)
+    packed = _open_pack(path, role)
+    if packed is None:
+        found = read_file(path)
+        source = path.stat()
+        content = check_array(pick(found, path, role), path, role, rows, width)
         _write_pack(content, path, role, source)
-        array = _open_pack(path, role)
-    if array is None:
+        packed = _open_pack(path, role)
+    if packed is None:
         raise InputError(f"{path}: changed while its descriptors were being packed")
-    return check_array(array, path, role, rows, width)
+    return check_array(packed, path, role, rows, width)
 
 
 def read_file(path: str | os.PathLike) -> Any:

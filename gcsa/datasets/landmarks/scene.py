@@ -58,7 +58,7 @@ def read_scene(
     if features is None and distractors is not None:
         raise InputError(f"{distractors}: distractors need the descriptors of the others, too")
     sets = {"db": known.database, "query": known.queries}
-    rows: dict[str, DescriptorRows | None] = dict.fromkeys(sets)
+    rows: dict[str, Any] = dict.fromkeys(sets)
     if features is not None:
         rows = {role: _descriptors(Path(features), role, names) for role, names in sets.items()}
     database, truth = ImageSet(known.database, rows["db"]), known.truth

@@ -54,12 +54,12 @@ def air_of(scene: str, size: Size, seed: int) -> Air:
             own = UUID(bytes=random.bytes(16))
             name = f"{own}:0:0" if i % 3 == 0 else f"{guid}:{level + 1}:{100 * level + i}"
             rows.append((name, "", "bt", -1, point, level))
-    ids, names, band, khz, point, level = zip(*rows, strict=True)
-    band, low = np.array(band), np.ptp(np.array(house.layout.extent), 0)
+    ids, names, bands, khz, points, levels = zip(*rows, strict=True)
+    band, low = np.array(bands), np.ptp(np.array(house.layout.extent), 0)
     power = np.array([POWER[b] for b in band]) + random.normal(0, 2, len(rows))
     cells = np.ceil(low / SHADOW_CELL).astype(int) + 1
     shadow = random.normal(0, SHADOW, (len(rows), STOREYS, *cells))
-    parts = np.array(khz), np.array(point), np.array(level), power, shadow
+    parts = np.array(khz), np.array(points), np.array(levels), power, shadow
     return Air(list(ids), list(names), band, *parts)
 
 

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,8 @@ def _settle(out: Path, spec: Size, wanted: dict, force: bool) -> dict | None:
 
 def write_scenes(out, spec: Size, seed, crew: Crew) -> dict[str, dict[str, list[str]]]:
     """Write and render all sessions; returns image paths by scene and session."""
-    tasks, paths = [], {}
+    tasks: list[tuple[Callable[..., int], tuple]] = []
+    paths: dict[str, dict[str, list[str]]] = {}
     for scene in spec.scenes:
         paths[scene] = {}
         for session in spec.sessions():

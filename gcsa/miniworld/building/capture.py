@@ -31,7 +31,7 @@ def write_session(
 ) -> None:
     """Write all files of a session but the images themselves."""
     is_map = recordings[0].session == "map"
-    files = {name: [] for name in HEADERS}
+    files: dict[str, list] = {name: [] for name in HEADERS}
     queries = []
     for recording in recordings:
         key = house.number, recording.session, recording.number

@@ -45,10 +45,10 @@ class Surfaces:
 
     def walls(self) -> tuple[Walls, np.ndarray]:
         """All walls, and their textures (S,) when the queries are taken."""
-        start, end, base, top, texture, tint, later = zip(*self.rows, strict=True)
-        reals = [np.array(a, np.float64) for a in (start, end, base, top)]
-        tints = np.array(tint, np.float32)
-        return Walls(*reals, np.array(texture, np.int32), tints), np.array(later, np.int32)
+        *reals, texture, tint, later = zip(*self.rows, strict=True)
+        start, end, base, top = (np.array(values, np.float64) for values in reals)
+        textures, tints = np.array(texture, np.int32), np.array(tint, np.float32)
+        return Walls(start, end, base, top, textures, tints), np.array(later, np.int32)
 
 
 def furnish(

@@ -39,7 +39,9 @@ class Graph:
 
 def walk_graph(layout: Layout, is_open: np.ndarray) -> Graph:
     """The graph of one storey, of the spaces that can be entered."""
-    points, links, of_space = [], [], {}
+    points: list[np.ndarray] = []
+    links: list[tuple[int, int]] = []
+    of_space: dict[int, range] = {}
     for number, space in enumerate(layout.spaces):
         entered = [d for d, o in zip(layout.doors, is_open, strict=True) if o]
         if space.kind == "room" and not any(d.inside == number for d in entered):
@@ -55,7 +57,7 @@ def walk_graph(layout: Layout, is_open: np.ndarray) -> Graph:
             for number in (door.inside, door.outside):
                 near = min(of_space[number], key=lambda i: np.linalg.norm(points[i] - door.point))
                 links.append((near, middle))
-    neighbours = [[] for _ in points]
+    neighbours: list[list[int]] = [[] for _ in points]
     for a, b in links:
         neighbours[a].append(b)
         neighbours[b].append(a)

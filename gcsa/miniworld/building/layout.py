@@ -66,7 +66,8 @@ class Layout:
 def draw_layout(shape: Shape) -> Layout:
     """Lay out a building."""
     width, end = shape.corridor, shape.wings * shape.pitch
-    spaces, doors = [Space("corridor", (0.0, 0.0), (end, width), -1)], []
+    spaces = [Space("corridor", (0.0, 0.0), (end, width), -1)]
+    doors: list[Door] = []
     for wing in range(shape.wings):
         _add_wing(shape, wing, spaces, doors)
     _add_south(shape, end, spaces, doors)

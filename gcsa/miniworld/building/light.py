@@ -90,7 +90,7 @@ def photograph(
     color *= _brightness(view, condition)[..., None]
     _glow(view, condition, color)
     color *= condition.exposure * np.asarray(condition.balance, np.float32)
-    grey = color @ np.float32([[0.299], [0.587], [0.114]])
+    grey = color @ np.array([[0.299], [0.587], [0.114]], np.float32)
     color = grey + condition.color * (color - grey)
     if random.random() < condition.blur:
         color = _blurred(color, int(random.integers(3, 7)))

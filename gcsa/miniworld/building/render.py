@@ -25,15 +25,15 @@ def render_shot(shot: Shot, house: House, level: int, walls: Walls, library: Lib
                 pictures, random):  # fmt: skip
     """Return the image (H, W, 3) uint8 and the depth (H, W) float32 in metres, without people."""
     storey, lens = house.storeys[level], shot.lens
-    eye, size = shot.position[2] - storey.level, (lens.width, lens.height)
-    camera = perspective(shot.position[:2], eye, shot.heading, size, lens.fov, lens.pitch)
+    eye, frame = shot.position[2] - storey.level, (lens.width, lens.height)
+    camera = perspective(shot.position[:2], eye, shot.heading, frame, lens.fov, lens.pitch)
     near = walls.take(nearby(walls, camera, REACH))
     view = View.empty(camera)
     paint_walls(view, camera, near, cast(near, camera, LAYERS, REACH), library.atlas)
     paint_planes(view, camera, house, level)
     depth = np.where(np.isfinite(view.range), view.range * camera.depth, 0)
-    paint_sprites(view, camera, *storey.things, pictures)
-    paint_sprites(view, camera, *people(shot, condition, random), pictures)
+    for points, size, kind in (storey.things, people(shot, condition, random)):
+        paint_sprites(view, camera, points, size, kind, pictures)
     return photograph(view, camera, near, condition, random), depth
 
 

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from gcsa.miniworld.atlas import Atlas
 from gcsa.miniworld.building import pictures
 from gcsa.miniworld.building.pictures import SCHEMES, TEXELS
@@ -50,7 +52,8 @@ def library_of(seed: int) -> Library:
         "shelf": (SHELVES, 1.6, 0.0, 2.1, pictures.shelf),
         "whiteboard": (3, 1.8, 0.9, 2.0, pictures.whiteboard),
     }
-    textures, kinds = [], {}
+    textures: list[np.ndarray] = []
+    kinds: dict[str, Kind] = {}
     for name, (count, width, base, top, draw) in recipes.items():
         kinds[name] = Kind(len(textures), count, width, base, top)
         for number, child in enumerate(random.spawn(count)):
