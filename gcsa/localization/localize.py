@@ -30,8 +30,9 @@ from gcsa.localization.hloc_run import HlocInputs
 from gcsa.localization.poses import CDF_POINTS, THRESHOLDS, Poses, cdf_at, pose_errors, pose_recall
 from gcsa.localization.rigs import ESTIMATES, Device, retrieved_poses
 from gcsa.ranking.lists import Ranking
+from gcsa.rerankers.fusion import Fusion
 from gcsa.scene import Scene
-from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+from gcsa.scoring.ranker import check_fusion, open_checkpoint, pick_device, rerank
 from gcsa.scoring.split import prepare
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,7 @@ class Settings:
     method: str = "auto"
     hloc: HlocInputs = HlocInputs()
     submission: bool = False
+    fusion: Fusion | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -95,6 +97,7 @@ def localize(
     """
     if config.data.dataset != "lamar":
         raise InputError(f"data.dataset: localisation is for lamar, not '{config.data.dataset}'")
+    check_fusion(settings.fusion, checkpoint)
     device = pick_device(config.train.device)
     model, kinds, depth = None, [], settings.top_k
     if checkpoint is not None:
@@ -104,10 +107,11 @@ def localize(
     data = replace(config.data, val_labels="dist")
     scenes = prepare(data, config.fov, kinds, split, depth, device)
     located = {}
-    for ranked, ranking in zip(scenes, rerank(model, scenes, config.data), strict=True):
+    rankings = rerank(model, scenes, config.data, settings.fusion)
+    for ranked, ranking in zip(scenes, rankings, strict=True):
         folder = Path(config.data.root) / "lamar" / ranked.scene.name
-        rankings = {FIRST: ranked.candidates} | ({RERANKED: ranking} if model is not None else {})
-        for name, part in localize_scene(ranked.scene, rankings, folder, split, settings).items():
+        lists = {FIRST: ranked.candidates} | ({RERANKED: ranking} if model is not None else {})
+        for name, part in localize_scene(ranked.scene, lists, folder, split, settings).items():
             located[ranked.scene.name, name] = part
     _hand_over_to_hloc([line for part in located.values() for line in part.commands], settings)
     if settings.submission:
