@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from gcsa.config import Config
     from gcsa.ranking.batches import RankedScene
+    from gcsa.rerankers.fusion import Fusion
 
 logger = logging.getLogger(__name__)
 
@@ -35,18 +36,25 @@ def pairs(
     from_pairs: str | None = None,
     scores: str | None = None,
     overrides: Sequence[str] = (),
+    fusion: Fusion | None = None,
+    min_similarity: float | None = None,
 ) -> list[Path]:
     """Write a pairs file for each scene of a split; returns their paths.
 
     output, from_pairs, scores: paths that hold "{scene}" where there are several scenes.
     num: database images of a query. from_pairs: pairs files to take as the first round. scores:
     files to write the scores to.
-    overrides: the command line's ``section.key=value``, which the config holds already.
+    overrides: the command line's ``section.key=value``, which the config holds already. fusion:
+    of the checkpoint's scores with the first round's. min_similarity: candidates of our retrieval
+    below it are left out before anything else (hloc: 0).
     """
     from gcsa.datasets.readers import scene_names
-    from gcsa.localization.pairs_files import write_candidates
-    from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+    from gcsa.localization.pairs_files import similar_enough, write_candidates
+    from gcsa.scoring.ranker import check_fusion, open_checkpoint, pick_device, rerank
 
+    check_fusion(fusion, checkpoint)
+    if min_similarity is not None and from_pairs is not None:
+        raise InputError("--min_similarity: of our own retrieval; a pairs file has no similarities")
     if num < 1:
         raise InputError(f"--num: {num} is less than 1")
     names = scene_names(config.data, split)
@@ -63,7 +71,10 @@ def pairs(
         depth = max(depth, model.K, model.L)
     for name, target, first, score_file in zip(names, targets, *beside.values(), strict=True):
         ranked = _read(config, name, split, kinds, depth, device, first)
-        (ranking,) = rerank(model, [ranked], config.data)
+        if first is None:
+            kept = similar_enough(ranked.candidates, min_similarity, name)
+            ranked = replace(ranked, candidates=kept)
+        (ranking,) = rerank(model, [ranked], config.data, fusion)
         count = write_candidates(target, ranked.scene, ranking, num, score_file)
         logger.info("%s: %d pairs of %d queries", target, count, len(ranking))
     return targets

@@ -35,11 +35,12 @@ def localize(
     """
     from gcsa.localization.hloc_files import write_submission
     from gcsa.localization.located import FIRST, RERANKED, hand_over_to_hloc, localize_scene, report
-    from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+    from gcsa.scoring.ranker import check_fusion, open_checkpoint, pick_device, rerank
     from gcsa.scoring.split import prepare
 
     if config.data.dataset != "lamar":
         raise InputError(f"data.dataset: localisation is for lamar, not '{config.data.dataset}'")
+    check_fusion(settings.fusion, checkpoint)
     device = pick_device(config.train.device)
     model, kinds, depth = None, [], settings.num
     if checkpoint is not None:
@@ -49,10 +50,11 @@ def localize(
     data = replace(config.data, val_labels="dist")
     scenes = prepare(data, config.fov, kinds, split, depth, device)
     located = {}
-    for ranked, ranking in zip(scenes, rerank(model, scenes, config.data), strict=True):
+    rankings = rerank(model, scenes, config.data, settings.fusion)
+    for ranked, ranking in zip(scenes, rankings, strict=True):
         folder = Path(config.data.root) / "lamar" / ranked.scene.name
-        rankings = {FIRST: ranked.candidates} | ({RERANKED: ranking} if model is not None else {})
-        for name, part in localize_scene(ranked.scene, rankings, folder, split, settings).items():
+        lists = {FIRST: ranked.candidates} | ({RERANKED: ranking} if model is not None else {})
+        for name, part in localize_scene(ranked.scene, lists, folder, split, settings).items():
             located[ranked.scene.name, name] = part
     hand_over_to_hloc([line for part in located.values() for line in part.commands], settings)
     if settings.submission:

@@ -27,6 +27,7 @@ from gcsa.localization.hloc_run import HlocInputs
 from gcsa.localization.poses import CDF_POINTS, THRESHOLDS, Poses, cdf_at, pose_errors, pose_recall
 from gcsa.localization.rigs import ESTIMATES, Device, retrieved_poses
 from gcsa.ranking.lists import Ranking
+from gcsa.rerankers.fusion import Fusion
 from gcsa.scene import Scene
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Settings:
     method: str = "auto"
     hloc: HlocInputs = HlocInputs()
     submission: bool = False
+    fusion: Fusion | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

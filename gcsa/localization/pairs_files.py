@@ -71,6 +71,26 @@ def write_candidates(
     return len(query)
 
 
+def similar_enough(candidates: Ranking, least: float | None, name: str) -> Ranking:
+    """First-round lists without the candidates whose similarity is below ``least``; None: all.
+
+    hloc leaves those below 0 out. How many of scene ``name`` there are is said in the log.
+    """
+    below = candidates.valid & (candidates.scores < (0 if least is None else least))
+    counts = name, int(below.sum()), int(candidates.valid.sum())
+    if least is None:
+        if below.any():
+            text = "%s: %d of %d candidates have a similarity below 0; hloc leaves these out, "
+            logger.info(text + "--min_similarity 0 too", *counts)
+        return candidates
+    logger.info("%s: %d of %d candidates left out, their similarity is below %g", *counts, least)
+    # Scores fall within a list, so that what is left stands before what becomes padding.
+    return Ranking(
+        np.where(below, -1, candidates.indices),
+        np.where(below, -np.inf, candidates.scores).astype(np.float32),
+    )
+
+
 def padded(candidates: Ranking, width: int) -> Ranking:
     """Lists of at least ``width`` entries: padding is added where they are shorter."""
     more = max(0, width - candidates.indices.shape[1])

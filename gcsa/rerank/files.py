@@ -35,7 +35,8 @@ class Inputs:
     matrices (Q, G) and (G, G) instead, "FILE" or "FILE:KEY"; matrices: what they hold, "distance"
     or "similarity". query_names, database_names: text files, a name a line. query_prefix,
     database_prefix: the images of an HDF5 file whose names begin so. metadata, radio: CSV files,
-    :mod:`gcsa.datasets.folder.images`.
+    :mod:`gcsa.datasets.folder.images`; of one HDF5 file for both roles, without names or prefixes,
+    the metadata's column split says which images are queries.
     """
 
     queries: str | None = None
@@ -59,9 +60,11 @@ def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
     naming the option or the file, where files lack or do not fit each other.
     """
     _check_choice(inputs)
+    images = None if inputs.metadata is None else read_images(inputs.metadata)
     if inputs.query_database is None:
         matrices = None
-        parts = [_descriptors(inputs, role) for role in ROLES]
+        split = {role: _by_split(inputs, role, images) for role in ROLES}
+        parts = [_descriptors(inputs, role, split[role]) for role in ROLES]
     else:
         matrices = _matrices(inputs)
         sizes = matrices.query_database.shape
@@ -69,7 +72,6 @@ def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
             (_names(inputs, role, size, str(inputs.query_database)), None)
             for role, size in zip(ROLES, sizes, strict=True)
         ]
-    images = None if inputs.metadata is None else read_images(inputs.metadata)
     heard = _radio(inputs.radio, [names for names, _ in parts])
     queries, database = (
         _image_set(names, rows, images, radio)
@@ -119,9 +121,27 @@ def _is_hdf5(file: str | None) -> bool:
     return file is not None and Path(file).suffix in HDF5
 
 
-def _descriptors(inputs: Inputs, role: str) -> tuple[np.ndarray, Any]:
-    """Names (n,) and descriptors (n, D) float16 of unit length of one role."""
+def _by_split(inputs: Inputs, role: str, images: Images | None) -> np.ndarray | None:
+    """The images of a role by the table's column 'split', None where that does not say it.
+
+    It does of one HDF5 file for both roles of which no other option chooses.
+    """
+    if images is None or images.query is None or not _is_hdf5(inputs.queries):
+        return None
+    chosen = [_of(inputs, r, what) for r in ROLES for what in ("names", "prefix")]
+    if not _same(inputs) or any(value is not None for value in chosen):
+        return None
+    return images.names[images.query if role == "query" else ~images.query]
+
+
+def _descriptors(inputs: Inputs, role: str, split: np.ndarray | None) -> tuple[np.ndarray, Any]:
+    """Names (n,) and descriptors (n, D) float16 of unit length of one role.
+
+    split: the names that the metadata give to the role; None: other options choose.
+    """
     file = str(inputs.queries if role == "query" else inputs.database)
+    if split is not None:
+        return split, open_pack(Path(file)).rows(split)
     if _is_hdf5(file):
         return _of_hloc(inputs, role, Path(file))
     if Path(file).suffix != ".npy":

@@ -22,9 +22,10 @@ from gcsa.rerank import CANDIDATES, NUM
 from gcsa.rerank.files import Inputs, read
 from gcsa.rerank.matrices import Matrices
 from gcsa.rerank.outputs import Outputs, write
+from gcsa.rerankers.fusion import Fusion
 from gcsa.rerankers.similarity import FromDescriptors
 from gcsa.scene import Scene
-from gcsa.scoring.ranker import open_checkpoint, pick_device
+from gcsa.scoring.ranker import fused, open_checkpoint, pick_device
 from gcsa.sideinfo.affinity import SideInformation
 
 # Images, their matrices if given, the first round -> re-ranked lists.
@@ -49,13 +50,14 @@ def rerank(
     candidates: int | None = None,
     num: int = NUM,
     device: str = "auto",
+    fusion: Fusion | None = None,
 ) -> Reranked:
     """Re-rank the first candidates of every query, by a method or by a checkpoint.
 
     method: of :data:`gcsa.rerankers.RERANKERS`, with parameters ``settings``, "k=10". checkpoint:
     a file, with ``settings`` like "fov.radius=30" over what it was trained with. candidates: how
     many are re-ranked; None takes as many as the checkpoint does, else 100. num: database images
-    of each query that are written.
+    of each query that are written. fusion: of the new scores with those of the first round.
     """
     for option, value in (("--candidates", candidates), ("--num", num)):
         if value is not None and value < 1:
@@ -69,7 +71,7 @@ def rerank(
         raise InputError("expected either --method or --checkpoint")
     scene, matrices = read(inputs)
     first = _first_round(scene, matrices, max(depth, num), place)
-    ranking = apply(scene, matrices, first)
+    ranking = fused(first, apply(scene, matrices, first), fusion)
     if outputs is not None:
         write(outputs, scene, first, ranking, num)
     return Reranked(scene, first, ranking)

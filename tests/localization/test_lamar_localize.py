@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from captures import write_scene
 from scipy.spatial.transform import Rotation
 from worlds import write_descriptors
 
+from gcsa.config import load_config
 from gcsa.datasets.lamar.scene import read_map, read_queries, read_scene
 from gcsa.errors import InputError
 from gcsa.localization import hloc_run
@@ -23,9 +25,17 @@ from gcsa.localization.hloc_files import (
     write_results,
 )
 from gcsa.localization.located import Settings, localize_scene, report, show
+from gcsa.localization.pairs_files import write_candidates
 from gcsa.localization.poses import Poses
 from gcsa.localization.rigs import Device, retrieved_poses
+from gcsa.models.checkpoint import save_checkpoint
+from gcsa.models.gcsa import GCSA
 from gcsa.ranking.lists import Ranking
+from gcsa.ranking.refine import refine
+from gcsa.ranking.retrieval import retrieve
+from gcsa.rerankers.fusion import Fusion, fuse
+from gcsa.sideinfo.affinity import SideInformation
+from gcsa.sideinfo.fov import FovConfig
 
 FIELDS = ("rotations", "positions")
 
@@ -268,3 +278,33 @@ def test_hloc_is_run(hall, monkeypatch, capsys):
     (hall / "matches_CAB").unlink()
     with pytest.raises(InputError, match="matches_CAB: no such file, which hloc is to read"):
         run(monkeypatch, hall, *paths)
+
+
+def test_fusion_with_the_first_round(hall, tmp_path):
+    """Weight 0 is the first round, weight 1 the re-ranking; between them the lists are fused."""
+    torch.manual_seed(0)
+    model = GCSA(32, 32, 16, 12, 6, 1, 2, 0, 0.0, 0.0)
+    checkpoint = str(tmp_path / "c.pth.tar")
+    save_checkpoint(checkpoint, model, [])
+    roots = [f"data.root={hall}/datasets", f"data.outputs={hall}/outputs", "data.desc_fn=d.h5"]
+    given = [*roots, "data.dataset=lamar", "data.val_scenes=[CAB]", "train.device=cpu"]
+    config = load_config(None, given)
+
+    def written(fusion):
+        settings = Settings(tmp_path / "out", method="mean", fusion=fusion)
+        program.localize(config, checkpoint, "val", settings)
+        folder = tmp_path / "out/CAB/phone"
+        return [(folder / f"pairs_{t}.txt").read_text() for t in ("first_round", "reranked")]
+
+    first, refined = written(None)
+    assert written(Fusion(0.0)) == [first, first] != [first, refined]
+    assert written(Fusion(1.0)) == [first, refined]
+    scene, _ = read_scene(hall / "datasets/lamar", "CAB", "val", hall / "outputs/lamar/CAB/d.h5")
+    lists = retrieve(scene, 12)
+    again = refine(model.eval(), scene, lists, SideInformation(scene, [], FovConfig()))
+    fused = fuse(lists, again, 0.5)
+    write_candidates(tmp_path / "p.txt", scene, fused, 10)
+    pairs = set((tmp_path / "p.txt").read_text().splitlines())
+    assert set(written(Fusion(0.5))[1].splitlines()) <= pairs
+    with pytest.raises(InputError, match="--fusion: .* --checkpoint is missing"):
+        program.localize(config, None, "val", Settings(tmp_path / "out", fusion=Fusion()))

@@ -6,7 +6,11 @@ import sys
 
 import pytest
 
-PROGRAMS = "train evaluate pairs pairs_from_poses rerank benchmark report msls.test lamar.labels lamar.localize miniworld miniworld.building folder.from_exif folder.from_sfm folder.describe datasets.landmarks.convert".split()
+PROGRAMS = """
+train evaluate pairs pairs_from_poses rerank benchmark report msls.test lamar.labels
+lamar.localize miniworld miniworld.building folder.from_exif folder.from_sfm folder.describe
+datasets.landmarks.convert
+""".split()
 HEAVY = {"torch", "pandas", "scipy", "matplotlib", "h5py", "omegaconf", "shapely"}
 
 

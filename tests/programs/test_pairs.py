@@ -18,6 +18,7 @@ from gcsa.pairs import pairs
 from gcsa.pairs_from_poses import Settings, pairs_from_poses
 from gcsa.ranking.refine import refine
 from gcsa.ranking.retrieval import retrieve
+from gcsa.rerankers.fusion import Fusion, fuse
 from gcsa.sideinfo.affinity import SideInformation
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.train import train
@@ -87,6 +88,60 @@ def test_pairs_of_hloc_are_reranked(street, tmp_path, checkpoint):
     write_pairs(first, scene.queries.names, scene.database.names[indices[:, 0]])
     (path,) = pairs(config, str(tmp_path / "p.txt"), checkpoint, from_pairs=str(first))
     assert path.read_bytes() == first.read_bytes()
+
+
+def test_fusion_with_the_first_round(street, tmp_path, checkpoint):
+    config, output = config_of(street), str(tmp_path / "p.txt")
+    scene, _ = scene_of(config)
+    first = retrieve(scene, 20)
+    model, kinds = load_checkpoint(checkpoint)
+    refined = refine(model, scene, first, SideInformation(scene, kinds, FovConfig()))
+    (path,) = pairs(config, output, checkpoint, fusion=Fusion(0.4, "z"))
+    expected = fuse(first, refined, 0.4, "z").indices
+    assert lists(path, scene) == scene.database.names[expected].tolist()
+    assert (expected != refined.indices).any() and (expected != first.indices).any()
+    with pytest.raises(InputError, match="--fusion: .* --checkpoint is missing"):
+        pairs(config, output, fusion=Fusion())
+
+
+def test_pairs_that_hloc_leaves_out(street, tmp_path, caplog):
+    """hloc takes the best of what is not below 0; with --min_similarity 0 so do we."""
+    caplog.set_level(logging.INFO)
+    config, output = config_of(street), str(tmp_path / "p.txt")
+    scene, _ = scene_of(config)
+    rows = [np.asarray(s.descriptors[:], dtype=np.float32) for s in (scene.queries, scene.database)]
+    similarity = rows[0] @ rows[1].T
+    negative = int((similarity < 0).sum())
+    assert 0 < negative < similarity.size
+    (path,) = pairs(config, output, num=60)
+    assert len(read_pairs(path)[0]) == 1200, "all are written"
+    said = f"east: {negative} of 1200 candidates have a similarity below 0; hloc leaves these out"
+    assert said in caplog.text
+    for least in (0, 0.2):
+        (path,) = pairs(config, output, num=60, min_similarity=least)
+        for found, row in zip(lists(path, scene), similarity, strict=True):
+            order = np.argsort(-row, kind="stable")
+            assert found == scene.database.names[order[row[order] >= least]].tolist()
+        below = int((similarity < least).sum())
+        assert (
+            f"{below} of 1200 candidates left out, their similarity is below {least}" in caplog.text
+        )
+    with pytest.raises(
+        InputError, match="--min_similarity: of our own retrieval; a pairs file has"
+    ):
+        pairs(config, output, from_pairs=str(path), min_similarity=0.0)
+    caplog.clear()
+    pairs(config, output, from_pairs=str(path))
+    assert "similarity" not in caplog.text, "a pairs file has none"
+
+
+def test_what_is_left_out_is_not_re_ranked(street, tmp_path, checkpoint):
+    """The same as re-ranking the pairs file that hloc would have written."""
+    config = config_of(street)
+    (first,) = pairs(config, str(tmp_path / "first.txt"), num=60, min_similarity=0)
+    (path,) = pairs(config, str(tmp_path / "a.txt"), checkpoint, num=60, min_similarity=0)
+    (same,) = pairs(config, str(tmp_path / "b.txt"), checkpoint, num=60, from_pairs=str(first))
+    assert path.read_bytes() == same.read_bytes() != first.read_bytes()
 
 
 def test_any_data_set_a_file_a_scene(tmp_path):

@@ -16,6 +16,7 @@ from gcsa.ranking.retrieval import retrieve
 from gcsa.rerank import Inputs, Outputs, rerank
 from gcsa.rerank import __main__ as program
 from gcsa.rerankers import RERANKERS
+from gcsa.rerankers.fusion import Fusion, fuse
 from gcsa.rerankers.similarity import FromDescriptors
 from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo.affinity import SideInformation
@@ -273,3 +274,41 @@ def test_a_table_of_radio_may_know_more_images(files, tmp_path):
     path.write_text("name,transmitter,rssi\nquery/000001,a,-50\nextra.jpg,a,-60\n")
     found = rerank(replace(files["npy"], radio=str(path)), method="alpha-qe")
     assert found.scene.queries.radio.has_any.tolist() == [row == 1 for row in range(QUERIES)]
+
+
+def test_the_table_says_which_images_are_queries(files, tmp_path):
+    """One file of all images: split query and database as the prefixes say it."""
+    rows = [f"{n},1,2,{role}" for role, names in NAMES.items() for n in reversed(names)]
+    table = tmp_path / "images.csv"
+    table.write_text("\n".join(["name,x,y,split", *rows]))
+    both, metadata = files["hloc"].queries, str(table)
+    found = rerank(Inputs(both, both, metadata=metadata), method="alpha-qe")
+    expected = rerank(files["hloc"], method="alpha-qe")
+    assert found.scene.queries.names.tolist() == NAMES["query"][::-1]
+    by_name = [r.scene.database.names[r.ranking.indices[:, :DATABASE]] for r in (found, expected)]
+    assert (by_name[0] == by_name[1][::-1]).all()
+    # What the options say goes before the table, and without a split all are of both.
+    turned = {"query_prefix": "database/", "database_prefix": "query/"}
+    chosen = rerank(Inputs(both, both, metadata=metadata, **turned), method="alpha-qe")
+    assert len(chosen.scene.queries) == DATABASE
+    table.write_text("\n".join(["name,x,y", *(row.rsplit(",", 1)[0] for row in rows)]))
+    every = rerank(Inputs(both, both, metadata=metadata), method="alpha-qe")
+    assert len(every.scene.queries) == len(every.scene.database) == QUERIES + DATABASE
+
+
+@pytest.mark.parametrize("kind", ["npy", "similarity"])
+def test_fusion_of_a_method(files, kind):
+    plain = rerank(files[kind], method="alpha-qe", candidates=10)
+    found = rerank(files[kind], method="alpha-qe", candidates=10, fusion=Fusion(0.3))
+    expected = fuse(plain.first, plain.ranking, 0.3)
+    assert (found.ranking.indices == expected.indices).all()
+    assert (found.ranking.indices != plain.ranking.indices).any()
+
+
+def test_fusion_of_a_checkpoint(files, tmp_path):
+    file = write_checkpoint(tmp_path / "c.pth.tar", [])
+    plain = rerank(files["npy"], checkpoint=file)
+    found = rerank(files["npy"], checkpoint=file, fusion=Fusion(0.5, "z"))
+    expected = fuse(plain.first, plain.ranking, 0.5, "z")
+    assert (found.ranking.indices == expected.indices).all()
+    assert (found.ranking.indices != plain.ranking.indices).any()

@@ -8,7 +8,7 @@ from reranker_scenes import pad, ranked
 
 from gcsa.errors import InputError
 from gcsa.ranking.lists import Ranking
-from gcsa.rerankers.fusion import NORMALISATIONS, fuse
+from gcsa.rerankers.fusion import NORMALISATIONS, Fusion, fuse
 
 
 def lists(seed, scored=6):
@@ -87,3 +87,10 @@ def test_bad_input():
         fuse(first, refined, 2)
     with pytest.raises(InputError, match="normalise: 'x' is not a choice"):
         fuse(first, refined, 0.5, "x")
+
+
+def test_what_a_command_line_says():
+    assert Fusion.of("0.7") == Fusion(0.7, "min-max") and Fusion.of("1:z") == Fusion(1.0, "z")
+    for text in ("much", "1.5", "-0.1", "nan", "0.5:", "0.5:x", "", "z"):
+        with pytest.raises(InputError, match=f"--fusion: '{text}': expected a weight from 0 .*:z$"):
+            Fusion.of(text)
