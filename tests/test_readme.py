@@ -6,9 +6,12 @@ import sys
 from functools import cache
 
 import pytest
+from captures import write_scene
 from pages import PAGES, ROOT
+from test_imports import WINGS
 
 from gcsa.config import load_config
+from gcsa.datasets.lamar.scene import read_scene
 
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text()
 TEXTS = {page.name if page.parent == ROOT else f"docs/{page.name}": page for page in PAGES}
@@ -70,3 +73,35 @@ def test_settings_of_the_commands_are_accepted():
     assert len(given) > 10
     for setting in given:
         load_config(None, [setting, "train.own_positive=false", "model.K=255"])
+
+
+def test_the_card_shows_the_wings():
+    """README's "Layout" has the wings of the imports' test, in order, and what is in them."""
+    layout = (ROOT / "README.md").read_text().split("## Layout")[1].split("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in layout.splitlines()]
+    card = [row for row in rows if len(row) == 3][2:]  # without the head
+    assert {name.strip("`/"): answer for name, answer, _ in card} == WINGS
+    assert [name.strip("`/") for name, _, _ in card] == list(WINGS)
+    for name, _, held in card:
+        folder = ROOT / "gcsa" / (name.strip("`") if name.startswith("`") else "")
+        for path in re.findall(r"`([^`]+)`", held):
+            assert (folder / path).exists() and path.endswith("/") == (folder / path).is_dir()
+
+
+def test_hloc_is_given_lamars_images_and_no_more(tmp_path):
+    """The list that README makes of a scene has what the reader asks descriptors of."""
+    scene = tmp_path / "datasets/lamar/CAB"
+    write_scene(scene, 0)
+    text = (ROOT / "README.md").read_text()
+    (command,) = re.findall(r"^ +mkdir -p outputs/lamar/CAB\n.* > .*/images\.txt$", text, re.M)
+    subprocess.run(["bash", "-ec", command], cwd=tmp_path, check=True)
+    listed = (tmp_path / "outputs/lamar/CAB/images.txt").read_text().split("\n")[:-1]
+    found = [read_scene(scene.parent, "CAB", split)[0] for split in ("val", "test")]
+    names = {name for s in found for name in (*s.database.names, *s.queries.names)}
+    assert names <= set(listed) and len(listed) == len(set(listed))
+    written = sum(
+        not line.startswith("#")
+        for file in scene.glob("sessions/*/images.txt")
+        for line in file.read_text().splitlines()
+    )
+    assert len(listed) == written
