@@ -70,8 +70,8 @@ def _msls_protocol(config: DataConfig, split: str) -> str:
     images = "every image" if split == "train" else f"subtask '{config.subtask}'"
     rule = Rule.of(config.val_labels).words.replace(" m", " m (UTM)", 1)
     return (
-        f"MSLS{_with_gps(config)} {split} cities, {images}, relevant: {rule}. Image to image, no panoramas, queries "
-        f"searched in their own city; {COUNTED}"
+        f"MSLS{_with_gps(config)} {split} cities, {images}, relevant: {rule}. Image to image, no "
+        f"panoramas, queries searched in their own city; {COUNTED}"
     )
 
 
@@ -181,9 +181,9 @@ def _folder_protocol(config: DataConfig, split: str) -> str:
     rule = Rule.of(config.val_labels)
     words = "of the same place (column 'place')" if rule.kind == "cluster" else rule.words
     return (
-        f"own images (folder){_with_gps(config)} {split}, relevant: {words}. Images of split 'query' are searched in "
-        f"the database of their own scene, where a scene has none each image among all others; "
-        f"{COUNTED}"
+        f"own images (folder){_with_gps(config)} {split}, relevant: {words}. Images of split "
+        "'query' are searched in the database of their own scene, where a scene has none each "
+        f"image among all others; {COUNTED}"
     )
 
 
