@@ -65,8 +65,9 @@ def _of_the_package(main: Callable[[], object]) -> Callable[[], object]:
 
     Loggers, and classes that are pickled, are named after their module.
     """
-    spec = getattr(sys.modules["__main__"], "__spec__", None)
-    if main.__module__ != "__main__" or spec is None:
+    running = sys.modules["__main__"]
+    spec = getattr(running, "__spec__", None)
+    if spec is None or getattr(running, "main", None) is not main:
         return main
     same: Callable[[], object] = importlib.import_module(spec.name).main
     return same

@@ -59,7 +59,7 @@ def main() -> None:
     overrides = options.overrides(args)
     config = load_config(args.conf, overrides)
     result = evaluate(config, args.checkpoint, args.split, overrides)
-    print(show(result))
+    print(show(result, args.verbose))
     if args.json:
         write_text(args.json, json.dumps(without_nan(result), indent=2) + "\n")
 

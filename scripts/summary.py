@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gcsa.errors import MissingFileError, run_program
 from gcsa.files import write_text
-from gcsa.scoring.report import table
+from gcsa.scoring.report import gist, table
 
 
 def main() -> None:
@@ -25,7 +25,7 @@ def main() -> None:
     metrics = {name: report["metrics"] for name, report in reports.items()}
     summary = json.dumps({**metrics, "seconds": args.seconds}, indent=2)
     write_text(args.outputs / f"{args.prefix}summary.json", summary + "\n")
-    print(f"\n{reports['gcsa']['protocol']}; {args.seconds} seconds in all\n")
+    print(f"\n{gist(reports['gcsa'])}; {args.seconds} seconds in all\n")
     print(table({"no re-ranking": reports["none"], "GCSA": reports["gcsa"]}))
 
 

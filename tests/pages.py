@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import io
 import logging
 import re
@@ -17,6 +16,7 @@ from unittest import mock
 
 from tqdm import tqdm
 
+from gcsa.__main__ import main
 from gcsa.errors import run_program
 
 ROOT = Path(__file__).parents[1]
@@ -61,18 +61,15 @@ def commands(block: Block) -> list[tuple[str, str]]:
 
 
 def run(command: str) -> tuple[int, str]:
-    """Exit status and output of ``python -m gcsa... `` or ``cat FILE``, in this process."""
+    """Exit status and output of ``gcsa ... `` or ``cat FILE``, in this process."""
     words = shlex.split(command)
     if words[0] == "cat":
         return 0, Path(words[1]).read_text().strip("\n")
-    assert words[:2] == ["python", "-m"], command
-    module = importlib.import_module(words[2])
-    if not hasattr(module, "main"):
-        module = importlib.import_module(f"{words[2]}.__main__")
+    assert words[0] == "gcsa", command
     output = io.StringIO()
-    with mock.patch.object(sys, "argv", words[2:]), _into(output):
+    with mock.patch.object(sys, "argv", words), _into(output):
         try:
-            run_program(module.main)
+            run_program(main)
         except SystemExit as stop:
             return stop.code, output.getvalue().strip("\n")
     return 0, output.getvalue().strip("\n")

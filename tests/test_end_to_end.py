@@ -59,7 +59,7 @@ def test_the_main_job(world):
         "gcsa.msls.test", *conf[:2], "--checkpoint", checkpoint, "--output", challenge, *overrides
     )
     table = np.loadtxt(challenge, dtype=str, ndmin=2)
-    assert table.shape[1] == 21 and "test cities" in printed
+    assert table.shape[1] == 21 and "MSLS test cities" in printed
     with zipfile.ZipFile(world / "challenge.zip") as archive:
         assert archive.namelist() == ["challenge.csv"]
 
@@ -69,7 +69,7 @@ def test_indoors(tmp_path):
     feats = tmp_path / "outputs" / "lamar" / "{scene}" / "global-feats-miniworld.h5"
     root, scenes = tmp_path / "datasets" / "lamar", ["CAB", "HGE"]
     labels = ["--output", tmp_path / "labels", "--descriptors", feats, "--scenes", *scenes]
-    call("gcsa.localization.labels", "--root", root, *labels)
+    call("gcsa.lamar.labels", "--root", root, *labels)
     world = json.loads((tmp_path / "miniworld-building.json").read_text())
     settings = {"root": "datasets", "outputs": "outputs", "labels": "labels"}
     settings = {f"data.{key}": tmp_path / folder for key, folder in settings.items()}
@@ -84,10 +84,10 @@ def test_indoors(tmp_path):
     report = tmp_path / "poses.json"
     options = ["--output", tmp_path / "localize", "--submission", "--json", report]
     options += ["--checkpoint", checkpoint, "--method", "mean"]
-    call("gcsa.localization.localize", *conf, *options)
+    call("gcsa.lamar.localize", *conf, *options)
     results = json.loads(report.read_text())["results"]
     assert {"first_round", "reranked"} == set(results["total"])
-    call("gcsa.localization.localize", *conf, *options, "--split", "test")
+    call("gcsa.lamar.localize", *conf, *options, "--split", "test")
     with zipfile.ZipFile(tmp_path / "localize" / "submission.zip") as archive:
         names = {f"{s}_query_{d}.txt" for s in scenes for d in ("phone", "hololens")}
         assert set(archive.namelist()) == names | {"description.txt"}

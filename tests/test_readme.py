@@ -10,17 +10,19 @@ from captures import write_scene
 from pages import PAGES, ROOT
 from test_imports import WINGS
 
+from gcsa.__main__ import PROGRAMS
 from gcsa.config import load_config
 from gcsa.datasets.lamar.scene import read_scene
 
 SETTINGS_PAGE = (ROOT / "docs" / "settings.md").read_text()
 TEXTS = {page.name if page.parent == ROOT else f"docs/{page.name}": page for page in PAGES}
+PROGRAM = "|".join(sorted(map(re.escape, PROGRAMS), key=len, reverse=True))
 COMMANDS = sorted(
     {
-        (module, option)
+        (program, option)
         for page in PAGES
-        for module, rest in re.findall(
-            r"python -m (gcsa[\w.]*\w)((?:\\\n|[^\n#`])*)", page.read_text()
+        for program, rest in re.findall(
+            rf"(?<![\w/.-])gcsa ({PROGRAM})(?![\w.])((?:\\\n|[^\n#`])*)", page.read_text()
         )
         for option in re.findall(r"--\w+", rest)
     }
@@ -31,8 +33,9 @@ UNKNOWN = {"train.learning_rat"}
 
 
 @cache
-def _help(module):
-    done = subprocess.run([sys.executable, "-m", module, "--help"], capture_output=True, text=True)
+def _help(program):
+    command = [sys.executable, "-m", "gcsa", program, "--help"]
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -45,9 +48,15 @@ def test_the_table_of_settings_is_of_today():
     assert printed.stdout.strip() in SETTINGS_PAGE
 
 
-@pytest.mark.parametrize(("module", "option"), COMMANDS)
-def test_options_of_commands_exist(module, option):
-    assert re.search(rf"{option}\b", _help(module)), f"{module} has no {option}"
+@pytest.mark.parametrize(("program", "option"), COMMANDS)
+def test_options_of_commands_exist(program, option):
+    assert re.search(rf"{option}\b", _help(program)), f"{program} has no {option}"
+
+
+def test_commands_are_written_one_way():
+    assert len(COMMANDS) > 25
+    ways = [way for page in PAGES for way in re.findall(r"python\S* -m gcsa\S*", page.read_text())]
+    assert ways == ["python -m gcsa.train`"]  # README says once that it is the same
 
 
 @pytest.mark.parametrize("page", TEXTS)

@@ -4,11 +4,10 @@ The time stands in an image's name, as phones and cameras write it: IMG_20260611
 """
 
 import re
-import runpy
-import sys
 
 import numpy as np
 
+from gcsa.__main__ import run
 from gcsa.sideinfo import heading
 from gcsa.sideinfo.affinity import AFFINITIES
 
@@ -36,4 +35,4 @@ def time_of_day(scene, fov_config):
 
 AFFINITIES["time-of-day"] = time_of_day
 if __name__ == "__main__":  # python time_of_day.py train --name ...: any program, with this kind
-    runpy.run_module(f"gcsa.{sys.argv.pop(1)}", run_name="__main__")
+    run()

@@ -30,6 +30,7 @@ LABEL_FILES = {"score": "scores", "geometry": "geometry"}
 # Landmarks: a "scene" is all images of a data set as one network describes them. This is the
 # network of the published figures of CSA.
 NETWORK = "gl18-tl-resnet101-gem-w"
+COUNTED = "AP@k divided by min(k, number relevant); queries without a relevant image are left out"
 REVISITED = ("revisited-easy", "revisited-medium", "revisited-hard")
 
 
@@ -38,8 +39,9 @@ class Reader:
     """One data set: its official scenes by split, and a function that reads a scene.
 
     ``read(config, scene, split) -> (Scene, truth)``, truth None where it is not published;
-    ``protocol(config, split)`` says in a sentence which images and which rule the metrics are
-    about. protocols: those of :mod:`gcsa.evaluation.protocols` that a ListedTruth is scored by.
+    ``protocol(config, split)`` says which images and which rule the metrics are about, the gist in
+    its first sentence. protocols: those of :mod:`gcsa.evaluation.protocols` that a ListedTruth is
+    scored by.
     """
 
     scenes: dict[str, list[str]]
@@ -68,9 +70,8 @@ def _msls_protocol(config: DataConfig, split: str) -> str:
     images = "every image" if split == "train" else f"subtask '{config.subtask}'"
     rule = Rule.of(config.val_labels).words.replace(" m", " m (UTM)", 1)
     return (
-        f"MSLS image to image{_with_gps(config)}, {split} cities, {images}, no panoramas, queries "
-        f"searched in their own city; relevant: {rule}; AP@k divided by min(k, number relevant); "
-        "queries without a relevant image are left out"
+        f"MSLS{_with_gps(config)} {split} cities, {images}, relevant: {rule}. Image to image, no "
+        f"panoramas, queries searched in their own city; {COUNTED}"
     )
 
 
@@ -114,13 +115,12 @@ def _lamar_protocol(config: DataConfig, split: str) -> str:
         "geometry": "by geometry alone: fields of view 10 m deep overlap by 1/3 (label files)",
     }
     rule = files.get(config.val_labels) or Rule.of(config.val_labels).words
-    queries = "queries of phone and HoloLens, camera by camera"
+    queries = "Queries of phone and HoloLens, camera by camera"
     if split == "train":
-        queries = "queries, which are the images of the map themselves"
+        queries = "Queries are the images of the map themselves"
     return (
-        f"LaMAR, {split} {queries}, database: the map session of their own scene; "
-        f"relevant: {rule}; AP@k divided by min(k, number relevant); "
-        "queries without a relevant image are left out"
+        f"LaMAR {split}, relevant: {rule}. {queries}, database: the map session of their own "
+        f"scene; {COUNTED}"
     )
 
 
@@ -135,9 +135,8 @@ def _read_rsfm(config: DataConfig, network: str, split: str) -> tuple[Scene, Tru
 
 def _rsfm_protocol(config: DataConfig, split: str) -> str:
     return (
-        f"retrieval-SfM-120k, {split} images, each a query of all the others, as one network "
-        "describes them; relevant: of the same 3D model; AP@k divided by min(k, number relevant); "
-        "queries without a relevant image are left out"
+        f"retrieval-SfM-120k {split}, relevant: of the same 3D model. Each image is a query of all "
+        f"the others, as one network describes them; {COUNTED}"
     )
 
 
@@ -159,8 +158,10 @@ def _feature_file(stem: Path, *suffixes: str) -> Path:
 def _landmarks(*protocols: str) -> Reader:
     def protocol(config: DataConfig, split: str) -> str:
         others = " with R1M" if config.distractors else ""
-        named = f"protocols {', '.join(protocols)} of gcsa/evaluation/protocols.py"
-        return f"{config.dataset}{others}, the whole database ranked; {named}"
+        return (
+            f"{config.dataset}{others}, protocols {', '.join(protocols)}. The whole database is "
+            "ranked; the protocols are those of gcsa/evaluation/protocols.py"
+        )
 
     scenes = {"train": [], "val": [NETWORK], "test": [NETWORK]}
     return Reader(scenes, _read_landmarks, protocol, protocols)
@@ -180,10 +181,9 @@ def _folder_protocol(config: DataConfig, split: str) -> str:
     rule = Rule.of(config.val_labels)
     words = "of the same place (column 'place')" if rule.kind == "cluster" else rule.words
     return (
-        f"own images (folder){_with_gps(config)}, {split} scenes, images of split 'query' searched "
-        "in the database of their own scene, where a scene has none each image among all others; "
-        f"relevant: {words}; AP@k divided by min(k, number relevant); queries without a relevant "
-        "image are left out"
+        f"own images (folder){_with_gps(config)} {split}, relevant: {words}. Images of split "
+        "'query' are searched in the database of their own scene, where a scene has none each "
+        f"image among all others; {COUNTED}"
     )
 
 

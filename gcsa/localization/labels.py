@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcsa import options
-from gcsa.errors import InputError, MissingFileError, run_program
+from gcsa.errors import InputError, MissingFileError
 from gcsa.localization.settings import SampsonConfig
 
 if TYPE_CHECKING:
@@ -142,7 +142,3 @@ def _write_labels(args: argparse.Namespace, scene: str, split: str, config: Samp
 
 def _shape(content: LabelFile) -> tuple[int, float]:
     return len(content.topk), float(content.labels.sum(axis=1).mean())
-
-
-if __name__ == "__main__":
-    run_program(main)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcsa import options
-from gcsa.errors import InputError, run_program
+from gcsa.errors import InputError
 
 if TYPE_CHECKING:
     from gcsa.config import Config
@@ -97,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
         "--submission", action="store_true", help="zip the poses to submit (--split test)"
     )
     options.add_json(made)
+    options.add_verbose(made)
     options.add_overrides(made)
     return made
 
@@ -118,10 +119,6 @@ def main() -> None:
     hloc = HlocInputs(args.reference_sfm, args.features, args.matches)
     settings = Settings(Path(args.output), args.num, args.method, hloc, args.submission)
     result = localize(config, args.checkpoint, args.split, settings, overrides)
-    print(show(result))
+    print(show(result, args.verbose))
     if args.json:
         write_text(args.json, json.dumps(result, indent=2) + "\n")
-
-
-if __name__ == "__main__":
-    run_program(main)

@@ -29,6 +29,7 @@ from gcsa.localization.rigs import ESTIMATES, Device, retrieved_poses
 from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.fusion import Fusion
 from gcsa.scene import Scene
+from gcsa.scoring.report import gist
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ def report(
     order = sorted(groups, key=lambda label: (label == "total", label.startswith("all ")))
     results = {label: _summary(groups[label]) for label in order if any(groups[label])}
     protocol = (
-        f"LaMAR {split}, poses: {settings.resolved}, top {settings.num}; recall: both errors "
+        f"LaMAR {split}, poses: {settings.resolved}, top {settings.num}. Recall: both errors "
         "strictly below; cameras, a rig once for each of its own; missing poses count as wrong"
     )
     return {"protocol": protocol, "results": results}
@@ -179,15 +180,18 @@ def _summary(parts: Sequence[dict[str, Errors]]) -> dict[str, Any]:
     return summary
 
 
-def show(result: dict[str, Any]) -> str:
-    """A report as text: recalls and the distribution of the position error, in percent."""
-    lines = []
+def show(result: dict[str, Any], verbose: bool = False) -> str:
+    """A report as text: recalls and the distribution of the position error, in percent.
+
+    verbose: the whole protocol, not its first sentence.
+    """
+    lines, protocol = [], result["protocol"] if verbose else gist(result)
     for label, rankings in result["results"].items():
         for tag, part in rankings.items():
             shares = {**part["recall"], **{f"<={name}": v for name, v in part["cdf"].items()}}
             if not lines:
                 head = "".join(f"{name:>12}" for name in shares)
-                lines = [result["protocol"], "", f"{'':28}{head}{'cameras':>9}"]
+                lines = [protocol, "", f"{'':28}{head}{'cameras':>9}"]
             cells = "".join(f"{100 * share:12.2f}" for share in shares.values())
             lines.append(f"{label + ', ' + tag.replace('_', ' '):28}{cells}{part['cameras']:9d}")
-    return "\n".join(lines or [result["protocol"], "no true poses to measure against"])
+    return "\n".join(lines or [protocol, "no true poses to measure against"])

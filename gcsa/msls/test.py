@@ -32,6 +32,7 @@ def test(
     output: str | Path,
     num: int = 20,
     overrides: Sequence[str] = (),
+    verbose: bool = False,
 ) -> Path:
     """Write the challenge file ``output`` and its zip; returns the path of the zip.
 
@@ -53,7 +54,7 @@ def test(
     logger.info("%s: %d queries, %d database images each", output, len(lines), num)
     logger.info("%s: submit this", archive)
     if all(s.truth is not None for s in scenes):
-        print(show(report(config, "test", scenes, rankings)))
+        print(show(report(config, "test", scenes, rankings), verbose))
     return archive
 
 
@@ -116,7 +117,7 @@ def main() -> None:
     named = {"data.desc_fn": args.desc_fn, "data.batch_size": args.batch_size}
     given = [f"{key}={value}" for key, value in named.items() if value is not None]
     config = load_config(args.conf, [*overrides, *given])
-    test(config, args.checkpoint, args.output, args.num, overrides)
+    test(config, args.checkpoint, args.output, args.num, overrides, args.verbose)
 
 
 if __name__ == "__main__":

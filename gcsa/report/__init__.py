@@ -1,5 +1,5 @@
 """One HTML file about a training run: what it does to every query, to be looked at.
 
-``python -m gcsa.report RUN`` evaluates a checkpoint of the run beside the first round and writes
+``gcsa report RUN`` evaluates a checkpoint of the run beside the first round and writes
 figures, tables and pictures into one page that needs no other file and no network.
 """

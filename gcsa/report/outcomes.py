@@ -84,7 +84,7 @@ def study(config: Config, checkpoint: str, split: str, overrides: Sequence[str] 
     if any(isinstance(s.truth, ListedTruth) for s in scenes):
         raise InputError(
             f"data.dataset: {config.data.dataset} is judged by protocols of its own, which "
-            "python -m gcsa.evaluate prints; there is no report of it"
+            "gcsa evaluate prints; there is no report of it"
         )
     rankings = rerank(model, scenes, config.data)
     first = report(config, split, scenes, [s.candidates for s in scenes])

@@ -1,4 +1,4 @@
-"""Re-ranking of anyone's own files, without a data set: ``python -m gcsa.rerank``.
+"""Re-ranking of anyone's own files, without a data set: ``gcsa rerank``.
 
 In: descriptors of queries and database, or matrices of how alike they are, and what else is known
 of the images. Out: a pairs file, scores, pictures.

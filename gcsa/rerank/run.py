@@ -79,6 +79,8 @@ def rerank(
 
 def method_settings(name: str, entries: Sequence[str]) -> Any:
     """The config of a re-ranker with "parameter=value" strings over its defaults."""
+    if name not in rerankers.RERANKERS:
+        raise InputError(f"--method: no '{name}'{nearest(name, rerankers.RERANKERS)}")
     config = rerankers.method(name).config
     known = [f.name for f in fields(config)]
     for entry in entries:
@@ -121,6 +123,12 @@ def _by_checkpoint(
     def apply(scene: Scene, matrices: Matrices | None, first: Ranking) -> Ranking:
         if matrices is not None:
             raise InputError("--checkpoint: a network reads descriptors, matrices do not do")
+        length = scene.database.descriptors.shape[1]
+        if length != model.input_dim:
+            raise InputError(
+                f"--database: its descriptors have length {length}, --checkpoint {file} reads "
+                f"{model.input_dim}"
+            )
         side = SideInformation(scene, kinds, config.fov)
         return refine(model, scene, first, side, config.data.batch_size, config.data.num_workers)
 

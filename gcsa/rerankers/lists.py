@@ -35,7 +35,7 @@ def rerank(similarity: Similarity, candidates: Ranking, K: int, L: int, score: S
     if list_bytes > LARGEST_LIST:
         raise InputError(
             f"candidates: {width} a list take {list_bytes / 2**30:.0f} GiB when all are compared "
-            f"with {L}; set K lower"
+            f"with {L}; set K lower (--candidates)"
         )
     scores = torch.empty(len(candidates), K)
     for rows in batches(len(candidates), list_bytes, similarity.device):

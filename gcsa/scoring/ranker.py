@@ -107,7 +107,7 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise InputError(f"train.device: '{name}' cannot be used here ({error})") from error
+        raise InputError(f"--device: '{name}' cannot be used here ({error})") from error
     if device.type == "cuda" and device.index is None:
         # By number: "cuda" alone means another device in the threads that prepare batches.
         device = torch.device("cuda", torch.cuda.current_device())

@@ -121,15 +121,22 @@ def how_sure(queries: int, what: str, how: str = "bootstrap") -> str:
     )
 
 
-def show(result: Report) -> str:
+def show(result: Report, verbose: bool = False) -> str:
     """A report as text: the protocol, then a table by scene and in total; of few queries with the
     interval of the total.
+
+    verbose: the whole protocol, not its first sentence.
     """
     rows, bounds = {**result["scenes"], "total": result}, result.get("intervals")
-    text = f"{result['protocol']}\n\n{table(rows, bounds)}"
+    text = f"{result['protocol'] if verbose else gist(result)}\n\n{table(rows, bounds)}"
     if bounds is None:
         return text
     return f"{text}\n\n{how_sure(result['counts']['with_positives'], 'the total')}"
+
+
+def gist(result: Report) -> str:
+    """The first sentence of a report's protocol: the data set, the split, what is relevant."""
+    return result["protocol"].split(". ")[0]
 
 
 def without_nan(part: Any) -> Any:

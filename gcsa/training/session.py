@@ -38,7 +38,8 @@ def session(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[d
         trainer.load_state(state)
     else:
         first = report(config, "val", validation, rerank(None, validation, config.data))
-        logger.info("without re-ranking: %s\n", show(first))
+        verbose = logger.isEnabledFor(logging.DEBUG)
+        logger.info("without re-ranking: %s\n", show(first, verbose))
         row: dict[str, Any] = {"epoch": 0, "loss": None, "learning_rate": None}
         tracked.row(_finish(run, trainer, row, first))
     for epoch in range(run.epoch + 1, config.train.num_epochs + 1):

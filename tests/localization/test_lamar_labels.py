@@ -91,7 +91,7 @@ def test_a_file_of_another_scene(tmp_path):
         load_labels(path, 7, 20, 9)
     with pytest.raises(InputError, match="9 candidates a query, 10 are needed"):
         load_labels(path, 6, 20, 10)
-    with pytest.raises(InputError, match="y.npz: no such label file .python -m gcsa.lamar.labels"):
+    with pytest.raises(InputError, match="y.npz: no such label file .gcsa lamar.labels"):
         load_labels(tmp_path / "y.npz", 6, 20, 9)
     path.write_text("nothing")
     with pytest.raises(InputError, match="not a readable .npz file"):

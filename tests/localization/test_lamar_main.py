@@ -180,7 +180,7 @@ def test_label_files_that_do_not_fit(halls, tmp_path):
     with pytest.raises(InputError, match=f"{q - 1} queries, the scene has {q}"):
         scenes_of(halls)
     path.unlink()
-    with pytest.raises(InputError, match="no such label file .python -m gcsa.lamar.labels"):
+    with pytest.raises(InputError, match="no such label file .gcsa lamar.labels"):
         scenes_of(halls)
     with pytest.raises(InputError, match="no label files for this data set"):
         scene = scenes_of({**halls, "data.val_labels": "dist"})[0]

@@ -42,7 +42,7 @@ def test_one_line_a_query(world, checkpoint, tmp_path, monkeypatch, capsys):
     with zipfile.ZipFile(output.with_suffix(".zip")) as archive:
         assert archive.namelist() == ["challenge.csv"]
         assert archive.read("challenge.csv") == output.read_bytes()
-    assert "MSLS image to image, test cities" in capsys.readouterr().out
+    assert "MSLS test cities, subtask" in capsys.readouterr().out
 
 
 def test_without_ground_truth_and_other_k(world, checkpoint, tmp_path, monkeypatch, capsys):
@@ -50,7 +50,7 @@ def test_without_ground_truth_and_other_k(world, checkpoint, tmp_path, monkeypat
         for name in ("raw", "postprocessed"):
             (tmp_path / f"datasets/msls/test/miami/{role}/{name}.csv").unlink()
     output = tmp_path / "c.csv"
-    run(monkeypatch, world, "--checkpoint", checkpoint, "--output", output, "--k", 50)
+    run(monkeypatch, world, "--checkpoint", checkpoint, "--output", output, "--num", 50)
     assert np.loadtxt(output, dtype=str, ndmin=2).shape == (20, 51)
     assert capsys.readouterr().out == ""
 
@@ -64,7 +64,7 @@ def test_lists_that_are_too_short(world, checkpoint, tmp_path, monkeypatch):
             checkpoint,
             "--output",
             tmp_path / "c.csv",
-            "--k",
+            "--num",
             61,
         )
     with pytest.raises(InputError, match="end it in .csv"):

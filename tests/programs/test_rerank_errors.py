@@ -250,7 +250,7 @@ def test_parameters():
     }.items():
         with pytest.raises(InputError, match=message):
             method_settings("alpha-qe", entries)
-    with pytest.raises(InputError, match="no re-ranker 'alfa-qe' .did you mean 'alpha-qe'"):
+    with pytest.raises(InputError, match="--method: no 'alfa-qe' .did you mean 'alpha-qe'"):
         method_settings("alfa-qe", [])
 
 
@@ -264,6 +264,14 @@ def test_checkpoints(folder):
     )
     arrays, of_a_method = Inputs("q.npy", "d.npy"), {"checkpoint": file, "settings": ["k=3"]}
     refused("'k=3': expected section.key", arrays, method=None, **of_a_method)
+    np.save("long.npy", np.eye(DATABASE, 40, dtype=np.float32))
+    refused(
+        "--database: its descriptors have length 40, --checkpoint .*c.pth.tar reads",
+        Inputs("long.npy", "long.npy"),
+        method=None,
+        checkpoint=file,
+    )
+    refused("--device: 'cuda:99' cannot be used here", arrays, device="cuda:99")
 
 
 def test_outputs(folder):

@@ -18,7 +18,7 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from gcsa import options
-from gcsa.errors import InputError, MissingFileError, run_program
+from gcsa.errors import InputError, MissingFileError
 from gcsa.files import replacing
 from gcsa.imaging import UNREADABLE
 
@@ -133,7 +133,3 @@ def main() -> None:
     args = parser().parse_args()
     name = Path(args.folder).resolve().name
     describe(args.folder, args.output or Path("outputs") / "folder" / name / DESC_FN)
-
-
-if __name__ == "__main__":
-    run_program(main)

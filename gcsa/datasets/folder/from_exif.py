@@ -28,7 +28,7 @@ from typing import Any
 from PIL import ExifTags, Image
 
 from gcsa import options
-from gcsa.errors import InputError, MissingFileError, run_program
+from gcsa.errors import InputError, MissingFileError
 from gcsa.imaging import UNREADABLE
 
 logger = logging.getLogger(__name__)
@@ -288,7 +288,3 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_args()
     from_exif(args.images, args.output, args.query_every, args.altitude, args.force)
-
-
-if __name__ == "__main__":
-    run_program(main)

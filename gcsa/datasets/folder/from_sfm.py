@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from gcsa import options
-from gcsa.errors import InputError, MissingFileError, run_program
+from gcsa.errors import InputError, MissingFileError
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +173,3 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_args()
     from_sfm(args.model, args.output, args.queries, args.scale, args.heights)
-
-
-if __name__ == "__main__":
-    run_program(main)

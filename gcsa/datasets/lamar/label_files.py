@@ -98,9 +98,7 @@ def load_labels(
 
 def _read_arrays(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
     if not Path(path).is_file():
-        raise MissingFileError(
-            f"{path}: no such label file (python -m gcsa.lamar.labels computes one)"
-        )
+        raise MissingFileError(f"{path}: no such label file (gcsa lamar.labels computes one)")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}

@@ -123,7 +123,7 @@ def check_array(
     if all(e is None or e == n for e, n in zip(expected, array.T.shape, strict=True)):
         raise InputError(
             f"{where}: shape {array.shape} has an image in each column; transpose it to "
-            f"{array.T.shape} (python -m gcsa.revisited.convert --transpose)"
+            f"{array.T.shape} (gcsa datasets.landmarks.convert --transpose)"
         )
     if rows is not None and rows != len(array):
         raise InputError(f"{where}: {len(array)} descriptors for {rows} images")
@@ -158,7 +158,7 @@ def _check_lengths(array: np.ndarray, path: Path) -> None:
     if wrong.any():
         raise InputError(
             f"{path}: row {rows[wrong.argmax()]} has length {lengths[wrong.argmax()]:.4g}, "
-            "expected 1; python -m gcsa.revisited.convert normalises"
+            "expected 1; gcsa datasets.landmarks.convert normalises"
         )
 
 
