@@ -10,7 +10,7 @@ microseconds; the readers convert.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -56,7 +56,8 @@ class ImageSet:
     def of_rows(self, rows: np.ndarray) -> ImageSet:
         """Some of the images, by index array or mask; descriptors too."""
         known = {f.name: getattr(self, f.name) for f in fields(self)}
-        return ImageSet(**{name: None if v is None else v[rows] for name, v in known.items()})
+        some = {name: None if v is None else v[rows] for name, v in known.items()}
+        return replace(self, **some)
 
     def check(self, where: str) -> None:
         """Raise InputError, naming the field and ``where`` it is, when an array cannot be right."""

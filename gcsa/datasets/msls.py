@@ -244,7 +244,10 @@ def _readings(queries: pd.DataFrame, database: pd.DataFrame, folder: Path) -> np
     zones = {(zone_of(np.median(degrees[known, 0])) + shift - 1) % 60 + 1 for shift in (0, -1, 1)}
     errors = {
         zone: np.median(
-            np.linalg.norm(np.column_stack(to_utm(*degrees[known].T, zone)) - placed[known], axis=1)
+            np.linalg.norm(
+                np.column_stack(to_utm(degrees[known, 0], degrees[known, 1], zone)) - placed[known],
+                axis=1,
+            )
         )
         for zone in sorted(zones)
     }
@@ -254,7 +257,8 @@ def _readings(queries: pd.DataFrame, database: pd.DataFrame, folder: Path) -> np
             f"{folder}: lon and lat of raw.csv lie {errors[zone]:.0f} m from easting and northing "
             "of postprocessed.csv in any zone; data.query_gps cannot be used"
         )
-    return np.column_stack(to_utm(*queries[["lon", "lat"]].to_numpy(dtype=np.float64).T, zone))
+    readings = queries[["lon", "lat"]].to_numpy(dtype=np.float64)
+    return np.column_stack(to_utm(readings[:, 0], readings[:, 1], zone))
 
 
 def keys(names: Iterable[str]) -> list[str]:
