@@ -56,7 +56,7 @@ class ImageSet:
     def of_rows(self, rows: np.ndarray) -> ImageSet:
         """Some of the images, by index array or mask; descriptors too."""
         known = {f.name: getattr(self, f.name) for f in fields(self)}
-        some = {name: None if v is None else v[rows] for name, v in known.items()}
+        some: dict[str, Any] = {name: None if v is None else v[rows] for name, v in known.items()}
         return replace(self, **some)
 
     def check(self, where: str) -> None:

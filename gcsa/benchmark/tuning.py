@@ -74,7 +74,8 @@ def tune(contender: Contender, scenes: Sequence[JudgedScene], config: Config) ->
     combinations = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     if len(combinations) < 2:
         return dict(contender.settings)
-    start, scores = time.perf_counter(), [[] for _ in combinations]
+    start = time.perf_counter()
+    scores: list[list[np.ndarray]] = [[] for _ in combinations]
     for scene in scenes:
         numbers, tried = _num_relevant(scene, config), contender.start(scene)
         for found, choice in zip(scores, combinations, strict=True):
@@ -126,7 +127,7 @@ def _truth_of(truth: Truth, rows: np.ndarray) -> Truth:
 
 
 def _num_relevant(scene: JudgedScene, config: Config) -> np.ndarray:
-    return num_relevant(config.data.val_labels, scene.scene, scene.truth, config.fov)
+    return num_relevant(config.data.val_labels, scene.scene, scene.judged, config.fov)
 
 
 def _precisions(
@@ -134,6 +135,6 @@ def _precisions(
 ) -> np.ndarray:
     """AP@10 of the queries that have a relevant image."""
     best = ranking.indices[:, :CUT]
-    relevant = labels(config.data.val_labels, scene.scene, scene.truth, best, config.fov)
+    relevant = labels(config.data.val_labels, scene.scene, scene.judged, best, config.fov)
     kept = numbers > 0
     return metrics.average_precision_at_k(relevant[kept], numbers[kept], CUT)
