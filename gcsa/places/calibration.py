@@ -1,0 +1,159 @@
+"""The few numbers that the posterior needs of a data set, where they come from, and as a text file.
+
+Angles are radians here and degrees in the file and in words, as people think of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+
+import numpy as np
+import yaml
+
+from gcsa.sideinfo.evidence import Table, device_sigma
+
+SOURCES = {
+    "defaults": "defaults: nothing was calibrated",
+    "database": "the database's own images, as queries",
+    "scenes": "labelled scenes",
+}
+# Fewer queries than this move the defaults but little.
+FEW = 100
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What evidence is worth, and how far a query is from the photo that shows its place.
+
+    temperature: inverse temperature of similarities; none: logit of "none of these" against a
+    candidate of the list's mean similarity. compass_sigma, compass_outliers, gps_outliers,
+    gps_accuracy (metres, 68 %, for a device that states none): see :mod:`gcsa.sideinfo.evidence`. gamma: power
+    of the density of photos. spread (metres), turn (radians): of :class:`gcsa.places.standing.Spread`.
+    radio, overlap: knots and values, of a log-likelihood ratio over radio affinity, and of the
+    probability of relevance over the overlap of fields of view. radio_weight: what the ratio is
+    multiplied with. step (metres), jumps, discount: of :mod:`gcsa.places.sequences`.
+    """
+
+    temperature: float = 25.0
+    none: float = 0.0
+    compass_sigma: float = math.radians(12)
+    compass_outliers: float = 0.5
+    gps_outliers: float = 0.05
+    gps_accuracy: float = 20.0
+    gamma: float = 0.5
+    spread: float = 6.0
+    turn: float = math.radians(20)
+    radio: tuple[tuple[float, ...], tuple[float, ...]] = ((0.0, 0.3, 0.5, 0.7), (-2.0, -1, 1, 2.5))
+    radio_weight: float = 1.0
+    overlap: tuple[tuple[float, ...], tuple[float, ...]] = (
+        (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0),
+        (0.0, 0.04, 0.15, 0.38, 0.65, 0.83, 0.93, 0.98, 1.0),
+    )
+    step: float = 15.0
+    jumps: float = 0.001
+    discount: float = 0.5
+    source: str = "defaults"
+    queries: int = 0
+    descriptors: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("temperature", "compass_sigma", "gps_accuracy", "spread", "turn", "step"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise ValueError(f"{name}: {getattr(self, name)} is not a positive number")
+        for name in ("compass_outliers", "gps_outliers", "discount"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name}: {getattr(self, name)} is not a share, 0 to 1")
+        if self.source not in SOURCES:
+            raise ValueError(f"source: '{self.source}' is not one of {', '.join(SOURCES)}")
+
+    @property
+    def radio_table(self) -> Table:
+        """The radio evidence, weighted."""
+        knots, values = (np.array(row) for row in self.radio)
+        return Table(knots, self.radio_weight * values)
+
+
+ANGLES = ("compass_sigma", "turn")
+
+
+def to_text(calibration: Calibration) -> str:
+    """As YAML, one line a number, angles in degrees."""
+    values = {key: _short(key, value) for key, value in asdict(calibration).items()}
+    lines = yaml.safe_dump(values, sort_keys=False, default_flow_style=None, width=100)
+    return "# What the posterior re-ranker knows of this data set; angles in degrees.\n" + lines
+
+
+def from_text(text: str) -> Calibration:
+    """Read :func:`to_text`; ValueError names a key that is unknown, missing or of another kind."""
+    values = yaml.safe_load(text)
+    names = [f.name for f in fields(Calibration)]
+    if not isinstance(values, dict) or set(values) != set(names):
+        got = set(values) if isinstance(values, dict) else set()
+        raise ValueError(
+            f"calibration: unknown {sorted(got - set(names))}, missing {sorted(set(names) - got)}"
+        )
+    try:
+        return Calibration(**{name: _value(name, values[name]) for name in names})
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"calibration: {error}") from error
+
+
+def descriptor_hash(descriptors: np.ndarray) -> str:
+    """Of the numbers themselves (n, D): a calibration is remade when it no longer fits."""
+    content = np.ascontiguousarray(descriptors)
+    return hashlib.sha256(
+        f"{content.dtype}{content.shape}".encode() + content.tobytes()
+    ).hexdigest()[:16]
+
+
+def words(calibration: Calibration, similarity_step: float = 0.01) -> str:
+    """What was found, in plain sentences."""
+    c = calibration
+    within = 1.645 * math.degrees(c.compass_sigma)
+    lines = [
+        f"From {SOURCES[c.source]}" + (f" ({c.queries} of them)." if c.queries else "."),
+        f"A similarity higher by {similarity_step:g} makes a place "
+        f"{math.exp(similarity_step * c.temperature):.2f} times as likely.",
+        f"Of a query and a photo of its place the compass agrees within {within:.0f} degrees in 9 "
+        f"of 10 cases, and says nothing in {100 * c.compass_outliers:.0f} of 100.",
+        f"A query stands {1.18 * c.spread:.1f} metres from the photo that shows its place (median).",
+        "A place counts the same however often it was photographed."
+        if c.gamma == 1
+        else f"The votes of a place grow with the number of its photos to the power {1 - c.gamma:.2f}.",
+        f"A device's position is wrong in {100 * c.gps_outliers:.0f} of 100 cases, else within "
+        f"what it states (or {c.gps_accuracy:.0f} m; {device_sigma(c.gps_accuracy):.0f} m along an "
+        "axis): not visible in a database, a default.",
+    ]
+    if c.source != "defaults" and c.queries < FEW:
+        lines.append(f"{c.queries} queries are few: most numbers stay near their defaults.")
+    return "\n".join(lines)
+
+
+def adapted(defaults: Calibration, contrast: float) -> Calibration:
+    """``defaults`` for descriptors of that contrast: see :func:`gcsa.places.samples.contrast`."""
+    return replace(defaults, temperature=REFERENCE / contrast)
+
+
+# Temperature times contrast of the descriptors that were looked at, on training scenes.
+REFERENCE = 7.5
+
+
+def _short(key: str, value: Any) -> Any:
+    if key in ANGLES:
+        value = math.degrees(value)
+    if isinstance(value, float):
+        return float(f"{value:.4g}")
+    if isinstance(value, tuple):
+        return [[float(f"{v:.3g}") for v in row] for row in value]
+    return value
+
+
+def _value(key: str, value: Any) -> Any:
+    if key in ANGLES:
+        return math.radians(value)
+    if isinstance(value, list):
+        return tuple(tuple(float(v) for v in row) for row in value)
+    return value

@@ -1,0 +1,260 @@
+"""Kernels K(j, i): the probability that image j is relevant to a query that stands where i stands.
+
+"Where" has a jitter: a query is never quite where the photo is that shows its place. A kernel is
+called with hypotheses (B, H) and candidates (B, N) and returns (B, H, N) float32, so that
+relevance is g_j = sum_i p_i K(j, i). An image of unknown pose is a place of its own: nothing is
+relevant there but itself. Letters: B queries of a block, H hypotheses that carry mass, N
+candidates, n database images.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+from scipy.spatial import cKDTree
+from scipy.stats import ncx2
+
+# The disc is tabulated over (distance - reach) / spread within so many spreads, in such steps.
+TAILS = 6.0
+STEPS = 2048
+# Spreads that are not the kernel's own are rounded to the next of a geometric row: 1.5 % off.
+RATIO = 1.03
+SMALLEST_SPREAD = 0.1  # metres
+
+
+# Images of unknown pose stand so far apart, and from all others, in metres.
+APART = 1e9
+
+
+@dataclass(frozen=True, eq=False)
+class Hypotheses:
+    """Where the queries of a block may stand; each tensor (B, H) or (B, H, 2).
+
+    column: of the candidate that a hypothesis comes from. row: the database row of it, -1 padded.
+    position, spread: mean and standard deviation along an axis, metres, in the frame of
+    :class:`Places`. heading, turn: likewise, radians. Kernels of database pairs read ``row`` alone.
+    """
+
+    column: torch.Tensor
+    row: torch.Tensor
+    position: torch.Tensor
+    spread: torch.Tensor
+    heading: torch.Tensor
+    turn: torch.Tensor
+
+
+# (hypotheses (B, H), database rows of the candidates (B, N), -1 padded) -> (B, H, N) float32
+Kernel = Callable[[Hypotheses, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Places:
+    """The poses of a database in a frame that single precision can hold.
+
+    positions: (n, 2) float32, metres from ``centre`` (2,) float64; headings: (n,) float32. known:
+    (n,) bool; an unknown pose stands by itself, APART from all others.
+    """
+
+    positions: torch.Tensor
+    headings: torch.Tensor
+    known: torch.Tensor
+    centre: np.ndarray
+
+    @classmethod
+    def of(
+        cls,
+        positions: np.ndarray,
+        headings: np.ndarray | None = None,
+        device: torch.device | str = "cpu",
+    ) -> Places:
+        """From (n, 2) metres, (n,) radians, NaN unknown; headings, if given, must be known too."""
+        known = np.isfinite(positions).all(1)
+        turns = np.zeros(len(positions)) if headings is None else headings
+        known = known & np.isfinite(turns)
+        centre = np.median(positions[known], axis=0) if known.any() else np.zeros(2)
+        alone = APART * np.stack([1.0 + np.arange(len(positions)), np.zeros(len(positions))], 1)
+        frame = np.where(known[:, None], positions - centre, alone)
+        arrays = frame.astype(np.float32), np.nan_to_num(turns).astype(np.float32), known
+        return cls(*(torch.from_numpy(a).to(device) for a in arrays), centre)
+
+
+def disc(distance: np.ndarray, spread: float, reach: float) -> np.ndarray:
+    """P(|x - x_j| <= reach) for x ~ N(x_i, spread^2 I), |x_i - x_j| = distance; all metres.
+
+    1 - Q_1(distance / spread, reach / spread), Marcum's function.
+    """
+    ratio = np.asarray(distance, dtype=np.float64) / spread
+    return ncx2.cdf((reach / spread) ** 2, 2, ratio**2)
+
+
+class Discs:
+    """:func:`disc` tabulated over distance and spread, for tensors on any device."""
+
+    def __init__(self, reach: float, largest: float = 1000.0):
+        self.reach = reach
+        count = 1 + math.ceil(math.log(largest / SMALLEST_SPREAD) / math.log(RATIO))
+        spreads = SMALLEST_SPREAD * RATIO ** np.arange(count)
+        # Exact at every eighth offset: between them linear to 1e-4, and the rest is quick.
+        fine, coarse = (np.linspace(-TAILS, TAILS, n + 1) for n in (STEPS, STEPS // 8))
+        exact = [disc(np.abs(reach + coarse * s), s, reach) for s in spreads]
+        table = [np.interp(fine, coarse, row) for row in exact]
+        self._table = torch.tensor(np.array(table), dtype=torch.float32)
+
+    def __call__(self, distance: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
+        """Distances (B, H, N) and spreads (B, H) -> (B, H, N); a spread keeps to the table's."""
+        table = self._table.to(distance.device)
+        level = torch.log(spread / SMALLEST_SPREAD) * (1 / math.log(RATIO))
+        level = level.round().clamp_(0, len(table) - 1)
+        used = SMALLEST_SPREAD * RATIO**level
+        scale = (STEPS / (2 * TAILS)) / used
+        place = distance * scale[..., None]
+        place += (STEPS / 2 + 0.5 - self.reach * scale)[..., None]
+        # The nearest entry: the steps are so fine that it is off by 0.0012 at most.
+        entry = place.clamp_(0, STEPS).to(torch.int32)
+        entry += (level.to(torch.int32) * (STEPS + 1))[..., None]
+        return torch.index_select(table.view(-1), 0, entry.view(-1)).view(entry.shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Distance:
+    """Rule "dist": image j lies within the reach of ``discs`` of the query."""
+
+    places: Places
+    discs: Discs
+
+    def __call__(self, hypotheses: Hypotheses, rows: torch.Tensor) -> torch.Tensor:
+        distance = distances(hypotheses.position, self.places.positions[rows.clamp(min=0)])
+        return self.discs(distance, hypotheses.spread)
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """Rule "pose": within reach of the query, and headed within ``angle`` radians of it."""
+
+    places: Places
+    discs: Discs
+    angle: float
+
+    def __call__(self, hypotheses: Hypotheses, rows: torch.Tensor) -> torch.Tensor:
+        rows = rows.clamp(min=0)
+        distance = distances(hypotheses.position, self.places.positions[rows])
+        turn = hypotheses.heading[..., None] - self.places.headings[rows][:, None]
+        near = self.discs(distance, hypotheses.spread)
+        return near.mul_(facing(turn, hypotheses.turn[..., None], self.angle))
+
+
+def facing(turn: torch.Tensor, spread: torch.Tensor, angle: float) -> torch.Tensor:
+    """P(|d| <= angle), d normal about ``turn`` with ``spread``, wrapped; radians, broadcast."""
+    away = torch.remainder(turn + math.pi, 2 * math.pi).sub_(math.pi).abs_()
+    # The second lobe: what comes round from behind.
+    lobes = [
+        torch.special.ndtr((angle - c) / spread) - torch.special.ndtr((-angle - c) / spread)
+        for c in (away, 2 * math.pi - away)
+    ]
+    return lobes[0] + lobes[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """A kernel of database pairs in a sparse matrix: rule "fov" by overlap, or any other.
+
+    matrix: (n, n) csr_array, K(j, i) at [i, j]. An image is relevant to itself by 1 where the
+    matrix does not say.
+    """
+
+    matrix: csr_array
+
+    def __call__(self, hypotheses: Hypotheses, rows: torch.Tensor) -> torch.Tensor:
+        starts, columns, values = self._tensors(rows.device)
+        block = (hypotheses.row[..., None] == rows[:, None]).to(torch.float32)
+        first = torch.where(hypotheses.row >= 0, starts[hypotheses.row], 0).flatten()
+        length = torch.where(hypotheses.row >= 0, starts[hypotheses.row + 1], 0).flatten() - first
+        entry = _ranges(first, length)
+        line = torch.repeat_interleave(torch.arange(len(first), device=rows.device), length)
+        place = self._places(rows)[line // hypotheses.row.shape[1], columns[entry]]
+        kept = place >= 0
+        block.view(len(first), -1)[line[kept], place[kept].long()] = values[entry[kept]]
+        return block
+
+    def _places(self, rows: torch.Tensor) -> torch.Tensor:
+        """Where each database image stands among the candidates, -1 nowhere: (B, n + 1)."""
+        count = self.matrix.shape[0]
+        place = torch.full((len(rows), count + 1), -1, dtype=torch.int32, device=rows.device)
+        numbers = torch.arange(rows.shape[1], dtype=torch.int32, device=rows.device)
+        place.scatter_(1, torch.where(rows < 0, count, rows), numbers.expand_as(rows))
+        place[:, -1] = -1
+        return place
+
+    def _tensors(self, device: torch.device) -> tuple[torch.Tensor, ...]:
+        parts = (self.matrix.indptr, np.int64), (self.matrix.indices, np.int64)
+        starts, columns = (torch.from_numpy(a.astype(t, copy=False)).to(device) for a, t in parts)
+        values = torch.from_numpy(self.matrix.data.astype(np.float32, copy=False)).to(device)
+        return starts, columns, values
+
+
+@dataclass(frozen=True, eq=False)
+class SamePlace:
+    """Rules "cluster" and "place": both images are of one place. places: (n,) int64 tensor."""
+
+    places: torch.Tensor
+
+    def __call__(self, hypotheses: Hypotheses, rows: torch.Tensor) -> torch.Tensor:
+        own, others = self.places[hypotheses.row.clamp(min=0)], self.places[rows.clamp(min=0)]
+        alike = own[..., None] == others[:, None]
+        alike &= (hypotheses.row >= 0)[..., None] & (rows >= 0)[:, None]
+        return alike.to(torch.float32)
+
+
+def identity(hypotheses: Hypotheses, rows: torch.Tensor) -> torch.Tensor:
+    """No positions are known: an image is relevant where the query is at its own place."""
+    numbers = torch.arange(rows.shape[1], device=rows.device)
+    return (hypotheses.column[..., None] == numbers).to(torch.float32)
+
+
+def overlap_kernel(overlaps: csr_array, knots: np.ndarray, probability: np.ndarray) -> csr_array:
+    """The matrix of :class:`Pairs` for rule "fov", from the overlaps of the database's fields.
+
+    probability: P(overlap of the query's field with that of j >= 1/3), linear between the ``knots``
+    of the overlap of i and j: what the jitter of the query's pose leaves of the rule.
+    """
+    values = np.interp(overlaps.data, knots, probability)
+    return csr_array((values, overlaps.indices, overlaps.indptr), shape=overlaps.shape)
+
+
+def near(positions: np.ndarray, spread: float, reach: float) -> csr_array:
+    """K(j, i) of rule "dist" at [i, j] for a database (n, 2); a row of NaN has itself alone.
+
+    Its row sums tell how many photos show the place of each. Memory grows with the pairs within
+    reach: some 12 bytes each.
+    """
+    count, known = len(positions), np.flatnonzero(np.isfinite(positions).all(1))
+    tree = cKDTree(positions[known])
+    grid = np.linspace(0, reach + TAILS * spread, STEPS)
+    table = disc(grid, spread, reach)
+    pairs = tree.query_pairs(grid[-1], output_type="ndarray")
+    value = np.interp(np.hypot(*(tree.data[pairs[:, 0]] - tree.data[pairs[:, 1]]).T), grid, table)
+    i, j = known[pairs].T
+    alone = np.arange(count)
+    rows, columns = np.concatenate([i, j, alone]), np.concatenate([j, i, alone])
+    values = np.concatenate([value, value, np.full(count, table[0])])
+    return csr_array((values, (rows, columns)), shape=(count, count))
+
+
+def distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """(B, H, 2), (B, N, 2) -> (B, H, N)."""
+    east = a[..., 0, None] - b[:, None, :, 0]
+    north = a[..., 1, None] - b[:, None, :, 1]
+    return east.square_().addcmul_(north, north).sqrt_()
+
+
+def _ranges(first: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
+    """first[0], first[0] + 1, ... length[0] of them, then those of first[1]: one after another."""
+    ends = torch.cumsum(length, 0)
+    total = int(ends[-1]) if len(ends) else 0
+    shift = torch.repeat_interleave(first - ends + length, length)
+    return torch.arange(total, device=first.device) + shift

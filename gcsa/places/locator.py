@@ -1,0 +1,263 @@
+"""A scene whose queries are located: all that is known of them, weighed into a posterior."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+from gcsa.errors import InputError
+from gcsa.places.calibration import Calibration
+from gcsa.places.kernels import (
+    Discs,
+    Distance,
+    Kernel,
+    Pairs,
+    Places,
+    Pose,
+    identity,
+    near,
+    overlap_kernel,
+)
+from gcsa.places.posterior import OBJECTIVES, Posterior, RankingConfig, posterior
+from gcsa.places.sequences import ChainConfig, chain
+from gcsa.places.standing import Observed, Spread
+from gcsa.ranking.lists import Ranking
+from gcsa.scene import Scene
+from gcsa.sideinfo import evidence, fov, radio
+from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.rules import Rule
+
+SEQUENCES = ("off", "both", "online")
+# Lists whose radio affinities are computed at a time.
+LISTS = 1024
+
+
+@dataclass
+class PosteriorConfig:
+    """How the posterior over places ranks, and where its few numbers come from."""
+
+    objective: str = "precision"  # precision | recall | a weight: 1 is precision, 0 recall
+    calibration: str = ""  # file of gcsa calibrate; empty: the database calibrates itself
+    sequences: str = "off"  # frames of a query's sequence help each other: off | both | online
+
+    @property
+    def precision(self) -> float:
+        """The weight of the objective; InputError where it is none."""
+        if self.objective in OBJECTIVES:
+            return OBJECTIVES[self.objective]
+        try:
+            weight = float(self.objective)
+        except ValueError:
+            weight = math.nan
+        if not 0 <= weight <= 1:
+            raise InputError(
+                f"posterior.objective: '{self.objective}' is neither precision nor recall nor a "
+                "weight from 0 to 1"
+            )
+        return weight
+
+    def check(self) -> None:
+        """Raise InputError at a value that cannot be."""
+        _ = self.precision
+        if self.sequences not in SEQUENCES:
+            raise InputError(
+                f"posterior.sequences: '{self.sequences}' is not one of {', '.join(SEQUENCES)}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """The evidence of Q queries for their candidates.
+
+    total: (Q, N) log-likelihood ratios with the prior, -inf where padded. prior: (Q, N), the part
+    that is no observation. observed: what the queries' own sensors say.
+    """
+
+    total: np.ndarray
+    prior: np.ndarray
+    observed: Observed
+
+
+class Locator:
+    """What a scene's queries are located by, prepared once for any lists of candidates.
+
+    rule: what is relevant, which chooses the kernel. Everything that the scene lacks says nothing.
+    """
+
+    def __init__(
+        self,
+        scene: Scene,
+        rule: Rule,
+        fov_config: FovConfig,
+        calibration: Calibration,
+        device: torch.device | str = "cpu",
+    ):
+        self.scene, self.rule, self.calibration = scene, rule, calibration
+        self.device, database = torch.device(device), scene.database
+        self.places: Places | None = None
+        self.kernel: Kernel = identity
+        self._photos = np.ones(len(database))
+        self._centre = np.zeros(2)
+        if database.positions is None:
+            return
+        positions = database.positions[:, :2]
+        posed = database.headings is not None
+        if rule.kind == "pose" and not posed:
+            raise InputError(f"{scene.name}: rule 'pose' needs the headings of the database")
+        self.places = Places.of(positions, None, device)
+        self._centre = self.places.centre
+        matrix = near(positions, calibration.spread, rule.reach)
+        if rule.kind == "pose":
+            self.places = Places.of(positions, database.headings, device)
+            self.kernel = Pose(self.places, Discs(rule.reach), math.radians(rule.turn))
+            matrix = _facing(matrix, database.headings, math.radians(rule.turn))
+        elif rule.kind == "dist" or not posed:
+            self.kernel = Distance(self.places, Discs(rule.reach))
+        else:
+            matrix = overlap_kernel(
+                overlaps_of(scene, fov_config), *map(np.array, calibration.overlap)
+            )
+            self.kernel = Pairs(matrix)
+        self._photos = np.asarray(matrix.sum(axis=1)).ravel()
+
+    def weigh(self, candidates: Ranking) -> Weighed:
+        """All evidence for the candidates of every query of the scene."""
+        c, valid, rows = self.calibration, candidates.valid, candidates.indices
+        prior = evidence.density(evidence.of_rows(self._photos, rows), c.gamma)
+        compass, headings = self._compass(rows)
+        position, positions = self._position(rows)
+        kinds = [
+            evidence.looks(candidates.scores, valid, c.temperature),
+            prior,
+            compass,
+            position,
+            self._radio(rows),
+        ]
+        observed = Observed(**positions, **headings)
+        return Weighed(evidence.total(kinds, valid), prior, observed)
+
+    def locate(self, candidates: Ranking, config: PosteriorConfig) -> Posterior:
+        """The posterior of every query over its candidates, and the ranking that follows."""
+        weighed, c = self.weigh(candidates), self.calibration
+        total = weighed.total
+        if config.sequences != "off":
+            total = total + self._of_sequences(candidates, weighed, config.sequences == "online")
+        return posterior(
+            torch.from_numpy(total).to(self.device),
+            torch.from_numpy(candidates.indices).to(self.device),
+            c.none,
+            self.kernel,
+            self.places,
+            Spread(c.spread, c.turn),
+            weighed.observed,
+            RankingConfig(precision=config.precision),
+        )
+
+    def _compass(self, rows: np.ndarray) -> tuple[np.ndarray, dict]:
+        queries, database, c = self.scene.queries, self.scene.database, self.calibration
+        if queries.headings is None or database.headings is None:
+            return np.zeros(rows.shape), {}
+        sigma = np.full(len(queries), c.compass_sigma)
+        if queries.heading_accuracy is not None:
+            stated = np.nan_to_num(queries.heading_accuracy)
+            sigma = np.hypot(sigma, stated)
+        facing = evidence.of_rows(database.headings, rows)
+        found = evidence.compass(queries.headings, facing, sigma, c.compass_outliers)
+        known = np.isfinite(queries.headings)[:, None] & np.isfinite(facing)
+        return found, {
+            "headings": self._tensor(np.nan_to_num(queries.headings)),
+            "turn": c.compass_sigma,
+            "trust_heading": self._tensor(_trust(found, known, c.compass_outliers)),
+        }
+
+    def _position(self, rows: np.ndarray) -> tuple[np.ndarray, dict]:
+        queries, database, c = self.scene.queries, self.scene.database, self.calibration
+        if queries.positions is None or database.positions is None:
+            return np.zeros(rows.shape), {}
+        reported = queries.positions[:, :2]
+        accuracy = np.full(len(queries), c.gps_accuracy)
+        if queries.accuracy is not None:
+            accuracy = np.where(np.isnan(queries.accuracy), accuracy, queries.accuracy)
+        there = evidence.of_rows(database.positions[:, :2], rows)
+        known = np.isfinite(reported).all(1)[:, None] & np.isfinite(there).all(-1)
+        found = evidence.position(
+            reported, accuracy, there, c.spread, c.gps_outliers, area_of(database.positions)
+        )
+        return found, {
+            "positions": self._tensor(np.nan_to_num(reported - self._centre)),
+            "sigma": self._tensor(evidence.device_sigma(accuracy)),
+            "trust_position": self._tensor(_trust(found, known, c.gps_outliers)),
+        }
+
+    def _radio(self, rows: np.ndarray) -> np.ndarray:
+        queries, database = self.scene.queries, self.scene.database
+        found = np.zeros(rows.shape)
+        if queries.radio is None or database.radio is None:
+            return found
+        heard, count = radio.stack([queries.radio, database.radio]), len(queries)
+        shifted = np.where(rows >= 0, rows + count, -1)
+        has_any = np.append(heard.has_any, False)
+        for start in range(0, count, LISTS):
+            part = slice(start, start + LISTS)
+            own = np.arange(count)[part, None]
+            affinity = radio.affinity_block(heard, own, shifted[part])[:, 0]
+            known = evidence.radio_known(affinity, has_any[own[:, 0]], has_any[shifted[part]])
+            found[part] = evidence.tabulated(known, self.calibration.radio_table)
+        return found
+
+    def _of_sequences(self, candidates: Ranking, weighed: Weighed, online: bool) -> np.ndarray:
+        queries, database, c = self.scene.queries, self.scene.database, self.calibration
+        if queries.sequences is None or queries.frames is None or database.positions is None:
+            raise InputError(
+                f"{self.scene.name}: posterior.sequences: its queries are of no sequences, or the "
+                "database has no positions"
+            )
+        there = evidence.of_rows(database.positions[:, :2], candidates.indices)
+        settings = ChainConfig(c.step, c.jumps, c.discount, online)
+        return chain(
+            *(weighed.total, c.none, there, queries.sequences, queries.frames, settings),
+            weighed.prior,
+        )
+
+    def _tensor(self, values: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(self.device)
+
+
+def overlaps_of(scene: Scene, fov_config: FovConfig) -> csr_array:
+    """Overlaps of the fields of view of a scene's database, on one level: (n, n) csr_array."""
+    database = scene.database
+    known = np.isfinite(database.positions).all(1) & np.isfinite(database.headings)
+    found = fov.overlap_sparse(
+        database.positions[:, :2], database.headings, mask=known, **fov_config.kwargs()
+    )
+    if database.positions.shape[1] < 3:
+        return found
+    entries, heights = found.tocoo(), database.positions[:, 2]
+    kept = np.abs(heights[entries.row] - heights[entries.col]) <= fov_config.height
+    parts = entries.data[kept], (entries.row[kept], entries.col[kept])
+    return csr_array(parts, shape=found.shape)
+
+
+def area_of(positions: np.ndarray) -> float:
+    """Square metres of the box about all known positions (n, 2+), one at the least."""
+    known = positions[np.isfinite(positions).all(1), :2]
+    return float(max(1.0, np.prod(np.ptp(known, axis=0) + 1.0))) if len(known) else 1.0
+
+
+def _facing(matrix: csr_array, headings: np.ndarray, turn: float) -> csr_array:
+    """The entries of images that are headed within ``turn`` radians of each other."""
+    entries = matrix.tocoo()
+    away = evidence.wrapped(headings[entries.row] - headings[entries.col])
+    kept = (np.abs(away) <= turn) | (entries.row == entries.col)
+    return csr_array(
+        (entries.data[kept], (entries.row[kept], entries.col[kept])), shape=matrix.shape
+    )
+
+
+def _trust(found: np.ndarray, known: np.ndarray, outliers: float) -> np.ndarray:
+    """Probability that a sensor was right, (Q, N), of evidence log(e + (1 - e) r): 1 - e / it."""
+    return np.where(known, 1 - outliers * np.exp(-found), 0.0).clip(0, 1)
