@@ -20,6 +20,7 @@ WINGS = {
     "descriptors": "looks, as numbers",
     "models": "networks that re-rank",
     "ranking": "lists: retrieved, cut into batches, refined",
+    "places": "where a query was taken: evidence weighed into a posterior, and calibrated",
     "rerankers": "re-ranking without training, a method a file",
     "losses": "what training makes small, a loss a file",
     # Above this line scores are computed, and nobody knows what is true.

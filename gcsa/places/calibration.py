@@ -8,11 +8,13 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
 
+from gcsa.errors import InputError, MissingFileError
 from gcsa.sideinfo.evidence import Table, device_sigma
 
 SOURCES = {
@@ -99,6 +101,16 @@ def from_text(text: str) -> Calibration:
         return Calibration(**{name: _value(name, values[name]) for name in names})
     except (TypeError, ValueError) as error:
         raise ValueError(f"calibration: {error}") from error
+
+
+def read_calibration(path: Path) -> Calibration:
+    """A calibration file; InputError names the file and what is wrong in it."""
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such calibration file; gcsa calibrate writes one")
+    try:
+        return from_text(path.read_text(encoding="utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        raise InputError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def descriptor_hash(descriptors: np.ndarray) -> str:

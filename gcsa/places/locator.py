@@ -32,8 +32,6 @@ from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import Rule
 
 SEQUENCES = ("off", "both", "online")
-# Lists whose radio affinities are computed at a time.
-LISTS = 1024
 
 
 @dataclass
@@ -195,19 +193,12 @@ class Locator:
 
     def _radio(self, rows: np.ndarray) -> np.ndarray:
         queries, database = self.scene.queries, self.scene.database
-        found = np.zeros(rows.shape)
         if queries.radio is None or database.radio is None:
-            return found
+            return np.zeros(rows.shape)
         heard, count = radio.stack([queries.radio, database.radio]), len(queries)
         shifted = np.where(rows >= 0, rows + count, -1)
-        has_any = np.append(heard.has_any, False)
-        for start in range(0, count, LISTS):
-            part = slice(start, start + LISTS)
-            own = np.arange(count)[part, None]
-            affinity = radio.affinity_block(heard, own, shifted[part])[:, 0]
-            known = evidence.radio_known(affinity, has_any[own[:, 0]], has_any[shifted[part]])
-            found[part] = evidence.tabulated(known, self.calibration.radio_table)
-        return found
+        affinity = radio.affinity_of_lists(heard, np.arange(count), shifted)
+        return evidence.tabulated(affinity, self.calibration.radio_table)
 
     def _of_sequences(self, candidates: Ranking, weighed: Weighed, online: bool) -> np.ndarray:
         queries, database, c = self.scene.queries, self.scene.database, self.calibration

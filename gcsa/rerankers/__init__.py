@@ -1,9 +1,10 @@
-"""Re-rankers that need no training, behind one signature, to compare a trained model with.
+"""Re-rankers that need no training, to compare a trained model with.
 
-Each takes similarities (:mod:`gcsa.rerankers.similarity`), first-round candidates and its own
-config, and returns candidates: the first K (all for 0) in a new order with new scores, the others
-behind in first-round order. A new one is a file and a line in RERANKERS. Any of them, and a
-trained model, can be fused with the first round: :func:`gcsa.rerankers.fusion.fuse`.
+Those of RERANKERS take similarities (:mod:`gcsa.rerankers.similarity`), first-round candidates and
+their own config; those of PLACES take the scene, as they ask what else is known of it, and the rule
+that says what is relevant. Both return ranked lists: the first K (all for 0) in a new order with
+new scores, the others behind in first-round order. A new one is a file and a line. Any of them, and
+a trained model, can be fused with the first round: :func:`gcsa.rerankers.fusion.fuse`.
 """
 
 from __future__ import annotations
@@ -12,10 +13,24 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from gcsa.errors import InputError, nearest
 from gcsa.ranking.lists import Ranking
-from gcsa.rerankers import augmentation, diffusion, expansion, icfrr, k_reciprocal, raw_affinity
-from gcsa.rerankers.similarity import Similarity
+from gcsa.rerankers import (
+    augmentation,
+    diffusion,
+    expansion,
+    icfrr,
+    k_reciprocal,
+    neighbours,
+    posterior,
+    raw_affinity,
+)
+from gcsa.rerankers.similarity import FromDescriptors, Similarity
+from gcsa.scene import Scene
+from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.rules import Rule
 
 
 @dataclass(frozen=True)
@@ -70,6 +85,45 @@ RERANKERS: dict[str, Method] = {
         {"k": [3, 5, 10, 20, 50, 100], "alpha": [0.8, 0.9, 0.99], "gamma": [1.0, 3.0]},
     ),
 }
+
+
+@dataclass(frozen=True)
+class PlaceMethod:
+    """A re-ranker that reads the scene; its config, its function, values worth trying."""
+
+    config: type
+    rerank: Callable[[Scene, Ranking, Any, Rule, FovConfig], Ranking]
+    grid: Mapping[str, list] = field(default_factory=dict)
+
+
+PLACES: dict[str, PlaceMethod] = {
+    "neighbours": PlaceMethod(neighbours.NeighboursConfig, neighbours.by_distance),
+    "neighbours-overlap": PlaceMethod(neighbours.NeighboursConfig, neighbours.by_overlap),
+    "posterior": PlaceMethod(posterior.PosteriorConfig, posterior.posterior),
+}
+NAMES = (*RERANKERS, *PLACES)
+
+
+def known(name: str) -> Method | PlaceMethod:
+    """A re-ranker of either kind by name; InputError with the nearest names where there is none."""
+    if name not in NAMES:
+        raise InputError(f"no re-ranker '{name}'{nearest(name, NAMES)}")
+    return RERANKERS[name] if name in RERANKERS else PLACES[name]
+
+
+def apply(
+    name: str,
+    scene: Scene,
+    candidates: Ranking,
+    config: Any,
+    rule: Rule,
+    fov: FovConfig,
+    device: torch.device | str = "cpu",
+) -> Ranking:
+    """The lists of a scene re-ranked by a method of either kind."""
+    if name in PLACES:
+        return PLACES[name].rerank(scene, candidates, config, rule, fov)
+    return method(name).rerank(FromDescriptors(scene, device), candidates, config)
 
 
 def method(name: str) -> Method:

@@ -15,7 +15,7 @@ from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.lists import depth_of
 from gcsa.scene import Scene
 from gcsa.sideinfo.fov import FovConfig
-from gcsa.sideinfo.rules import Poses, overlaps
+from gcsa.sideinfo.rules import Poses, Rule, overlaps
 
 
 @dataclass
@@ -26,7 +26,7 @@ class NeighboursConfig:
 
 
 def by_distance(
-    scene: Scene, candidates: Ranking, config: NeighboursConfig, fov: FovConfig
+    scene: Scene, candidates: Ranking, config: NeighboursConfig, rule: Rule, fov: FovConfig
 ) -> Ranking:
     """The candidates by their distance to the first one; unknown positions behind, as they were.
 
@@ -40,7 +40,7 @@ def by_distance(
 
 
 def by_overlap(
-    scene: Scene, candidates: Ranking, config: NeighboursConfig, fov: FovConfig
+    scene: Scene, candidates: Ranking, config: NeighboursConfig, rule: Rule, fov: FovConfig
 ) -> Ranking:
     """The candidates by how their fields of view overlap the first one's, equal ones as they were.
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import erf
 
 # Share of a 2D Gaussian error that the stated accuracy of a device's position holds (Android's
 # Location.getAccuracy), and so the radius that holds it, in standard deviations.
@@ -46,17 +47,20 @@ def looks(similarity: np.ndarray, valid: np.ndarray, temperature: float) -> np.n
     return np.where(known, temperature * (value - mean), 0.0)
 
 
-def compass(query: np.ndarray, candidates: np.ndarray, sigma: float, outliers: float) -> np.ndarray:
+def compass(
+    query: np.ndarray, candidates: np.ndarray, sigma: np.ndarray | float, outliers: float
+) -> np.ndarray:
     """Headings (Q,) of queries against those (Q, N) of their candidates: (Q, N).
 
-    log(e + (1 - e) f(d) 2 pi), f the normal density of ``sigma`` radians cut at half a turn, d the
-    wrapped difference, e the share ``outliers`` of pairs that look any way: a broken compass, or
+    log(e + (1 - e) f(d) 2 pi), f the normal density of ``sigma`` radians, a number or (Q,), cut at
+    half a turn, d the wrapped difference, e the share ``outliers`` of pairs that look any way: a broken compass, or
     two cameras of one place that look elsewhere. A density against the uniform one, instead of a
     bump of height 1, leaves "none of these" at 0.
     """
     turn = wrapped(np.asarray(query, dtype=np.float64)[:, None] - candidates)
-    whole = math.sqrt(2 * math.pi) * sigma * math.erf(math.pi / (math.sqrt(2) * sigma))
-    ratio = np.exp(-0.5 * (turn / sigma) ** 2) * (2 * math.pi / whole)
+    width = np.broadcast_to(np.asarray(sigma, dtype=np.float64), len(query))[:, None]
+    whole = math.sqrt(2 * math.pi) * width * erf(math.pi / (math.sqrt(2) * width))
+    ratio = np.exp(-0.5 * (turn / width) ** 2) * (2 * math.pi / whole)
     return _known(_mixture(outliers, ratio))
 
 
@@ -94,11 +98,6 @@ def tabulated(measured: np.ndarray, table: Table) -> np.ndarray:
     measured = np.asarray(measured, dtype=np.float64)
     value = np.interp(np.nan_to_num(measured), table.knots, table.log_ratio)
     return np.where(np.isnan(measured), 0.0, value)
-
-
-def radio_known(affinity: np.ndarray, query_heard: np.ndarray, heard: np.ndarray) -> np.ndarray:
-    """Radio affinities (Q, N), NaN where query (Q,) or candidate (Q, N) heard nothing."""
-    return np.where(query_heard[:, None] & heard, affinity, np.nan)
 
 
 def density(photos: np.ndarray, gamma: float) -> np.ndarray:

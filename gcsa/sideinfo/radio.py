@@ -182,6 +182,20 @@ def affinity_block(
     return result
 
 
+def affinity_of_lists(radio: Radio, queries: np.ndarray, lists: np.ndarray) -> np.ndarray:
+    """Affinities (Q, N) float64 of rows ``queries`` (Q,) of ``radio`` to those of their lists.
+
+    lists: (Q, N) rows, -1 for padding. NaN where either image heard nothing, and for padding.
+    """
+    has_any, found = np.append(radio.has_any, False), np.empty(lists.shape)
+    for start in range(0, len(queries), ROWS):
+        part = slice(start, start + ROWS)
+        block = affinity_block(radio, queries[part, None], lists[part])[:, 0]
+        known = has_any[queries[part]][:, None] & has_any[lists[part]]
+        found[part] = np.where(known, block, np.nan)
+    return found
+
+
 def _fill(
     result: np.ndarray, a: Radio, rows: np.ndarray, b: Radio, anchors: np.ndarray, unknown: str
 ) -> None:

@@ -1,0 +1,140 @@
+"""A scene calibrates itself: its database's own images are queries whose place is known."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from gcsa.errors import InputError
+from gcsa.places.calibration import Calibration, adapted, descriptor_hash
+from gcsa.places.fitting import fit
+from gcsa.places.kernels import near
+from gcsa.places.locator import overlaps_of
+from gcsa.places.samples import Database, Sample, contrast, own_queries, sample
+from gcsa.ranking.lists import Ranking
+from gcsa.scene import Scene
+from gcsa.sideinfo import radio
+from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.rules import OVERLAP, Poses, Rule, one_place
+
+# Fewer images than this, of known position, tell less than the defaults do.
+LEAST = 30
+CANDIDATES = 255
+
+
+def calibrated(
+    scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int = CANDIDATES
+) -> Calibration:
+    """The calibration of a scene from its database alone.
+
+    The defaults, for descriptors of that contrast, where fewer than LEAST images have positions.
+    """
+    database = scene.database
+    known = 0
+    if database.positions is not None:
+        known = int(np.isfinite(database.positions).all(1).sum())
+    if known < LEAST or database.descriptors is None:
+        return Calibration()
+    found = own_sample(scene, rule, fov_config, min(candidates, known - 1))
+    if not found.relevant.any():
+        return adapted(Calibration(), contrast([found]))
+    mark = descriptor_hash(database.descriptors)
+    return fit([found], "database", reach_of(rule, fov_config), descriptors=mark)
+
+
+def calibrated_on(
+    samples: list[Sample], rule: Rule, fov_config: FovConfig, descriptors: str = ""
+) -> Calibration:
+    """The calibration from queries of labelled scenes."""
+    if not any(s.relevant.any() for s in samples):
+        raise InputError("no query of the scenes has a relevant candidate to calibrate by")
+    return fit(samples, "scenes", reach_of(rule, fov_config), descriptors=descriptors)
+
+
+def own_sample(scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int) -> Sample:
+    """The database's own images as queries, what was taken together with them left out."""
+    database = database_of(scene, rule, fov_config)
+    poses = Poses(scene.database.positions, scene.database.headings)
+
+    def relevant(query: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        i = np.repeat(query, rows.shape[1])
+        return one_place(rule, fov_config, poses, i, rows.ravel()).reshape(rows.shape)
+
+    measured = {}
+    if scene.database.radio is not None:
+        measured["radio"] = partial(radio.affinity_of_lists, scene.database.radio)
+    return own_queries(
+        database,
+        scene.database.descriptors,
+        relevant,
+        reach_of(rule, fov_config),
+        candidates,
+        measured=measured,
+    )
+
+
+def labelled_sample(
+    scene: Scene,
+    candidates: Ranking,
+    relevant: np.ndarray,
+    positions: np.ndarray,
+    rule: Rule,
+    fov_config: FovConfig,
+) -> Sample:
+    """Queries of a scene whose ``positions`` (Q, 2+) and relevant candidates (Q, N) are known."""
+    database = database_of(scene, rule, fov_config)
+    measured = {}
+    if scene.database.radio is not None and scene.queries.radio is not None:
+        heard = radio.stack([scene.queries.radio, scene.database.radio])
+        count = len(scene.queries)
+        rows = np.where(candidates.indices >= 0, candidates.indices + count, -1)
+        measured["radio"] = radio.affinity_of_lists(heard, np.arange(count), rows)
+    return sample(
+        database,
+        candidates.indices,
+        np.where(candidates.valid, candidates.scores, 0.0).astype(np.float64),
+        relevant,
+        positions[:, :2],
+        scene.queries.headings,
+        measured=measured,
+    )
+
+
+def database_of(scene: Scene, rule: Rule, fov_config: FovConfig) -> Database:
+    """The poses of a scene's database, and what was taken together."""
+    database = scene.database
+    if database.positions is None:
+        raise InputError(f"{scene.name}: a calibration needs the positions of the database")
+    groups = database.sequences
+    if groups is not None:
+        # Images of no sequence are each a group of their own.
+        groups = np.where(groups >= 0, groups, groups.max(initial=0) + 1 + np.arange(len(groups)))
+    return Database(
+        database.positions[:, :2], _places(scene, rule, fov_config), database.headings, groups
+    )
+
+
+def reach_of(rule: Rule, fov_config: FovConfig) -> float:
+    """Metres within which images of one place by the rule lie, about."""
+    return rule.reach if rule.kind in ("dist", "pose") else fov_config.radius / 2
+
+
+def _places(scene: Scene, rule: Rule, fov_config: FovConfig) -> csr_array:
+    """Which images show the place of each, (n, n), 1 or 0."""
+    positions = scene.database.positions[:, :2]
+    if rule.kind not in ("dist", "pose") and scene.database.headings is not None:
+        found = overlaps_of(scene, fov_config)
+        kept = found.tocoo()
+        same = kept.data >= OVERLAP
+        i, j = kept.row[same], kept.col[same]
+    else:
+        pairs = near(positions, Calibration().spread, rule.reach).tocoo()
+        poses = Poses(scene.database.positions, scene.database.headings)
+        same = one_place(rule, fov_config, poses, pairs.row, pairs.col) | (pairs.row == pairs.col)
+        i, j = pairs.row[same], pairs.col[same]
+    shape = len(positions), len(positions)
+    found = csr_array((np.ones(len(i)), (i, j)), shape=shape)
+    found.sum_duplicates()
+    return found

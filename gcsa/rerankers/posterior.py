@@ -1,0 +1,47 @@
+"""``posterior``: all evidence for where a query was taken, weighed; see :mod:`gcsa.places`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from gcsa.places import locator
+from gcsa.places.calibrating import calibrated
+from gcsa.places.calibration import Calibration, read_calibration
+from gcsa.places.located import Located, located
+from gcsa.places.locator import Locator
+from gcsa.ranking.lists import Ranking
+from gcsa.scene import Scene
+from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.rules import Rule
+
+
+@dataclass
+class PosteriorConfig(locator.PosteriorConfig):
+    """Parameters of :func:`posterior`."""
+
+    K: int = 0  # candidates re-ranked; 0: all listed
+
+
+def posterior(
+    scene: Scene,
+    candidates: Ranking,
+    config: PosteriorConfig,
+    rule: Rule,
+    fov: FovConfig,
+    calibration: Calibration | None = None,
+    device: torch.device | str = "cpu",
+) -> Located:
+    """The candidates by the posterior over places, with position, radius and confidence.
+
+    rule: what is relevant. calibration: None reads the file that the config names, or calibrates
+    on the scene's own database.
+    """
+    config.check()
+    if calibration is None and config.calibration:
+        calibration = read_calibration(Path(config.calibration))
+    if calibration is None:
+        calibration = calibrated(scene, rule, fov)
+    return located(Locator(scene, rule, fov, calibration, device), candidates, config, config.K)
