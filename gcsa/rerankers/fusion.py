@@ -31,8 +31,10 @@ class Fusion:
             raise InputError(f"weight: {self.weight} is not from 0 to 1")
 
     @classmethod
-    def of(cls, text: str) -> Fusion:
-        """A command line's "WEIGHT" or "WEIGHT:NORMALISE", as 0.7 or 0.7:z."""
+    def given(cls, text: str | None) -> Fusion | None:
+        """A command line's "WEIGHT" or "WEIGHT:NORMALISE", as 0.7 or 0.7:z; None: none."""
+        if text is None:
+            return None
         weight, colon, normalise = text.partition(":")
         try:
             return cls(float(weight), normalise if colon else "min-max")
