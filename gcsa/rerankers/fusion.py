@@ -30,6 +30,9 @@ class Fusion:
         if not 0 <= self.weight <= 1:
             raise InputError(f"weight: {self.weight} is not from 0 to 1")
 
+    def __str__(self) -> str:
+        return f"fused with the first round, weight {self.weight:g}, {self.normalise}"
+
     @classmethod
     def given(cls, text: str | None) -> Fusion | None:
         """A command line's "WEIGHT" or "WEIGHT:NORMALISE", as 0.7 or 0.7:z; None: none."""
