@@ -161,7 +161,8 @@ def report(
     fused = "" if settings.fusion is None else f"re-ranking {settings.fusion}; "
     protocol = (
         f"LaMAR {split}, poses: {settings.resolved}, top {settings.num}; {fused}recall: both "
-        "errors strictly below; cameras, a rig once for each of its own; missing poses count as wrong"
+        "errors strictly below; cameras, a rig once for each of its own; missing poses count as "
+        "wrong"
     )
     return {"protocol": protocol, "results": results}
 
