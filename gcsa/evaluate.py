@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gcsa import options
-from gcsa.errors import run_program
+from gcsa.errors import InputError, run_program
 
 if TYPE_CHECKING:
     from gcsa.config import Config
@@ -42,6 +42,13 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_conf(made)
     options.add_checkpoint(made)
+    made.add_argument(
+        "--compare",
+        nargs=2,
+        metavar=("A", "B"),
+        help="two checkpoints, or none for no re-ranking: what B gains over A, with an interval",
+    )
+    options.add_fusion(made)
     options.add_split(made)
     options.add_device(made)
     options.add_json(made)
@@ -54,12 +61,23 @@ def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
     from gcsa.files import write_text
+    from gcsa.rerankers.fusion import Fusion
+    from gcsa.scoring.comparison import show_comparison
+    from gcsa.scoring.evaluation import compare
     from gcsa.scoring.report import show, without_nan
 
     overrides = options.overrides(args)
     config = load_config(args.conf, overrides)
-    result = evaluate(config, args.checkpoint, args.split, overrides)
-    print(show(result, args.verbose))
+    fusion = Fusion.given(args.fusion)
+    if args.compare is None:
+        result = evaluate(config, args.checkpoint, args.split, overrides, fusion)
+        print(show(result, args.verbose))
+    else:
+        if args.checkpoint is not None:
+            raise InputError("--compare and --checkpoint: only one of them")
+        files = [None if file == "none" else file for file in args.compare]
+        result = compare(config, files, args.split, overrides, fusion)
+        print(show_comparison(result, args.compare))
     if args.json:
         write_text(args.json, json.dumps(without_nan(result), indent=2) + "\n")
 

@@ -43,6 +43,16 @@ def add_checkpoint(
     parser.add_argument("--checkpoint", metavar="FILE", required=required, help=what)
 
 
+def add_fusion(parser: argparse._ActionsContainer) -> None:
+    """Re-ranked scores mixed with the first round's; :meth:`gcsa.rerankers.fusion.Fusion.given`."""
+    parser.add_argument(
+        "--fusion",
+        metavar="WEIGHT",
+        help="mix the re-ranking's scores with the first round's: from 0 (the first round) to 1; "
+        "WEIGHT:z scales both by mean and spread, not by least and most",
+    )
+
+
 def add_split(parser: argparse.ArgumentParser, choices: str = "train, val (default) or test"):
     parser.add_argument("--split", default="val", help=choices)
 

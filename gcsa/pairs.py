@@ -131,6 +131,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_conf(made)
     options.add_checkpoint(made)
+    options.add_fusion(made)
     options.add_split(made)
     options.add_device(made)
     made.add_argument("--output", required=True, metavar="FILE", help="pairs file to write")
@@ -138,6 +139,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_renamed(made, "--num_matched", "--num", type=int)
     made.add_argument(
         "--from_pairs", metavar="FILE", help="pairs file of hloc to re-rank, not our own retrieval"
+    )
+    made.add_argument(
+        "--min_similarity",
+        type=float,
+        metavar="S",
+        help="leave out candidates of our retrieval that are less alike than this (hloc: 0)",
     )
     made.add_argument("--scores", metavar="FILE", help="also write 'query database score' lines")
     options.add_overrides(made)
@@ -147,6 +154,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
+    from gcsa.rerankers.fusion import Fusion
 
     overrides = options.overrides(args)
     pairs(
@@ -158,6 +166,8 @@ def main() -> None:
         args.from_pairs,
         args.scores,
         overrides,
+        Fusion.given(args.fusion),
+        args.min_similarity,
     )
 
 

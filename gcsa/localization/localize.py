@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_conf(made, "YAML file with data.dataset: lamar", required=True)
     options.add_checkpoint(made, "model to re-rank with; without it, first round only")
+    options.add_fusion(made)
     options.add_split(made, "val (default) or test")
     options.add_device(made)
     made.add_argument("--scenes", nargs="+", help="CAB HGE LIN; default: the split's")
@@ -109,6 +110,7 @@ def main() -> None:
     from gcsa.files import write_text
     from gcsa.localization.hloc_run import HlocInputs
     from gcsa.localization.located import Settings, show
+    from gcsa.rerankers.fusion import Fusion
 
     if args.split not in ("val", "test"):
         raise InputError(f"--split: '{args.split}' is not val or test")
@@ -118,7 +120,8 @@ def main() -> None:
     given = [f"data.{args.split}_scenes=[{','.join(scenes)}]"] if scenes else []
     config = load_config(args.conf, [*overrides, *given])
     hloc = HlocInputs(args.reference_sfm, args.features, args.matches)
-    settings = Settings(Path(args.output), args.num, args.method, hloc, args.submission)
+    fusion = Fusion.given(args.fusion)
+    settings = Settings(Path(args.output), args.num, args.method, hloc, args.submission, fusion)
     result = localize(config, args.checkpoint, args.split, settings, overrides)
     print(show(result, args.verbose))
     if args.json:

@@ -54,6 +54,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_checkpoint(how, "or a trained network (of descriptors)")
     what = f"how many are re-ranked (default: what the checkpoint does, else {CANDIDATES})"
     options.add_candidates(how, what)
+    options.add_fusion(how)
     options.add_device(how)
     how.add_argument(
         "settings",
@@ -74,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.rerank import Inputs, Outputs, rerank
+    from gcsa.rerankers.fusion import Fusion
 
     rerank(
         _taken(Inputs, args),
@@ -84,6 +86,7 @@ def main() -> None:
         args.candidates,
         args.num,
         args.device or "auto",
+        Fusion.given(args.fusion),
     )
 
 
@@ -112,7 +115,8 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     known.add_argument(
         "--metadata",
         metavar="FILE",
-        help="CSV of name and x, y or lat, lon; also heading. A checkpoint reads it",
+        help="CSV of name and x, y or lat, lon; also heading, which a checkpoint reads, and split, "
+        "which divides one HDF5 file given for both roles into queries and database",
     )
     known.add_argument(
         "--radio", metavar="FILE", help="CSV of name, transmitter, rssi and frequency_mhz"

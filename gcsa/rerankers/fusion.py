@@ -30,9 +30,14 @@ class Fusion:
         if not 0 <= self.weight <= 1:
             raise InputError(f"weight: {self.weight} is not from 0 to 1")
 
+    def __str__(self) -> str:
+        return f"fused with the first round, weight {self.weight:g}, {self.normalise}"
+
     @classmethod
-    def of(cls, text: str) -> Fusion:
-        """A command line's "WEIGHT" or "WEIGHT:NORMALISE", as 0.7 or 0.7:z."""
+    def given(cls, text: str | None) -> Fusion | None:
+        """A command line's "WEIGHT" or "WEIGHT:NORMALISE", as 0.7 or 0.7:z; None: none."""
+        if text is None:
+            return None
         weight, colon, normalise = text.partition(":")
         try:
             return cls(float(weight), normalise if colon else "min-max")

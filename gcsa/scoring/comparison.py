@@ -48,8 +48,11 @@ def _check_judged_alike(a: Config, b: Config) -> None:
         )
 
 
-def show_comparison(result: Report) -> str:
-    """A comparison as text: A, B and B - A in total, with the interval of the difference."""
+def show_comparison(result: Report, files: Sequence[str]) -> str:
+    """A comparison as text: A, B and B - A in total, with the interval of the difference.
+
+    files: what A and B are called.
+    """
     names, counts = list(result["difference"]), result["counts"]
     behind = [f"{counts['with_positives']} of {counts['queries']}", str(counts["database"])]
     lines = [["", *(n.replace("recall", "R") for n in names), "queries", "database"]]
@@ -58,4 +61,5 @@ def show_comparison(result: Report) -> str:
     lines.append(["B - A", *(f"{100 * result['difference'][n]:+.2f}" for n in names), "", ""])
     text = aligned(lines + bound_lines(names, result["intervals"]))
     meaning = how_sure(counts["with_positives"], "B - A", "paired bootstrap")
-    return f"{result['protocol']}\n\n{text}\n\n{meaning}"
+    called = "\n".join(f"{label}: {file}" for label, file in zip("AB", files, strict=True))
+    return f"{result['protocol']}\n\n{called}\n\n{text}\n\n{meaning}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from gcsa.config import Config
 from gcsa.evaluation import metrics
@@ -30,7 +31,8 @@ def evaluate(
     check_fusion(fusion, checkpoint)
     opened = _open(config, checkpoint, split, overrides)
     config, scenes, rankings = _rank(*opened, split, fusion)
-    return report(config, split, scenes, rankings)
+    result = report(config, split, scenes, rankings)
+    return result if fusion is None else {**result, "fusion": asdict(fusion)}
 
 
 def compare(

@@ -84,6 +84,8 @@ def rerank(
     if model is None:
         return [s.candidates for s in scenes]
     ahead = data.batch_size, data.num_workers
+    if fusion is not None:
+        logger.info("%s", fusion)
     refined = [refine(model, s.scene, s.candidates, s.side, *ahead) for s in scenes]
     return [fused(s.candidates, r, fusion) for s, r in zip(scenes, refined, strict=True)]
 

@@ -281,7 +281,7 @@ def test_hloc_is_run(hall, monkeypatch, capsys):
         run(monkeypatch, hall, *paths)
 
 
-def test_fusion_with_the_first_round(hall, tmp_path):
+def test_fusion_with_the_first_round(hall, tmp_path, monkeypatch, capsys):
     """Weight 0 is the first round, weight 1 the re-ranking; between them the lists are fused."""
     torch.manual_seed(0)
     model = GCSA(32, 32, 16, 12, 6, 1, 2, 0, 0.0, 0.0)
@@ -307,5 +307,9 @@ def test_fusion_with_the_first_round(hall, tmp_path):
     write_candidates(tmp_path / "p.txt", scene, fused, 10)
     pairs = set((tmp_path / "p.txt").read_text().splitlines())
     assert set(written(Fusion(0.5))[1].splitlines()) <= pairs
+    half = written(Fusion(0.5))
+    run(monkeypatch, hall, "--checkpoint", checkpoint, "--fusion", "0.5", "--method", "mean")
+    assert "re-ranking fused with the first round, weight 0.5, min-max" in capsys.readouterr().out
+    assert (hall / "out/CAB/phone/pairs_reranked.txt").read_text() == half[1]
     with pytest.raises(InputError, match="--fusion: .* --checkpoint is missing"):
         program.localize(config, None, "val", Settings(tmp_path / "out", fusion=Fusion()))

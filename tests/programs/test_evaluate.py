@@ -185,6 +185,7 @@ def test_fusion_with_the_first_round(world, tmp_path):
     for fusion in (Fusion(0.0), Fusion(0.3), Fusion(0.3, "z"), Fusion(1.0)):
         lists = fuse(judged.candidates, refined, fusion.weight, fusion.normalise)
         found[fusion] = evaluate(config, path, fusion=fusion)
+        assert found[fusion].pop("fusion") == vars(fusion)
         mean = precisions(config, lists, judged).mean()
         assert found[fusion]["metrics"]["mAP@10"] == pytest.approx(mean, abs=1e-12)
     assert found[Fusion(0.0)] == evaluate(config) and found[Fusion(1.0)] == found[None]
@@ -194,6 +195,28 @@ def test_fusion_with_the_first_round(world, tmp_path):
     )
     with pytest.raises(InputError, match="--fusion: .* --checkpoint is missing"):
         evaluate(config, fusion=Fusion(0.3))
+
+
+def test_command_line_of_comparisons_and_fusion(world, tmp_path, monkeypatch, capsys):
+    config, path = stage_2(world), str(tmp_path / "c.pth.tar")
+    save(path, config, {"config": as_dict(config)})
+
+    def ran(*argv):
+        file = str(tmp_path / "r.json")
+        monkeypatch.setattr("sys.argv", ["evaluate", *argv, "--json", file, *overrides(world)])
+        program.main()
+        return json.loads(open(file).read()), capsys.readouterr().out
+
+    found, printed = ran("--compare", "none", path, "--fusion", "0.4:z")
+    assert found == compare(config, [None, path], fusion=Fusion(0.4, "z"))
+    assert f"A: none\nB: {path}\n" in printed
+    found, _ = ran("--checkpoint", path, "--fusion", "0.4:z")
+    assert found == evaluate(config, path, fusion=Fusion(0.4, "z"))
+    assert found["fusion"] == {"weight": 0.4, "normalise": "z"}
+    with pytest.raises(InputError, match="--compare and --checkpoint: only one of them"):
+        ran("--compare", "none", path, "--checkpoint", path)
+    with pytest.raises(InputError, match="--fusion: '2': expected a weight from 0"):
+        ran("--checkpoint", path, "--fusion", "2")
 
 
 def test_two_checkpoints_compared(world, tmp_path):
@@ -222,7 +245,8 @@ def test_two_checkpoints_compared(world, tmp_path):
     assert with_none["metrics"]["A"] == evaluate(config)["metrics"]
     same = compare(config, [paths[0], paths[0]])
     assert set(same["difference"].values()) == {0.0}
-    text = show_comparison(result)
+    text = show_comparison(result, paths)
+    assert f"A: {paths[0]}\nB: {paths[1]}\n" in text
     assert f"{100 * gain.mean():+.2f}" in text and "paired bootstrap over 20 queries" in text
     with pytest.raises(FileNotFoundError, match="gone.pth.tar: no such"):
         compare(config, [None, "gone.pth.tar"])

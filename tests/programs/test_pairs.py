@@ -8,6 +8,7 @@ from conftest import SMALL, STAGE_2, overrides
 from folders import settings, write_street
 from worlds import write_world
 
+from gcsa import pairs as program
 from gcsa.config import load_config
 from gcsa.datasets.hloc import read_pairs, write_pairs
 from gcsa.datasets.readers import reader
@@ -102,6 +103,17 @@ def test_fusion_with_the_first_round(street, tmp_path, checkpoint):
     assert (expected != refined.indices).any() and (expected != first.indices).any()
     with pytest.raises(InputError, match="--fusion: .* --checkpoint is missing"):
         pairs(config, output, fusion=Fusion())
+
+
+def test_command_line(street, tmp_path, checkpoint, monkeypatch):
+    output, given = str(tmp_path / "p.txt"), {"fusion": Fusion(0.4, "z"), "min_similarity": 0.1}
+    options = ["--checkpoint", checkpoint, "--fusion", "0.4:z", "--min_similarity", "0.1"]
+    own = overrides({k: v for k, v in street.items() if not k.startswith("model.")})
+    monkeypatch.setattr("sys.argv", ["pairs", *options, "--output", output, *own])
+    program.main()
+    (path,) = pairs(config_of(street), str(tmp_path / "q.txt"), checkpoint, **given)
+    (plain,) = pairs(config_of(street), str(tmp_path / "r.txt"), checkpoint)
+    assert path.read_text() == open(output).read() != plain.read_text()
 
 
 def test_pairs_that_hloc_leaves_out(street, tmp_path, caplog):

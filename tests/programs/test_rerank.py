@@ -312,3 +312,13 @@ def test_fusion_of_a_checkpoint(files, tmp_path):
     expected = fuse(plain.first, plain.ranking, 0.5, "z")
     assert (found.ranking.indices == expected.indices).all()
     assert (found.ranking.indices != plain.ranking.indices).any()
+
+
+def test_fusion_on_the_command_line(files, tmp_path, monkeypatch):
+    given = files["npy"]
+    argv = ["--queries", given.queries, "--database", given.database, "--method", "alpha-qe"]
+    output = str(tmp_path / "p.txt")
+    monkeypatch.setattr("sys.argv", ["rerank", *argv, "--fusion", "0.3", "--output", output])
+    program.main()
+    rerank(given, Outputs(str(tmp_path / "q.txt")), method="alpha-qe", fusion=Fusion(0.3))
+    assert open(output).read() == (tmp_path / "q.txt").read_text()

@@ -90,7 +90,8 @@ def test_bad_input():
 
 
 def test_what_a_command_line_says():
-    assert Fusion.of("0.7") == Fusion(0.7, "min-max") and Fusion.of("1:z") == Fusion(1.0, "z")
+    assert Fusion.given("0.7") == Fusion(0.7, "min-max") and Fusion.given(None) is None
+    assert Fusion.given("1:z") == Fusion(1.0, "z")
     for text in ("much", "1.5", "-0.1", "nan", "0.5:", "0.5:x", "", "z"):
         with pytest.raises(InputError, match=f"--fusion: '{text}': expected a weight from 0 .*:z$"):
-            Fusion.of(text)
+            Fusion.given(text)
