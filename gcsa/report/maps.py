@@ -11,7 +11,8 @@ from gcsa.sideinfo.fov import FovConfig
 
 SIZE = 260  # pixels, of the square
 BAR = 90  # pixels, of the scale at most
-RANKED, RING, DISTANT, STAR = 7.0, 5.0, 8.0, 9.5  # pixels, radii of marks
+RANKED, RING, DISTANT, STAR = 7.0, 5.0, 9.0, 9.5  # pixels, radii of marks
+GAP = 1.0  # pixels, of room around a mark: corners of squares reach farther than their radius
 
 
 def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
@@ -61,7 +62,7 @@ def _cameras(view: View, rows: np.ndarray, relevant: list[bool], ranked: int) ->
     """
     radii = np.where(np.arange(len(rows)) < ranked, RANKED, RING)
     half = SIZE / 2
-    places, beyond = view.marks(radii / half, DISTANT / half, STAR / half)
+    places, beyond = view.marks((radii + GAP) / half, (DISTANT + GAP) / half, STAR / half)
     drawn, true = _pixels(places, view.half), _pixels(view.offsets, view.half)
     moved = ~beyond & (places != view.offsets).any(axis=1)
     lines, marks = [], []
@@ -94,7 +95,7 @@ def _camera(
     said = f"<title>{words}, {judged}, {metres(float(np.hypot(*offset)))}</title>"
     if beyond:
         turn = np.degrees(np.arctan2(*offset))
-        shape = f'<path d="M0 -8 L7 6 L-7 6 Z" transform="rotate({turn:.0f})"/>'
+        shape = f'<path d="M0 -10 L6.5 -3.5 V6 H-6.5 V-3.5 Z" transform="rotate({turn:.0f})"/>'
     else:
         r = RING if rank is None else RANKED
         square = f'<rect x="{-r:g}" y="{-r:g}" width="{2 * r:g}" height="{2 * r:g}"/>'
