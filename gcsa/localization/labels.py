@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gcsa import options
-from gcsa.errors import InputError, MissingFileError
+from gcsa.errors import InputError, MissingFileError, given
 from gcsa.localization.settings import SampsonConfig
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def compute_labels(
     queries = [mapped] if own else read_queries(folder, split)
     views = Views.of(queries), Views.of([mapped])
     if local is None:
-        return LabelFile(topk, *geometry_labels(scene, truth, topk, own, views))
+        return LabelFile(topk, *geometry_labels(scene, given(truth, scene_name), topk, own, views))
     config = config or SampsonConfig()
     labels = match_scores(*views, topk, local, config) >= config.min_score
     return LabelFile(topk, labels, None if own else labels.sum(axis=1))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcsa import options
-from gcsa.errors import InputError
+from gcsa.errors import InputError, given
 
 if TYPE_CHECKING:
     from gcsa.config import Config
@@ -42,7 +42,8 @@ def localize(
         raise InputError(f"data.dataset: localisation is for lamar, not '{config.data.dataset}'")
     check_fusion(settings.fusion, checkpoint)
     device = pick_device(config.train.device)
-    model, kinds, depth = None, [], settings.num
+    model, depth = None, settings.num
+    kinds: list[str] = []
     if checkpoint is not None:
         model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
         depth = max(depth, model.K, model.L)
@@ -58,7 +59,7 @@ def localize(
             located[ranked.scene.name, name] = part
     hand_over_to_hloc([line for part in located.values() for line in part.commands], settings)
     if settings.submission:
-        trajectories = {key: part.trajectory for key, part in located.items()}
+        trajectories = {k: given(part.trajectory, "poses") for k, part in located.items()}
         text = f"GCSA: {checkpoint}; poses: {settings.resolved}, top {settings.num}\n"
         write_submission(settings.output / "submission.zip", text, trajectories)
     return report({key: part.errors for key, part in located.items()}, split, settings)

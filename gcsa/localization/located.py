@@ -185,7 +185,8 @@ def show(result: dict[str, Any], verbose: bool = False) -> str:
 
     verbose: the whole protocol, not its first sentence.
     """
-    lines, protocol = [], result["protocol"] if verbose else gist(result)
+    lines: list[str] = []
+    protocol = result["protocol"] if verbose else gist(result)
     for label, rankings in result["results"].items():
         for tag, part in rankings.items():
             shares = {**part["recall"], **{f"<={name}": v for name, v in part["cdf"].items()}}
