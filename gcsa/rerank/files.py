@@ -77,6 +77,7 @@ def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
         _image_set(names, rows, images, radio)
         for (names, rows), radio in zip(parts, heard, strict=True)
     )
+    _check_lengths(queries, database)
     if images is not None and inputs.metadata is not None:
         _check_known(inputs.metadata, images, database.names)
     common = int(np.isin(queries.names, database.names).sum())
@@ -111,6 +112,15 @@ def _check_choice(inputs: Inputs) -> None:
             raise InputError(f"--{role}_prefix: chooses images of an HDF5 file ({', '.join(HDF5)})")
         if None not in (_of(inputs, role, "prefix"), _of(inputs, role, "names")):
             raise InputError(f"--{role}_prefix and --{role}_names: only one of them")
+
+
+def _check_lengths(queries: ImageSet, database: ImageSet) -> None:
+    ours, theirs = queries.descriptors, database.descriptors
+    if ours is not None and theirs is not None and ours.shape[1] != theirs.shape[1]:
+        raise InputError(
+            f"--database: its descriptors have length {theirs.shape[1]}, those of --queries "
+            f"{ours.shape[1]}"
+        )
 
 
 def _of(inputs: Inputs, role: str, what: str) -> str | None:

@@ -191,7 +191,7 @@ def test_descriptors_that_do_not_fit(folder):
     np.save(folder / "short.npy", queries[:, :7] / 0.9)
     np.save(folder / "hole.npy", np.where(np.arange(QUERIES)[:, None] == 4, np.nan, queries))
     refused(
-        "images: database descriptors have length 12, those of the queries 7",
+        "--database: its descriptors have length 12, those of --queries 7",
         Inputs("short.npy", "d.npy"),
     )
     refused("hole.npy: row 4 is zero or not finite", Inputs("hole.npy", "d.npy"))
