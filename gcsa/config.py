@@ -24,6 +24,7 @@ from gcsa.losses import LossConfig, check_loss
 from gcsa.losses.mining import MiningConfig
 from gcsa.models.csa import CSAConfig
 from gcsa.models.gcsa import ModelConfig
+from gcsa.places.locator import PosteriorConfig
 from gcsa.ranking.retrieval import CHOICES as SEARCHES
 from gcsa.sideinfo.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.sideinfo.rules import Rule
@@ -84,6 +85,7 @@ class Config:
     csa: CSAConfig = field(default_factory=CSAConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     mining: MiningConfig = field(default_factory=MiningConfig)
+    posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -112,6 +114,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     _check_bounds(result)
     check_loss(result.train.loss, result.loss, result.train.own_positive)
     _check_system(result)
+    result.posterior.check()
     return result
 
 

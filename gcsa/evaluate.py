@@ -26,11 +26,12 @@ def evaluate(
     split: str = "val",
     overrides: Sequence[str] = (),
     fusion: Fusion | None = None,
+    method: str | None = None,
 ) -> Report:
     """See :func:`gcsa.scoring.evaluation.evaluate`."""
     from gcsa.scoring import evaluation
 
-    return evaluation.evaluate(config, checkpoint, split, overrides, fusion)
+    return evaluation.evaluate(config, checkpoint, split, overrides, fusion, method)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -42,11 +43,13 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_conf(made)
     options.add_checkpoint(made)
+    options.add_method(made)
     made.add_argument(
         "--compare",
         nargs=2,
         metavar=("A", "B"),
-        help="two checkpoints, or none for no re-ranking: what B gains over A, with an interval",
+        help="two checkpoints or methods, or none for no re-ranking: what B gains over A, with an "
+        "interval",
     )
     options.add_fusion(made)
     options.add_split(made)
@@ -70,11 +73,11 @@ def main() -> None:
     config = load_config(args.conf, overrides)
     fusion = Fusion.given(args.fusion)
     if args.compare is None:
-        result = evaluate(config, args.checkpoint, args.split, overrides, fusion)
+        result = evaluate(config, args.checkpoint, args.split, overrides, fusion, args.method)
         print(show(result, args.verbose))
     else:
-        if args.checkpoint is not None:
-            raise InputError("--compare and --checkpoint: only one of them")
+        if args.checkpoint is not None or args.method is not None:
+            raise InputError("--compare and --checkpoint or --method: only one of them")
         files = [None if file == "none" else file for file in args.compare]
         result = compare(config, files, args.split, overrides, fusion)
         print(show_comparison(result, args.compare))

@@ -43,6 +43,16 @@ def add_checkpoint(
     parser.add_argument("--checkpoint", metavar="FILE", required=required, help=what)
 
 
+def add_method(parser: argparse._ActionsContainer, option: str = "--method") -> None:
+    """A re-ranker without training by name, in the place of a checkpoint."""
+    parser.add_argument(
+        option,
+        metavar="NAME",
+        help="re-rank by this method, without training: posterior, k-reciprocal, neighbours, ... "
+        "(gcsa rerank --list_methods: all)",
+    )
+
+
 def add_fusion(parser: argparse._ActionsContainer) -> None:
     """Re-ranked scores mixed with the first round's; :meth:`gcsa.rerankers.fusion.Fusion.given`."""
     parser.add_argument(

@@ -38,6 +38,7 @@ def pairs(
     overrides: Sequence[str] = (),
     fusion: Fusion | None = None,
     min_similarity: float | None = None,
+    method: str | None = None,
 ) -> list[Path]:
     """Write a pairs file for each scene of a split; returns their paths.
 
@@ -46,13 +47,13 @@ def pairs(
     files to write the scores to.
     overrides: the command line's ``section.key=value``, which the config holds already. fusion:
     of the checkpoint's scores with the first round's. min_similarity: candidates of our retrieval
-    below it are left out before anything else (hloc: 0).
+    below it are left out before anything else (hloc: 0). method: a re-ranker in the place of a
+    checkpoint, of :data:`gcsa.rerankers.NAMES`.
     """
     from gcsa.datasets.readers import scene_names
     from gcsa.localization.pairs_files import similar_enough, write_candidates
-    from gcsa.scoring.ranker import check_fusion, open_checkpoint, pick_device, rerank
+    from gcsa.scoring.ranker import open_ranker, pick_device
 
-    check_fusion(fusion, checkpoint)
     if min_similarity is not None and from_pairs is not None:
         raise InputError("--min_similarity: of our own retrieval; a pairs file has no similarities")
     if num < 1:
@@ -63,18 +64,15 @@ def pairs(
         option: [None] * len(names) if path is None else scene_paths(path, names, f"--{option}")
         for option, path in (("from_pairs", from_pairs), ("scores", scores))
     }
+    ranker = open_ranker(config, checkpoint, method, overrides, fusion)
+    config, depth = ranker.config, max(num, ranker.depth)
     device = pick_device(config.train.device)
-    model, depth = None, num
-    kinds: list[str] = []
-    if checkpoint is not None:
-        model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
-        depth = max(depth, model.K, model.L)
     for name, target, first, score_file in zip(names, targets, *beside.values(), strict=True):
-        ranked = _read(config, name, split, kinds, depth, device, first)
+        ranked = _read(config, name, split, ranker.kinds, depth, device, first)
         if first is None:
             kept = similar_enough(ranked.candidates, min_similarity, name)
             ranked = replace(ranked, candidates=kept)
-        (ranking,) = rerank(model, [ranked], config.data, fusion)
+        ranking = ranker.rank(ranked)
         count = write_candidates(target, ranked.scene, ranking, num, score_file)
         logger.info("%s: %d pairs of %d queries", target, count, len(ranking))
     return targets
@@ -131,6 +129,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_conf(made)
     options.add_checkpoint(made)
+    options.add_method(made)
     options.add_fusion(made)
     options.add_split(made)
     options.add_device(made)
@@ -168,6 +167,7 @@ def main() -> None:
         overrides,
         Fusion.given(args.fusion),
         args.min_similarity,
+        args.method,
     )
 
 

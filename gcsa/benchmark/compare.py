@@ -27,6 +27,7 @@ from gcsa.descriptors.memory import keep_freed_memory
 from gcsa.errors import InputError
 from gcsa.evaluation import metrics
 from gcsa.ranking.lists import Ranking
+from gcsa.scoring.places import place_figures
 from gcsa.scoring.ranker import pick_device
 from gcsa.scoring.report import report
 from gcsa.scoring.split import JudgedScene, prepare
@@ -49,7 +50,7 @@ def benchmark(
 ) -> Comparison:
     """Compare re-rankers on the first ``candidates`` of every query of a split.
 
-    checkpoints: {name: file}. methods: of :data:`gcsa.rerankers.RERANKERS`; None takes all.
+    checkpoints: {name: file}. methods: of :data:`gcsa.rerankers.NAMES`; None takes all.
     candidates: None takes as many as the checkpoints re-rank, 100 where there are none.
     tune_queries: random training queries that parameters are chosen on; 0 takes the defaults.
     output: a folder for benchmark.md, benchmark.csv and benchmark.png. overrides: the command
@@ -62,7 +63,7 @@ def benchmark(
         keep_freed_memory()  # as networks run; the same conditions for all
     trained = open_checkpoints(checkpoints or {}, config, overrides, device)
     num = _common_num(trained, candidates)
-    entrants = contenders(methods, trained, num, device)
+    entrants = contenders(methods, trained, num, device, config)
     if not entrants:
         raise InputError("--methods: nothing to compare the first round with")
     depth = max(num, *metrics.KS, *(t.model.L for t in trained))
@@ -83,7 +84,9 @@ def benchmark(
         check_relevant(training.of(None), config)
         settings = {c.name: tune(c, training.of(c.trained), config) for c in entrants}
         source = _source(training.of(None))
-    rows = [Row(FIRST_ROUND, first["metrics"])]
+    plain = [s.candidates for s in reported.of(None)]
+    figures = {**first["metrics"], **place_figures(config, reported.of(None), plain)}
+    rows = [Row(FIRST_ROUND, figures)]
     for entrant in entrants:
         scenes = reported.of(entrant.trained)
         rows.append(_row(config, split, entrant, scenes, settings[entrant.name], device))
@@ -138,7 +141,10 @@ def _row(
 
     few = [_first_queries(scenes[0])]
     rankings, cost = measure(lambda: work(scenes), lambda: work(few), device)
-    figures = report(config, split, scenes, rankings)["metrics"]
+    figures = {
+        **report(config, split, scenes, rankings)["metrics"],
+        **place_figures(config, scenes, rankings),
+    }
     milliseconds = 1e3 * cost.seconds / sum(len(r) for r in rankings)
     logger.info("%s: %.2f ms a query", entrant.name, milliseconds)
     return Row(entrant.name, figures, milliseconds, cost.memory, {**entrant.shown, **settings})

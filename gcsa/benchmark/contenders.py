@@ -12,13 +12,15 @@ import torch
 from gcsa.config import Config
 from gcsa.errors import InputError
 from gcsa.models.checkpoint import Model
+from gcsa.places.calibrating import calibrated
 from gcsa.ranking.lists import Ranking
-from gcsa.rerankers import RERANKERS, method
+from gcsa.rerankers import NAMES, PLACES, method
 from gcsa.rerankers.fusion import NORMALISATIONS, fuse
 from gcsa.rerankers.similarity import FromDescriptors
 from gcsa.scoring.ranker import open_checkpoint, rerank
 from gcsa.scoring.split import JudgedScene
 from gcsa.sideinfo.affinity import SideInformation
+from gcsa.sideinfo.rules import Rule
 
 FIRST_ROUND = "no re-ranking"
 FUSION_GRID: dict[str, list] = {
@@ -94,16 +96,44 @@ def open_checkpoints(
 
 
 def contenders(
-    names: Iterable[str] | None, checkpoints: Sequence[Trained], num: int, device: torch.device
+    names: Iterable[str] | None,
+    checkpoints: Sequence[Trained],
+    num: int,
+    device: torch.device,
+    config: Config,
 ) -> list[Contender]:
-    """All that re-rank the first ``num`` candidates. names: of RERANKERS; None takes all."""
-    found = [_training_free(name, num, device) for name in (RERANKERS if names is None else names)]
+    """All that re-rank the first ``num`` candidates. names: of gcsa.rerankers; None takes all."""
+    found = [
+        _by_place(name, num, config) if name in PLACES else _training_free(name, num, device)
+        for name in (NAMES if names is None else names)
+    ]
     found += [_checkpoint(t) for t in checkpoints] + [_fusion(t) for t in checkpoints]
     taken = [FIRST_ROUND, *(c.name for c in found)]
     for name in taken:
         if taken.count(name) > 1:
             raise InputError(f"two methods are called '{name}'; --checkpoint NAME=FILE names one")
     return found
+
+
+def _by_place(name: str, num: int, config: Config) -> Contender:
+    known, rule = PLACES[name], Rule.of(config.data.val_labels)
+    settings = {k: v for k, v in vars(known.config()).items() if k not in ("K", "rule")}
+    if name == "posterior":
+        settings |= vars(config.posterior)
+
+    def start(scene: JudgedScene) -> Tried:
+        # A scene calibrates itself once, whatever is tried on it.
+        common = {}
+        if name == "posterior":
+            common["calibration"] = calibrated(scene.scene, rule, config.fov)
+
+        def tried(**settings: Any) -> Ranking:
+            asked = known.config(**settings, K=num)
+            return known.rerank(scene.scene, scene.candidates, asked, rule, config.fov, **common)
+
+        return tried
+
+    return Contender(name, start, settings, known.grid)
 
 
 def _training_free(name: str, num: int, device: torch.device) -> Contender:

@@ -61,11 +61,16 @@ def markdown(comparison: Comparison) -> str:
     head = ["method", *names, "ms a query", "MB", "parameters"]
     lines = [f"| {' | '.join(head)} |", f"|---|{'---:|' * (len(names) + 2)}---|"]
     for row in comparison.rows:
-        values = [f"{100 * row.metrics[name]:.2f}" for name in names]
+        values = [_cell(name, row.metrics[name]) for name in names]
         time = "" if row.milliseconds is None else f"{row.milliseconds:.3g}"
         memory = "" if row.memory is None else f"{row.memory / MEBIBYTE:.0f}"
         lines.append(f"| {' | '.join([row.name, *values, time, memory, row.parameters])} |")
     return "\n".join([*_about(comparison), "", *lines, "", *_legend(comparison)]) + "\n"
+
+
+def _cell(name: str, value: float) -> str:
+    """Shares in percent; medians in metres."""
+    return f"{value:.1f}" if name.startswith("median") else f"{100 * value:.2f}"
 
 
 def csv_text(comparison: Comparison) -> str:

@@ -24,6 +24,7 @@ class DataConfig:
     test_scenes: list[str] = field(default_factory=list)  # of the test split, likewise
     subtask: str = "all"  # MSLS: images of validation and test; training takes every image
     query_gps: bool = False  # the queries' own GPS readings are evidence: another task
+    near_device: int = 50  # database images nearest to a query's device position that join its list
     train_labels: str = "fov"  # relevant in training: fov | dist | pose | score | geometry | ...
     val_labels: str = "dist"  # relevant in the metrics, likewise; also dist@10, pose@10,45, cluster
     batch_size: int = 32  # queries of a training step

@@ -27,7 +27,7 @@ def localize(
     settings: Settings,
     overrides: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Localise the queries of a split with first-round retrieval and a checkpoint.
+    """Localise the queries of a split with first-round retrieval and what re-ranks it.
 
     Returns what :func:`gcsa.localization.located.report` does.
     Files go to ``settings.output``/<scene>/<device>/, and submission.zip beside. Raises InputError
@@ -35,32 +35,27 @@ def localize(
     """
     from gcsa.localization.hloc_files import write_submission
     from gcsa.localization.located import FIRST, RERANKED, hand_over_to_hloc, localize_scene, report
-    from gcsa.scoring.ranker import check_fusion, open_checkpoint, pick_device, rerank
+    from gcsa.scoring.ranker import open_ranker, pick_device
     from gcsa.scoring.split import prepare
 
     if config.data.dataset != "lamar":
         raise InputError(f"data.dataset: localisation is for lamar, not '{config.data.dataset}'")
-    check_fusion(settings.fusion, checkpoint)
-    device = pick_device(config.train.device)
-    model, depth = None, settings.num
-    kinds: list[str] = []
-    if checkpoint is not None:
-        model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
-        depth = max(depth, model.K, model.L)
+    ranker = open_ranker(config, checkpoint, settings.reranker, overrides, settings.fusion)
+    config, depth = ranker.config, max(settings.num, ranker.depth)
     # Poses are the measure here: candidates need no labels from a file.
     data = replace(config.data, val_labels="dist")
-    scenes = prepare(data, config.fov, kinds, split, depth, device)
+    device = pick_device(config.train.device)
+    scenes = prepare(data, config.fov, ranker.kinds, split, depth, device)
     located = {}
-    rankings = rerank(model, scenes, config.data, settings.fusion)
-    for ranked, ranking in zip(scenes, rankings, strict=True):
+    for ranked, ranking in zip(scenes, ranker.rank_all(scenes), strict=True):
         folder = Path(config.data.root) / "lamar" / ranked.scene.name
-        lists = {FIRST: ranked.candidates} | ({RERANKED: ranking} if model is not None else {})
+        lists = {FIRST: ranked.candidates} | ({RERANKED: ranking} if ranker.depth else {})
         for name, part in localize_scene(ranked.scene, lists, folder, split, settings).items():
             located[ranked.scene.name, name] = part
     hand_over_to_hloc([line for part in located.values() for line in part.commands], settings)
     if settings.submission:
         trajectories = {k: given(part.trajectory, "poses") for k, part in located.items()}
-        text = f"GCSA: {checkpoint}; poses: {settings.resolved}, top {settings.num}\n"
+        text = f"GCSA: {ranker.name}; poses: {settings.resolved}, top {settings.num}\n"
         write_submission(settings.output / "submission.zip", text, trajectories)
     return report({key: part.errors for key, part in located.items()}, split, settings)
 
@@ -75,6 +70,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_conf(made, "YAML file with data.dataset: lamar", required=True)
     options.add_checkpoint(made, "model to re-rank with; without it, first round only")
+    options.add_method(made, "--rerank")
     options.add_fusion(made)
     options.add_split(made, "val (default) or test")
     options.add_device(made)
@@ -121,7 +117,9 @@ def main() -> None:
     config = load_config(args.conf, [*overrides, *given])
     hloc = HlocInputs(args.reference_sfm, args.features, args.matches)
     fusion = Fusion.given(args.fusion)
-    settings = Settings(Path(args.output), args.num, args.method, hloc, args.submission, fusion)
+    settings = Settings(
+        Path(args.output), args.num, args.method, hloc, args.submission, fusion, args.rerank
+    )
     result = localize(config, args.checkpoint, args.split, settings, overrides)
     print(show(result, args.verbose))
     if args.json:

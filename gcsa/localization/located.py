@@ -48,6 +48,7 @@ class Settings:
     hloc: HlocInputs = HlocInputs()
     submission: bool = False
     fusion: Fusion | None = None
+    reranker: str | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:

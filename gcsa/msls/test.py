@@ -28,27 +28,29 @@ logger = logging.getLogger(__name__)
 
 def test(
     config: Config,
-    checkpoint: str,
+    checkpoint: str | None,
     output: str | Path,
     num: int = 20,
     overrides: Sequence[str] = (),
     verbose: bool = False,
+    method: str | None = None,
 ) -> Path:
     """Write the challenge file ``output`` and its zip; returns the path of the zip.
 
     Raises InputError where a city has fewer than ``num`` database images: the official evaluator
     reads a table, every row of the same length.
     """
-    from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+    from gcsa.scoring.ranker import open_ranker, pick_device
     from gcsa.scoring.report import report, show
     from gcsa.scoring.split import prepare
 
     if config.data.dataset != "msls":
         raise InputError(f"data.dataset: the challenge is of msls, not '{config.data.dataset}'")
-    device = pick_device(config.train.device)
-    model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
-    scenes = prepare(config.data, config.fov, kinds, "test", max(model.K, model.L, num), device)
-    rankings = rerank(model, scenes, config.data)
+    ranker = open_ranker(config, checkpoint, method, overrides)
+    config, device = ranker.config, pick_device(config.train.device)
+    depth = max(ranker.depth, num)
+    scenes = prepare(config.data, config.fov, ranker.kinds, "test", depth, device)
+    rankings = ranker.rank_all(scenes)
     lines = prediction_lines(scenes, rankings, num)
     archive = write_predictions(output, lines)
     logger.info("%s: %d queries, %d database images each", output, len(lines), num)
@@ -96,7 +98,8 @@ def parser() -> argparse.ArgumentParser:
         "--conf configs/miniworld_train.yaml --checkpoint checkpoints/miniworld_streets.pth.tar "
         "--output outputs/challenge/msls.csv",
     )
-    options.add_checkpoint(made, "model to re-rank with", required=True)
+    options.add_checkpoint(made)
+    options.add_method(made)
     made.add_argument("--output", required=True, metavar="F.csv", help="file to write")
     options.add_conf(made)
     made.add_argument("--desc_fn", help="descriptor file of each city (data.desc_fn)")
@@ -117,7 +120,7 @@ def main() -> None:
     named = {"data.desc_fn": args.desc_fn, "data.batch_size": args.batch_size}
     given = [f"{key}={value}" for key, value in named.items() if value is not None]
     config = load_config(args.conf, [*overrides, *given])
-    test(config, args.checkpoint, args.output, args.num, overrides, args.verbose)
+    test(config, args.checkpoint, args.output, args.num, overrides, args.verbose, args.method)
 
 
 if __name__ == "__main__":

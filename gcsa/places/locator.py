@@ -36,7 +36,7 @@ SEQUENCES = ("off", "both", "online")
 
 @dataclass
 class PosteriorConfig:
-    """How the posterior over places ranks, and where its few numbers come from."""
+    """Section ``posterior``: how the posterior over places ranks, and where its few numbers come from."""
 
     objective: str = "precision"  # precision | recall | a weight: 1 is precision, 0 recall
     calibration: str = ""  # file of gcsa calibrate; empty: the database calibrates itself
@@ -209,10 +209,7 @@ class Locator:
             )
         there = evidence.of_rows(database.positions[:, :2], candidates.indices)
         settings = ChainConfig(c.step, c.jumps, c.discount, online)
-        return chain(
-            *(weighed.total, c.none, there, queries.sequences, queries.frames, settings),
-            weighed.prior,
-        )
+        return chain(weighed.total, c.none, there, queries.sequences, queries.frames, settings)
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(self.device)

@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("run", metavar="RUN", help="folder of a run, or its name")
     made.add_argument("--compare", nargs="+", default=[], metavar="RUN", help="runs beside it")
     options.add_checkpoint(made, "default: the best, else the last")
+    options.add_method(made)
     options.add_split(made)
     options.add_device(made)
     many = "queries to show, the most changed (default: 200)"
@@ -43,9 +44,10 @@ def main() -> None:
     names = [name for name in args.compare if not options.is_override(name)]
     others = [open_run(name, overrides) for name in names]
     checkpoint = Path(args.checkpoint or run.checkpoint)
-    if not checkpoint.is_file():
+    if args.method is None and not checkpoint.is_file():
         raise MissingFileError(f"--checkpoint: {checkpoint}: no such file")
-    outcome = study(run.config, str(checkpoint), args.split, overrides)
+    used = str(checkpoint) if args.method is None else None
+    outcome = study(run.config, used, args.split, overrides, args.method)
     text = page(Subject(run, others, checkpoint, args.split, outcome), args.max_queries)
     output = Path(args.output or run.folder / "report.html")
     write_text(output, text)

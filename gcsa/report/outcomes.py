@@ -15,7 +15,7 @@ from gcsa.evaluation.truth import Truth, num_relevant
 from gcsa.plots.pictures import Top, top
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
-from gcsa.scoring.ranker import open_checkpoint, pick_device, rerank
+from gcsa.scoring.ranker import open_ranker, pick_device
 from gcsa.scoring.report import Report, judging, report
 from gcsa.scoring.split import JudgedScene, prepare
 
@@ -75,18 +75,24 @@ class Change:
         return "gained" if self.gain > 0 else "lost"
 
 
-def study(config: Config, checkpoint: str, split: str, overrides: Sequence[str] = ()) -> Outcome:
-    """Evaluate the first round and a checkpoint on a split, query by query."""
+def study(
+    config: Config,
+    checkpoint: str | None,
+    split: str,
+    overrides: Sequence[str] = (),
+    method: str | None = None,
+) -> Outcome:
+    """Evaluate the first round and a checkpoint, or a method, on a split, query by query."""
+    ranker = open_ranker(config, checkpoint, method, overrides)
+    depth, config = max(DEPTH, ranker.depth), judging(ranker.config, split)
     device = pick_device(config.train.device)
-    model, kinds, config = open_checkpoint(checkpoint, config, overrides, device)
-    depth, config = max(DEPTH, model.K, model.L), judging(config, split)
-    scenes = prepare(config.data, config.fov, kinds, split, depth, device)
+    scenes = prepare(config.data, config.fov, ranker.kinds, split, depth, device)
     if any(isinstance(s.truth, ListedTruth) for s in scenes):
         raise InputError(
             f"data.dataset: {config.data.dataset} is judged by protocols of its own, which "
             "gcsa evaluate prints; there is no report of it"
         )
-    rankings = rerank(model, scenes, config.data)
+    rankings = ranker.rank_all(scenes)
     first = report(config, split, scenes, [s.candidates for s in scenes])
     if not first["counts"]["with_positives"]:
         raise InputError(f"split '{split}': no query has a relevant image, nothing can be shown")

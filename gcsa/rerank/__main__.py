@@ -28,9 +28,9 @@ class _ListMethods(argparse.Action):
     """Prints the methods, their parameters and defaults, a method a line, and ends."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        from gcsa.rerankers import RERANKERS
+        from gcsa.rerankers import NAMES, known
 
-        for name, method in RERANKERS.items():
+        for name, method in ((name, known(name)) for name in NAMES):
             values = (
                 f"{key}={value}" for key, value in vars(method.config()).items() if key != "K"
             )

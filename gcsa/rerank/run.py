@@ -23,10 +23,11 @@ from gcsa.rerank.files import Inputs, read
 from gcsa.rerank.matrices import Matrices
 from gcsa.rerank.outputs import Outputs, write
 from gcsa.rerankers.fusion import Fusion
-from gcsa.rerankers.similarity import FromDescriptors
 from gcsa.scene import Scene
 from gcsa.scoring.ranker import fused, open_checkpoint, pick_device
 from gcsa.sideinfo.affinity import SideInformation
+from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.rules import Rule
 
 # Images, their matrices if given, the first round -> re-ranked lists.
 Apply = Callable[[Scene, Matrices | None, Ranking], Ranking]
@@ -81,7 +82,7 @@ def method_settings(name: str, entries: Sequence[str]) -> Any:
     """The config of a re-ranker with "parameter=value" strings over its defaults."""
     if name not in rerankers.RERANKERS:
         raise InputError(f"--method: no '{name}'{nearest(name, rerankers.RERANKERS)}")
-    config = rerankers.method(name).config
+    config = rerankers.known(name).config
     known = [f.name for f in fields(config)]
     for entry in entries:
         key, equals, _ = entry.partition("=")
@@ -102,13 +103,12 @@ def _by_method(
     name: str, entries: Sequence[str], candidates: int | None, device: torch.device
 ) -> tuple[int, Apply]:
     config = method_settings(name, entries)
-    config.K = config.K or candidates or CANDIDATES
+    config.K, rule = config.K or candidates or CANDIDATES, Rule("dist")
 
     def apply(scene: Scene, matrices: Matrices | None, first: Ranking) -> Ranking:
-        similarity = (
-            FromDescriptors(scene, device) if matrices is None else matrices.similarity(device)
-        )
-        return rerankers.method(name).rerank(similarity, first, config)
+        if matrices is None or name in rerankers.PLACES:
+            return rerankers.apply(name, scene, first, config, rule, FovConfig(), device)
+        return rerankers.method(name).rerank(matrices.similarity(device), first, config)
 
     return max(config.K, candidates or 0), apply
 

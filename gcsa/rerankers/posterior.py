@@ -22,6 +22,7 @@ from gcsa.sideinfo.rules import Rule
 class PosteriorConfig(locator.PosteriorConfig):
     """Parameters of :func:`posterior`."""
 
+    rule: str = ""  # what is relevant, like dist@10; empty: what the data set's labels say
     K: int = 0  # candidates re-ranked; 0: all listed
 
 
@@ -36,10 +37,11 @@ def posterior(
 ) -> Located:
     """The candidates by the posterior over places, with position, radius and confidence.
 
-    rule: what is relevant. calibration: None reads the file that the config names, or calibrates
+    rule: what is relevant, where the config says nothing else. calibration: None reads the file that the config names, or calibrates
     on the scene's own database.
     """
     config.check()
+    rule = Rule.of(config.rule) if config.rule else rule
     if calibration is None and config.calibration:
         calibration = read_calibration(Path(config.calibration))
     if calibration is None:

@@ -1,4 +1,4 @@
-"""A checkpoint opened, and the scenes of a split re-ranked by it.
+"""What re-ranks the lists of a split: nothing, a checkpoint, or a method without training.
 
 A checkpoint brings its own K, L and kinds of side information; ``model.K=...`` on the command line
 has it re-rank another number of candidates than it was trained with. One that carries settings of
@@ -9,11 +9,12 @@ published code with the published behaviours. What the command line says of them
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import torch
 
+from gcsa import rerankers
 from gcsa.config import Config
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
@@ -23,6 +24,7 @@ from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine
 from gcsa.rerankers.fusion import Fusion, fuse
 from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.rules import Rule
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +69,83 @@ def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
     return replace(config, fov=fov, data=replace(config.data, heading_convention=convention))
 
 
+@dataclass(frozen=True, eq=False)
+class Ranker:
+    """What re-orders first-round lists.
+
+    name: what it is called. config: the settings that it ranks by, with the geometry that a
+    checkpoint was trained with. kinds: of side information that a scene needs columns of. depth:
+    candidates that it reads, 0 for none. rank: the lists of a scene, re-ordered.
+    """
+
+    name: str
+    config: Config
+    kinds: list[str]
+    depth: int
+    rank: Callable[[RankedScene], Ranking]
+
+    def rank_all(self, scenes: Sequence[RankedScene]) -> list[Ranking]:
+        """The ranked lists of each scene."""
+        return [self.rank(scene) for scene in scenes]
+
+
+def open_ranker(
+    config: Config,
+    checkpoint: str | None = None,
+    method: str | None = None,
+    overrides: Sequence[str] = (),
+    fusion: Fusion | None = None,
+) -> Ranker:
+    """A ranker by the file of a checkpoint, or by the name of a method; without both, none.
+
+    A method re-ranks ``model.K`` candidates, with its default parameters; ``posterior`` reads
+    section posterior, and what is relevant from ``data.val_labels``. overrides: the command line's
+    ``section.key=value``, which the config holds already. fusion: with the first round's scores.
+    """
+    if checkpoint is not None and method is not None:
+        raise InputError("--checkpoint and --method: only one of them")
+    if fusion is not None and checkpoint is None and method is None:
+        raise InputError(
+            "--fusion: of the first round and a re-ranking; --checkpoint or --method is missing"
+        )
+    device = pick_device(config.train.device)
+    if checkpoint is not None:
+        return _of_checkpoint(config, checkpoint, overrides, fusion, device)
+    if method is not None:
+        return _of_method(config, method, fusion, device)
+    return Ranker("no re-ranking", config, [], 0, lambda scene: scene.candidates)
+
+
+def _of_checkpoint(
+    config: Config,
+    file: str,
+    overrides: Sequence[str],
+    fusion: Fusion | None,
+    device: torch.device,
+) -> Ranker:
+    model, kinds, config = open_checkpoint(file, config, overrides, device)
+
+    def rank(scene: RankedScene) -> Ranking:
+        return rerank(model, [scene], config.data, fusion)[0]
+
+    return Ranker(file, config, kinds, max(model.K, model.L), rank)
+
+
+def _of_method(config: Config, name: str, fusion: Fusion | None, device: torch.device) -> Ranker:
+    settings = rerankers.known(name).config(K=config.model.K)
+    rule = Rule.of(config.data.val_labels)
+    for key, value in vars(config.posterior).items() if name == "posterior" else ():
+        setattr(settings, key, value)
+
+    def rank(scene: RankedScene) -> Ranking:
+        ranking = rerankers.apply(
+            name, scene.scene, scene.candidates, settings, rule, config.fov, device
+        )
+        return fused(scene.candidates, ranking, fusion)
+
+    return Ranker(name, config, [], config.model.K, rank)
+
+
 def _keys(overrides: Sequence[str]) -> set[str]:
     return {override.split("=")[0] for override in overrides}
 
@@ -93,12 +172,6 @@ def rerank(
 def fused(first: Ranking, refined: Ranking, fusion: Fusion | None) -> Ranking:
     """Re-ranked lists fused with those of the first round; without a fusion as they are."""
     return refined if fusion is None else fuse(first, refined, fusion.weight, fusion.normalise)
-
-
-def check_fusion(fusion: Fusion | None, checkpoint: str | None) -> None:
-    """Raise InputError where there is nothing to fuse the first round with."""
-    if fusion is not None and checkpoint is None:
-        raise InputError("--fusion: of the first round and a re-ranking; --checkpoint is missing")
 
 
 def pick_device(name: str) -> torch.device:

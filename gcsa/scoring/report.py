@@ -17,6 +17,7 @@ from gcsa.evaluation.intervals import LEVEL, RESAMPLES, SEED
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import labels, num_relevant
 from gcsa.ranking.lists import Ranking
+from gcsa.scoring.places import show_places
 from gcsa.scoring.split import JudgedScene
 
 Report = dict[str, Any]
@@ -129,9 +130,11 @@ def show(result: Report, verbose: bool = False) -> str:
     """
     rows, bounds = {**result["scenes"], "total": result}, result.get("intervals")
     text = f"{result['protocol'] if verbose else gist(result)}\n\n{table(rows, bounds)}"
-    if bounds is None:
-        return text
-    return f"{text}\n\n{how_sure(result['counts']['with_positives'], 'the total')}"
+    if bounds is not None:
+        text += f"\n\n{how_sure(result['counts']['with_positives'], 'the total')}"
+    if "places" in result:
+        text += f"\n\n{show_places(result['places'])}"
+    return text
 
 
 def gist(result: Report) -> str:

@@ -17,6 +17,7 @@ from gcsa.errors import InputError
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import Truth, check_depth, labels
 from gcsa.ranking.batches import RankedScene
+from gcsa.ranking.nearby import with_nearby
 from gcsa.ranking.retrieval import retrieve
 from gcsa.sideinfo.affinity import SideInformation, check_kinds
 from gcsa.sideinfo.fov import FovConfig
@@ -64,6 +65,7 @@ def prepare(
             scene, truth = read(data, name, split)
         depth = max(num, len(scene.database)) if isinstance(truth, ListedTruth) else num
         candidates = retrieve(scene, depth, device, data.search)
+        candidates = with_nearby(scene, candidates, data.near_device)
         if len(scene.database) < num:
             logger.info("%s: %d database images, lists padded", name, len(scene.database))
         relevant = None

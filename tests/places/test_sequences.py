@@ -13,7 +13,7 @@ def brute_force(evidence, none, positions, frame, config, last):
     """log p(candidate of frame ``last`` | the frames before it) up to a constant, (N,)."""
     N = evidence.shape[1]
     total = np.zeros(N)
-    logits = np.hstack([evidence, np.full((len(evidence), 1), none)]) * config.discount
+    logits = np.hstack([evidence, np.full((len(evidence), 1), none)])
     for way in itertools.product(range(N + 1), repeat=last):
         for end in range(N):
             weight = np.prod([np.exp(logits[k, i]) for k, i in enumerate(way)])
@@ -21,7 +21,7 @@ def brute_force(evidence, none, positions, frame, config, last):
                 step = config.step * (frame[k + 1] - frame[k])
                 weight *= link(positions[k], positions[k + 1], i, j, step, config.jumps, N)
             total[end] += weight
-    return np.log(total)
+    return config.discount * np.log(total)
 
 
 def link(before, after, i, j, step, jumps, N):
