@@ -190,7 +190,7 @@ def test_the_street_photos_of_opensfm(tmp_path, place, count):
 
 def test_the_command_line(tmp_path):
     photo(tmp_path / "a.jpg", LUND)
-    command = [sys.executable, "-m", "gcsa.datasets.folder.from_exif", str(tmp_path)]
+    command = [sys.executable, "-m", "gcsa.folder.from_exif", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0 and "1 images, 1 with a position" in done.stderr
     shutil.rmtree(tmp_path)

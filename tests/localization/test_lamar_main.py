@@ -225,4 +225,4 @@ def test_training_scenes_are_measured_by_the_rule_of_the_metrics(halls, tmp_path
         for rule in ("geometry", "score")
     )
     assert one["metrics"] == other["metrics"]
-    assert "train queries, which are the images of the map themselves" in one["protocol"]
+    assert "Queries are the images of the map themselves" in one["protocol"]
