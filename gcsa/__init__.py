@@ -14,11 +14,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gcsa.front import Checkpoint, load, measure, overlap, rank
+    from gcsa.front import Checkpoint, fit, load, measure, overlap, rank
+    from gcsa.places.calibration import Calibration
+    from gcsa.places.located import Located
     from gcsa.ranking.lists import Ranking
 
 __version__ = "0.1.0"
-__all__ = ["Checkpoint", "Ranking", "load", "measure", "overlap", "rank"]
+__all__ = [
+    "Calibration",
+    "Checkpoint",
+    "Located",
+    "Ranking",
+    "fit",
+    "load",
+    "measure",
+    "overlap",
+    "rank",
+]
 
 
 def __getattr__(name: str) -> Any:

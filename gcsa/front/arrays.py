@@ -36,6 +36,8 @@ def images(
     positions: ArrayLike | None = None,
     headings: ArrayLike | None = None,
     heard: ArrayLike | Radio | None = None,
+    accuracy: ArrayLike | None = None,
+    groups: ArrayLike | None = None,
 ) -> ImageSet:
     """The images of a role, "query" or "database", numbered; shapes as in :func:`gcsa.rank`."""
     prefix = "" if role == "database" else f"{role}_"
@@ -55,7 +57,25 @@ def images(
         None if positions is None else floats(f"{prefix}positions", positions),
         None if headings is None else floats(f"{prefix}headings", headings),
         heard,
+        None if accuracy is None else floats(f"{prefix}accuracy", accuracy),
+        sequences=None if groups is None else whole("groups", groups),
     )
+
+
+def excluded(scene: Scene, exclude: ArrayLike) -> np.ndarray:
+    """(Q, n) bool: which images are no candidates of a query."""
+    found, shape = array("exclude", exclude), (len(scene.queries), len(scene.database))
+    if found.shape != shape or found.dtype != bool:
+        raise InputError(f"exclude: expected bool {shape}, got {found.dtype} {found.shape}")
+    return found
+
+
+def whole(name: str, values: ArrayLike) -> np.ndarray:
+    """An array of integers, int64."""
+    found = array(name, values)
+    if found.dtype.kind not in "iu":
+        raise InputError(f"{name}: expected integers, got {found.dtype}")
+    return found.astype(np.int64)
 
 
 def cameras(

@@ -30,6 +30,8 @@ class Located(Ranking):
     radius: np.ndarray
     calibration: Calibration
 
+    COLUMNS = ("indices", "scores", "probability")
+
 
 def located(locator: Locator, candidates: Ranking, config: PosteriorConfig, K: int = 0) -> Located:
     """The lists in the order of the posterior over their first K candidates, all for 0.

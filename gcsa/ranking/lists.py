@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from gcsa.errors import InputError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,24 @@ class Ranking:
     def valid(self) -> np.ndarray:
         """(Q, N) bool: False where a list is padded."""
         return self.indices >= 0
+
+    # What has a column for each listed image.
+    COLUMNS: ClassVar[tuple[str, ...]] = ("indices", "scores")
+
+    def first(self, num: int) -> Self:
+        """The lists cut after ``num`` images."""
+        cut = {name: getattr(self, name)[:, :num] for name in self.COLUMNS}
+        return replace(self, **cut)
+
+    def without(self, excluded: np.ndarray) -> Ranking:
+        """The lists without the images that ``excluded`` (Q, n) bool marks, padded behind."""
+        rows = np.arange(len(self))[:, None]
+        gone = ~self.valid | excluded[rows, np.maximum(self.indices, 0)]
+        order = np.argsort(gone, axis=1, kind="stable")
+        gone = np.take_along_axis(gone, order, axis=1)
+        indices = np.take_along_axis(self.indices, order, axis=1)
+        scores = np.take_along_axis(self.scores, order, axis=1)
+        return Ranking(np.where(gone, -1, indices), np.where(gone, -np.inf, scores))
 
     def __len__(self) -> int:
         return len(self.indices)

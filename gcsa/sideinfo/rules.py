@@ -114,6 +114,23 @@ def overlaps(fov_config: FovConfig, a: Poses, b: Poses, i: np.ndarray, j: np.nda
     return found
 
 
+def poses_relevant(
+    rule: Rule, fov_config: FovConfig, queries: Poses, database: Poses, lists: np.ndarray
+) -> np.ndarray:
+    """Which listed images are relevant to queries of known pose: (Q, N) rows or -1 -> bool."""
+    relevant = np.zeros(lists.shape, dtype=bool)
+    query, column = np.nonzero(lists >= 0)
+    rows = lists[query, column]
+    if rule.kind == "dist":
+        found = near(rule, queries, database, query, rows)
+    elif rule.kind == "pose":
+        found = near_and_turned(rule, queries, database, query, rows)
+    else:
+        found = overlaps(fov_config, queries, database, query, rows) >= OVERLAP
+    relevant[query, column] = found
+    return relevant
+
+
 def one_place(
     rule: Rule, fov_config: FovConfig, poses: Poses, i: np.ndarray, j: np.ndarray
 ) -> np.ndarray:

@@ -230,7 +230,9 @@ def test_wrong_distractors(tmp_path, gnd, pkl):
 
     assert message("a.npy", unit(20).T).startswith("shape (4, 20) has an image in each column")
     assert message("b.npy", unit(20, width=5)) == "descriptors of length 5, expected 4"
-    assert message("c.npy", 3 * unit(20)).startswith("row 0 has length 3, expected 1; gcsa datasets")
+    assert message("c.npy", 3 * unit(20)).startswith(
+        "row 0 has length 3, expected 1; gcsa datasets"
+    )
     assert message("d.pkl", {"r1m": 1}) == "expected one bare array, got a dict of r1m"
     with pytest.raises(InputError, match="distractors need the descriptors"):
         read_scene(gnd, None, tmp_path / "a.npy")
