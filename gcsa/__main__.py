@@ -22,6 +22,7 @@ PROGRAMS = {
     "datasets.landmarks.convert": "convert feature files of landmark data sets",
     "lamar.labels": "compute which candidates of LaMAR's queries are positive",
     "train": "train a network",
+    "calibrate": "what the posterior needs of a data set, found without labels, in words",
     "evaluate": "measure the first round, or a checkpoint",
     "benchmark": "compare re-rankers: quality, time, memory",
     "report": "look at what a run does to single queries, in HTML",

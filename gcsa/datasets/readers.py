@@ -50,7 +50,7 @@ class Reader:
     protocols: tuple[str, ...] = ()
 
 
-def _descriptors(config: DataConfig, scene: str) -> Path | None:
+def descriptor_file(config: DataConfig, scene: str) -> Path | None:
     """The descriptor file of a scene; None where ``desc_fn`` is empty: poses alone are wanted."""
     folder = Path(config.descriptors or config.outputs)
     return folder / config.dataset / scene / config.desc_fn if config.desc_fn else None
@@ -60,7 +60,7 @@ def _read_msls(config: DataConfig, city: str, split: str) -> tuple[Scene, Truth 
     return msls.read_scene(
         Path(config.root) / "msls",
         city,
-        descriptors=_descriptors(config, city),
+        descriptors=descriptor_file(config, city),
         subtask=None if split == "train" else config.subtask,
         query_gps=config.query_gps,
     )
@@ -85,7 +85,7 @@ def _read_lamar(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth
         Path(config.root) / "lamar",
         name,
         split,
-        descriptors=_descriptors(config, name),
+        descriptors=descriptor_file(config, name),
         heading_convention=config.heading_convention,
     )
     if not config.radio:
@@ -171,7 +171,7 @@ def _read_folder(config: DataConfig, name: str, split: str) -> tuple[Scene, Trut
     return folder.read_scene(
         Path(config.root) / name,
         name,
-        descriptors=_descriptors(config, name),
+        descriptors=descriptor_file(config, name),
         radio=config.radio,
         query_gps=config.query_gps,
     )

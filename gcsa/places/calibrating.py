@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import partial
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from gcsa.errors import InputError
-from gcsa.places.calibration import Calibration, adapted, descriptor_hash
+from gcsa.places.calibration import Calibration, adapted
 from gcsa.places.fitting import fit
 from gcsa.places.kernels import near
 from gcsa.places.locator import overlaps_of
@@ -22,6 +23,7 @@ from gcsa.sideinfo.rules import OVERLAP, Poses, Rule, one_place
 # Fewer images than this, of known position, tell less than the defaults do.
 LEAST = 30
 CANDIDATES = 255
+MARKED = 1024
 
 
 def calibrated(
@@ -40,8 +42,24 @@ def calibrated(
     found = own_sample(scene, rule, fov_config, min(candidates, known - 1))
     if not found.relevant.any():
         return adapted(Calibration(), contrast([found]))
-    mark = descriptor_hash(database.descriptors)
+    mark = mark_of(scene, rule, fov_config)
     return fit([found], "database", reach_of(rule, fov_config), descriptors=mark)
+
+
+def mark_of(scene: Scene, rule: Rule, fov_config: FovConfig) -> str:
+    """What tells whether a calibration is of this database and rule: of some descriptors, all poses.
+
+    Descriptors of MARKED images, spread evenly: all of a large database take minutes to read.
+    """
+    database, said = scene.database, hashlib.sha256(repr((rule, fov_config)).encode())
+    rows = np.unique(np.linspace(0, len(database) - 1, min(len(database), MARKED)).astype(int))
+    for values in (database.positions, database.headings, database.sequences):
+        if values is not None:
+            said.update(np.ascontiguousarray(values).tobytes())
+    if database.descriptors is not None:
+        said.update(np.ascontiguousarray(database.descriptors[rows]).tobytes())
+    said.update("\n".join(database.names).encode())
+    return said.hexdigest()[:16]
 
 
 def calibrated_on(

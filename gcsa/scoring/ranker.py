@@ -23,6 +23,8 @@ from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine
 from gcsa.rerankers.fusion import Fusion, fuse
+from gcsa.rerankers.posterior import posterior
+from gcsa.scoring.calibration import calibration_for
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import Rule
 
@@ -138,9 +140,12 @@ def _of_method(config: Config, name: str, fusion: Fusion | None, device: torch.d
         setattr(settings, key, value)
 
     def rank(scene: RankedScene) -> Ranking:
-        ranking = rerankers.apply(
-            name, scene.scene, scene.candidates, settings, rule, config.fov, device
-        )
+        given = scene.scene, scene.candidates, settings, rule, config.fov
+        if name == "posterior":
+            calibration = calibration_for(config, scene.scene)
+            ranking: Ranking = posterior(*given, calibration, device)
+        else:
+            ranking = rerankers.apply(name, *given, device)
         return fused(scene.candidates, ranking, fusion)
 
     return Ranker(name, config, [], config.model.K, rank)
