@@ -1,4 +1,4 @@
-"""Find the few numbers that the posterior over places needs of a data set, and say them in words."""
+"""Find the few numbers that the posterior needs of a data set, and say them in words."""
 
 from __future__ import annotations
 

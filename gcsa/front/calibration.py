@@ -60,4 +60,4 @@ def fit(
     first = retrieve(scene, candidates)
     relevant = poses_relevant(by, fov, truth, Poses.of(database, "positions"), first.indices)
     sample = labelled_sample(scene, first, relevant, truth.positions, by, fov)
-    return calibrated_on([sample], by, fov)
+    return calibrated_on([scene], [sample], by, fov)

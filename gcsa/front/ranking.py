@@ -140,7 +140,7 @@ def rank(
         if method == "posterior":
             given |= {"objective": str(objective), "rule": rule}
         ranking = _by_method(
-            scene, method, _first(scene, num, left_out, place), given, place, calibration
+            scene, method, _first(scene, num, left_out, place), given, place, calibration, left_out
         )
     return ranking.first(min(num, len(scene.database)))
 
@@ -167,6 +167,7 @@ def _by_method(
     settings: Mapping[str, Any],
     device: torch.device,
     calibration: Calibration | None,
+    left_out: np.ndarray | None,
 ) -> Ranking:
     if name is None:
         if settings:
@@ -180,7 +181,7 @@ def _by_method(
             raise InputError(f"settings: {name} has no parameter '{key}'{hint}")
     config, by = known.config(**settings), Rule.of("dist")
     if name == "posterior":
-        return posterior(scene, first, config, by, FovConfig(), calibration, device)
+        return posterior(scene, first, config, by, FovConfig(), calibration, device, left_out)
     return rerankers.apply(name, scene, first, config, by, FovConfig(), device)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy.sparse import csr_array
 
 from gcsa.errors import InputError
 from gcsa.places.calibration import Calibration, adapted
-from gcsa.places.fitting import fit
+from gcsa.places.fitting import fit, overlap_relevance
 from gcsa.places.kernels import near
 from gcsa.places.locator import overlaps_of
 from gcsa.places.samples import Database, Sample, contrast, own_queries, sample
@@ -24,6 +25,9 @@ from gcsa.sideinfo.rules import OVERLAP, Poses, Rule, one_place
 LEAST = 30
 CANDIDATES = 255
 MARKED = 1024
+WAY = 1  # of fitting: raised when it finds other numbers, so that kept files are made anew
+# Overlaps at which relevance is tabulated.
+KNOTS = np.array(Calibration().overlap[0])
 
 
 def calibrated(
@@ -43,15 +47,18 @@ def calibrated(
     if not found.relevant.any():
         return adapted(Calibration(), contrast([found]))
     mark = mark_of(scene, rule, fov_config)
-    return fit([found], "database", reach_of(rule, fov_config), descriptors=mark)
+    sessions = database_of(scene, rule, fov_config).sessions
+    result = fit([found], "database", reach_of(rule, fov_config), sessions, descriptors=mark)
+    return _with_overlaps(result, [scene], [found], rule, fov_config)
 
 
 def mark_of(scene: Scene, rule: Rule, fov_config: FovConfig) -> str:
-    """What tells whether a calibration is of this database and rule: of some descriptors, all poses.
+    """What tells whether a calibration is of this database and rule: of some descriptors, all
+    poses.
 
     Descriptors of MARKED images, spread evenly: all of a large database take minutes to read.
     """
-    database, said = scene.database, hashlib.sha256(repr((rule, fov_config)).encode())
+    database, said = scene.database, hashlib.sha256(repr((WAY, rule, fov_config)).encode())
     rows = np.unique(np.linspace(0, len(database) - 1, min(len(database), MARKED)).astype(int))
     for values in (database.positions, database.headings, database.sequences):
         if values is not None:
@@ -63,12 +70,33 @@ def mark_of(scene: Scene, rule: Rule, fov_config: FovConfig) -> str:
 
 
 def calibrated_on(
-    samples: list[Sample], rule: Rule, fov_config: FovConfig, descriptors: str = ""
+    scenes: list[Scene],
+    samples: list[Sample],
+    rule: Rule,
+    fov_config: FovConfig,
+    descriptors: str = "",
 ) -> Calibration:
     """The calibration from queries of labelled scenes."""
     if not any(s.relevant.any() for s in samples):
         raise InputError("no query of the scenes has a relevant candidate to calibrate by")
-    return fit(samples, "scenes", reach_of(rule, fov_config), descriptors=descriptors)
+    result = fit(samples, "scenes", reach_of(rule, fov_config), descriptors=descriptors)
+    return _with_overlaps(result, scenes, samples, rule, fov_config)
+
+
+def _with_overlaps(
+    calibration: Calibration,
+    scenes: list[Scene],
+    samples: list[Sample],
+    rule: Rule,
+    fov_config: FovConfig,
+) -> Calibration:
+    """With how likely relevance is over the overlap of fields, where the rule is about these."""
+    posed = all(s.database.headings is not None for s in scenes)
+    if rule.kind in ("dist", "pose") or not posed:
+        return calibration
+    overlaps = [overlaps_of(scene, fov_config) for scene in scenes]
+    curve = overlap_relevance(samples, calibration, overlaps, KNOTS)
+    return replace(calibration, overlap=(tuple(map(float, KNOTS)), tuple(map(float, curve))))
 
 
 def own_sample(scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int) -> Sample:
@@ -136,7 +164,7 @@ def database_of(scene: Scene, rule: Rule, fov_config: FovConfig) -> Database:
 
 def reach_of(rule: Rule, fov_config: FovConfig) -> float:
     """Metres within which images of one place by the rule lie, about."""
-    return rule.reach if rule.kind in ("dist", "pose") else fov_config.radius / 2
+    return rule.reach if rule.kind in ("dist", "pose") else fov_config.radius / 5
 
 
 def _places(scene: Scene, rule: Rule, fov_config: FovConfig) -> csr_array:

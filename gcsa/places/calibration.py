@@ -5,7 +5,6 @@ Angles are radians here and degrees in the file and in words, as people think of
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -32,11 +31,12 @@ class Calibration:
 
     temperature: inverse temperature of similarities; none: logit of "none of these" against a
     candidate of the list's mean similarity. compass_sigma, compass_outliers, gps_outliers,
-    gps_accuracy (metres, 68 %, for a device that states none): see :mod:`gcsa.sideinfo.evidence`. gamma: power
-    of the density of photos. spread (metres), turn (radians): of :class:`gcsa.places.standing.Spread`.
-    radio, overlap: knots and values, of a log-likelihood ratio over radio affinity, and of the
-    probability of relevance over the overlap of fields of view. radio_weight: what the ratio is
-    multiplied with. step (metres), jumps, discount: of :mod:`gcsa.places.sequences`.
+    gps_accuracy (metres, 68 %, for a device that states none): see :mod:`gcsa.sideinfo.evidence`.
+    gamma: power of the density of photos. spread (metres), turn (radians): of
+    :class:`gcsa.places.standing.Spread`. radio, overlap: knots and values, of a log-likelihood
+    ratio over radio affinity, and of the probability of relevance over the overlap of fields of
+    view. radio_weight: what the ratio is multiplied with. step (metres), jumps, discount: of
+    :mod:`gcsa.places.sequences`.
     """
 
     temperature: float = 25.0
@@ -47,7 +47,7 @@ class Calibration:
     gps_accuracy: float = 20.0
     gamma: float = 0.5
     spread: float = 6.0
-    turn: float = math.radians(20)
+    turn: float = math.radians(30)
     radio: tuple[tuple[float, ...], tuple[float, ...]] = ((0.0, 0.3, 0.5, 0.7), (-2.0, -1, 1, 2.5))
     radio_weight: float = 1.0
     overlap: tuple[tuple[float, ...], tuple[float, ...]] = (
@@ -55,8 +55,8 @@ class Calibration:
         (0.0, 0.04, 0.15, 0.38, 0.65, 0.83, 0.93, 0.98, 1.0),
     )
     step: float = 15.0
-    jumps: float = 0.001
-    discount: float = 0.5
+    jumps: float = 0.02
+    discount: float = 0.6
     source: str = "defaults"
     queries: int = 0
     descriptors: str = ""
@@ -113,14 +113,6 @@ def read_calibration(path: Path) -> Calibration:
         raise InputError(f"{path}: {' '.join(str(error).split())}") from error
 
 
-def descriptor_hash(descriptors: np.ndarray) -> str:
-    """Of the numbers themselves (n, D): a calibration is remade when it no longer fits."""
-    content = np.ascontiguousarray(descriptors)
-    return hashlib.sha256(
-        f"{content.dtype}{content.shape}".encode() + content.tobytes()
-    ).hexdigest()[:16]
-
-
 def words(calibration: Calibration, similarity_step: float = 0.01) -> str:
     """What was found, in plain sentences."""
     c = calibration
@@ -131,10 +123,10 @@ def words(calibration: Calibration, similarity_step: float = 0.01) -> str:
         f"{math.exp(similarity_step * c.temperature):.2f} times as likely.",
         f"Of a query and a photo of its place the compass agrees within {within:.0f} degrees in 9 "
         f"of 10 cases, and says nothing in {100 * c.compass_outliers:.0f} of 100.",
-        f"A query stands {1.18 * c.spread:.1f} metres from the photo that shows its place (median).",
-        "A place counts the same however often it was photographed."
-        if c.gamma == 1
-        else f"The votes of a place grow with the number of its photos to the power {1 - c.gamma:.2f}.",
+        f"A query stands {1.18 * c.spread:.1f} metres from the photo that shows its place, in the "
+        "median.",
+        f"The votes of a place count as the number of its photos to the power {1 - c.gamma:.2f} "
+        "(0: each place alike, 1: each photo).",
         f"A device's position is wrong in {100 * c.gps_outliers:.0f} of 100 cases, else within "
         f"what it states (or {c.gps_accuracy:.0f} m; {device_sigma(c.gps_accuracy):.0f} m along an "
         "axis): not visible in a database, a default.",

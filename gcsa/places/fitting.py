@@ -1,8 +1,10 @@
-"""Fit a calibration by maximum likelihood: -log sum_{i relevant} p_i, "none of these" where none is.
+"""Fit a calibration by maximum likelihood: of a relevant candidate, or of "none of these".
+
+The loss of a query is -log sum_{i relevant} p_i, or -log p_none where its list holds none.
 
 Weak priors about the defaults keep what few queries cannot tell. What a database cannot show of
-itself keeps its default: the error of a query's compass beyond that of the database (a floor), and
-a device's position.
+itself keeps its default: the error of a query's compass beyond that of the database (a floor), a
+device's position, and, where it has few sessions, how queries are spread over places (gamma).
 """
 
 from __future__ import annotations
@@ -27,6 +29,11 @@ WIDTHS = {
     "gamma": 0.5,
     "radio": 0.5,
 }
+# So many sessions show how queries are spread; of fewer, what a query leaves out betrays its place.
+MANY = 10
+# Photos of one visit are more alike than those of a query to come: temperature of other sessions
+# over that of the own session, on the miniworld's training cities (25.3 / 32.4).
+ONE_VISIT = 0.78
 # A query's own compass is no better than this, whatever the headings of a database say.
 COMPASS_FLOOR = math.radians(10)
 OUTLIER_FLOOR = 0.05
@@ -57,33 +64,39 @@ def fit(
     samples: list[Sample],
     source: str,
     reach: float,
+    sessions: int = 0,
     defaults: Calibration | None = None,
     descriptors: str = "",
 ) -> Calibration:
     """The calibration that explains the samples best.
 
-    source: "database" or "scenes", where they come from; reach: of the rule, metres.
+    source: "database" or "scenes", where they come from; reach: of the rule, metres. sessions: of
+    the database that the queries were taken from, Database.sessions.
     """
     start = adapted(defaults or Calibration(), contrast(samples))
     start = replace(start, spread=min(start.spread, reach / 4))
     radio = [s.measured["radio"] for s in samples if "radio" in s.measured]
     if radio:
         start = replace(start, radio=radio_density(samples))
-    found = _fit_evidence(samples, start, source)
+    found = _fit_evidence(samples, start, source, source == "scenes" or sessions >= MANY)
     found = replace(found, spread=_fit_spread(samples, found, reach, start.spread))
+    if source == "database" and sessions == 1:
+        found = replace(found, temperature=found.temperature * ONE_VISIT)
     return replace(
         found, source=source, queries=sum(len(s.weight) for s in samples), descriptors=descriptors
     )
 
 
-def _fit_evidence(samples: list[Sample], start: Calibration, source: str) -> Calibration:
+def _fit_evidence(
+    samples: list[Sample], start: Calibration, source: str, free_gamma: bool
+) -> Calibration:
     terms = [_terms(s, start) for s in samples]
     free = {
         "temperature": True,
         "none": True,
         "sigma": any(t.turn_known.any() for t in terms),
         "outliers": any(t.turn_known.any() for t in terms),
-        "gamma": True,
+        "gamma": free_gamma,
         "radio": any(t.radio.any() for t in terms),
     }
     centre = _packed(start)
@@ -144,7 +157,7 @@ def _terms(s: Sample, start: Calibration) -> Terms:
 
 
 def _logits(t: Terms, numbers: torch.Tensor) -> torch.Tensor:
-    """The sum of the evidence, (Q, N), as :mod:`gcsa.sideinfo.evidence` computes it; -inf where padded."""
+    """The sum of the evidence, (Q, N), as the module evidence has it; -inf where padded."""
     temperature, sigma, radio = numbers[0].exp(), numbers[2].exp(), numbers[5].exp()
     outliers = torch.sigmoid(numbers[3])
     whole = math.sqrt(2 * math.pi) * sigma * torch.erf(math.pi / (math.sqrt(2) * sigma))

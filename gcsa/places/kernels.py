@@ -1,10 +1,10 @@
 """Kernels K(j, i): the probability that image j is relevant to a query that stands where i stands.
 
 "Where" has a jitter: a query is never quite where the photo is that shows its place. A kernel is
-called with hypotheses (B, H) and candidates (B, N) and returns (B, H, N) float32, so that
-relevance is g_j = sum_i p_i K(j, i). An image of unknown pose is a place of its own: nothing is
-relevant there but itself. Letters: B queries of a block, H hypotheses that carry mass, N
-candidates, n database images.
+called with hypotheses (B, H) and candidates (B, N) and returns (B, H, N) float32, of padded rows
+anything, so that relevance is g_j = sum_i p_i K(j, i). An image of unknown pose is a place of its
+own: nothing is relevant there but itself. Letters: B queries of a block, H hypotheses that carry
+mass, N candidates, n database images.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ RATIO = 1.03
 SMALLEST_SPREAD = 0.1  # metres
 
 
+# A kernel of so many images is kept dense: 64 megabytes.
+DENSE = 4096
 # Images of unknown pose stand so far apart, and from all others, in metres.
 APART = 1e9
 
@@ -95,7 +97,7 @@ def disc(distance: np.ndarray, spread: float, reach: float) -> np.ndarray:
 class Discs:
     """:func:`disc` tabulated over distance and spread, for tensors on any device."""
 
-    def __init__(self, reach: float, largest: float = 1000.0):
+    def __init__(self, reach: float, device: torch.device | str = "cpu", largest: float = 1000.0):
         self.reach = reach
         count = 1 + math.ceil(math.log(largest / SMALLEST_SPREAD) / math.log(RATIO))
         spreads = SMALLEST_SPREAD * RATIO ** np.arange(count)
@@ -103,11 +105,11 @@ class Discs:
         fine, coarse = (np.linspace(-TAILS, TAILS, n + 1) for n in (STEPS, STEPS // 8))
         exact = [disc(np.abs(reach + coarse * s), s, reach) for s in spreads]
         table = [np.interp(fine, coarse, row) for row in exact]
-        self._table = torch.tensor(np.array(table), dtype=torch.float32)
+        self._table = torch.tensor(np.array(table), dtype=torch.float32, device=device)
 
     def __call__(self, distance: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
         """Distances (B, H, N) and spreads (B, H) -> (B, H, N); a spread keeps to the table's."""
-        table = self._table.to(distance.device)
+        table = self._table
         level = torch.log(spread / SMALLEST_SPREAD) * (1 / math.log(RATIO))
         level = level.round().clamp_(0, len(table) - 1)
         used = SMALLEST_SPREAD * RATIO**level
@@ -161,40 +163,57 @@ def facing(turn: torch.Tensor, spread: torch.Tensor, angle: float) -> torch.Tens
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """A kernel of database pairs in a sparse matrix: rule "fov" by overlap, or any other.
+    """A kernel of database pairs, looked up: rule "fov" by overlap, or any other.
 
-    matrix: (n, n) csr_array, K(j, i) at [i, j]. An image is relevant to itself by 1 where the
-    matrix does not say.
+    starts (n + 1,), columns, values: K(j, i) at [i, j] in compressed rows. dense: the same
+    (n, n), for a database of at most DENSE images, where it is faster; else None.
     """
 
-    matrix: csr_array
+    starts: torch.Tensor
+    columns: torch.Tensor
+    values: torch.Tensor
+    dense: torch.Tensor | None
+
+    @classmethod
+    def of(cls, matrix: csr_array, device: torch.device | str = "cpu") -> Pairs:
+        """From (n, n); an image is relevant to itself by 1 where the matrix does not say."""
+        missing = np.flatnonzero(matrix.diagonal() == 0)
+        ones = np.ones(len(missing)), (missing, missing)
+        matrix = csr_array(matrix + csr_array(ones, shape=matrix.shape))
+        arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)
+        tensors = [torch.from_numpy(a) for a in (*arrays, matrix.data.astype(np.float32))]
+        dense = None
+        if matrix.shape[0] <= DENSE:
+            dense = torch.from_numpy(matrix.toarray().astype(np.float32)).to(device)
+        return cls(*(t.to(device) for t in tensors), dense)
 
     def __call__(self, hypotheses: Hypotheses, rows: torch.Tensor) -> torch.Tensor:
-        starts, columns, values = self._tensors(rows.device)
-        block = (hypotheses.row[..., None] == rows[:, None]).to(torch.float32)
-        first = torch.where(hypotheses.row >= 0, starts[hypotheses.row], 0).flatten()
-        length = torch.where(hypotheses.row >= 0, starts[hypotheses.row + 1], 0).flatten() - first
+        if self.dense is not None:
+            entry = hypotheses.row.clamp(min=0)[..., None] * len(self.dense)
+            entry = entry + rows.clamp(min=0)[:, None]
+            return torch.index_select(self.dense.view(-1), 0, entry.view(-1)).view(entry.shape)
+        return self._from_rows(hypotheses.row, rows)
+
+    def _from_rows(self, row: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """The entries of the hypotheses' rows, scattered to where the list has their columns."""
+        block = torch.zeros((*row.shape, rows.shape[1]), device=rows.device)
+        first = self.starts[row.clamp(min=0)].flatten()
+        length = self.starts[row.clamp(min=0) + 1].flatten() - first
         entry = _ranges(first, length)
         line = torch.repeat_interleave(torch.arange(len(first), device=rows.device), length)
-        place = self._places(rows)[line // hypotheses.row.shape[1], columns[entry]]
+        place = self._places(rows)[line // row.shape[1], self.columns[entry]]
         kept = place >= 0
-        block.view(len(first), -1)[line[kept], place[kept].long()] = values[entry[kept]]
+        block.view(len(first), -1)[line[kept], place[kept].long()] = self.values[entry[kept]]
         return block
 
     def _places(self, rows: torch.Tensor) -> torch.Tensor:
         """Where each database image stands among the candidates, -1 nowhere: (B, n + 1)."""
-        count = self.matrix.shape[0]
+        count = len(self.starts) - 1
         place = torch.full((len(rows), count + 1), -1, dtype=torch.int32, device=rows.device)
         numbers = torch.arange(rows.shape[1], dtype=torch.int32, device=rows.device)
         place.scatter_(1, torch.where(rows < 0, count, rows), numbers.expand_as(rows))
         place[:, -1] = -1
         return place
-
-    def _tensors(self, device: torch.device) -> tuple[torch.Tensor, ...]:
-        parts = (self.matrix.indptr, np.int64), (self.matrix.indices, np.int64)
-        starts, columns = (torch.from_numpy(a.astype(t, copy=False)).to(device) for a, t in parts)
-        values = torch.from_numpy(self.matrix.data.astype(np.float32, copy=False)).to(device)
-        return starts, columns, values
 
 
 @dataclass(frozen=True, eq=False)

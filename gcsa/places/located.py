@@ -33,17 +33,24 @@ class Located(Ranking):
     COLUMNS = ("indices", "scores", "probability")
 
 
-def located(locator: Locator, candidates: Ranking, config: PosteriorConfig, K: int = 0) -> Located:
+def located(
+    locator: Locator,
+    candidates: Ranking,
+    config: PosteriorConfig,
+    K: int = 0,
+    left_out: np.ndarray | None = None,
+) -> Located:
     """The lists in the order of the posterior over their first K candidates, all for 0.
 
-    Candidates beyond K stay behind, in their order, with scores of -inf and no probability.
+    left_out: (Q, n) bool, images that are no candidates of a query. Candidates beyond K stay
+    behind, in their order, with scores of -inf and no probability.
     """
     width = candidates.indices.shape[1]
     if K < 0:
         raise InputError(f"K: {K} is less than 0")
     K = min(K, width) if K else width
     head = Ranking(candidates.indices[:, :K], candidates.scores[:, :K])
-    found = locator.locate(head, config)
+    found = locator.locate(head, config, left_out)
     rest = np.broadcast_to(np.arange(K, width), (len(head), width - K))
     order = np.concatenate([found.order, rest], axis=1)
     indices = np.take_along_axis(candidates.indices, order, axis=1)

@@ -22,21 +22,23 @@ from gcsa.places.kernels import (
     near,
     overlap_kernel,
 )
-from gcsa.places.posterior import OBJECTIVES, Posterior, RankingConfig, posterior
+from gcsa.places.posterior import Posterior, RankingConfig, posterior
 from gcsa.places.sequences import ChainConfig, chain
 from gcsa.places.standing import Observed, Spread
 from gcsa.ranking.lists import Ranking
+from gcsa.ranking.search import own_rows
 from gcsa.scene import Scene
 from gcsa.sideinfo import evidence, fov, radio
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import Rule
 
+OBJECTIVES = {"precision": 1.0, "recall": 0.0}
 SEQUENCES = ("off", "both", "online")
 
 
 @dataclass
 class PosteriorConfig:
-    """Section ``posterior``: how the posterior over places ranks, and where its few numbers come from."""
+    """Section ``posterior``: how the posterior over places ranks, and by which numbers."""
 
     objective: str = "precision"  # precision | recall | a weight: 1 is precision, 0 recall
     calibration: str = ""  # file of gcsa calibrate; empty: the database calibrates itself
@@ -77,7 +79,7 @@ class Weighed:
 
     total: np.ndarray
     prior: np.ndarray
-    observed: Observed
+    observed: Observed | None
 
 
 class Locator:
@@ -98,7 +100,7 @@ class Locator:
         self.device, database = torch.device(device), scene.database
         self.places: Places | None = None
         self.kernel: Kernel = identity
-        self._photos = np.ones(len(database))
+        self._near = csr_array(np.eye(0))
         self._centre = np.zeros(2)
         if database.positions is None:
             return
@@ -111,36 +113,41 @@ class Locator:
         matrix = near(positions, calibration.spread, rule.reach)
         if rule.kind == "pose":
             self.places = Places.of(positions, database.headings, device)
-            self.kernel = Pose(self.places, Discs(rule.reach), math.radians(rule.turn))
+            self.kernel = Pose(
+                self.places, Discs(rule.reach, device=device), math.radians(rule.turn)
+            )
             matrix = _facing(matrix, database.headings, math.radians(rule.turn))
         elif rule.kind == "dist" or not posed:
-            self.kernel = Distance(self.places, Discs(rule.reach))
+            self.kernel = Distance(self.places, Discs(rule.reach, device=device))
         else:
-            matrix = overlap_kernel(
-                overlaps_of(scene, fov_config), *map(np.array, calibration.overlap)
-            )
-            self.kernel = Pairs(matrix)
-        self._photos = np.asarray(matrix.sum(axis=1)).ravel()
+            knots, chance = map(np.array, calibration.overlap)
+            matrix = overlap_kernel(overlaps_of(scene, fov_config), knots, chance)
+            self.kernel = Pairs.of(matrix, device)
+        self._near = csr_array(matrix)
 
-    def weigh(self, candidates: Ranking) -> Weighed:
-        """All evidence for the candidates of every query of the scene."""
+    def weigh(self, candidates: Ranking, left_out: np.ndarray | None = None) -> Weighed:
+        """All evidence for the candidates of every query of the scene.
+
+        left_out: (Q, n) bool, images that are no candidates of a query; that its place has lost
+        them must not speak of it.
+        """
         c, valid, rows = self.calibration, candidates.valid, candidates.indices
-        prior = evidence.density(evidence.of_rows(self._photos, rows), c.gamma)
-        compass, headings = self._compass(rows)
-        position, positions = self._position(rows)
+        prior = evidence.density(self._photos(rows, left_out), c.gamma)
+        position, observed = self._position(rows)
         kinds = [
             evidence.looks(candidates.scores, valid, c.temperature),
             prior,
-            compass,
+            self._compass(rows),
             position,
             self._radio(rows),
         ]
-        observed = Observed(**positions, **headings)
         return Weighed(evidence.total(kinds, valid), prior, observed)
 
-    def locate(self, candidates: Ranking, config: PosteriorConfig) -> Posterior:
+    def locate(
+        self, candidates: Ranking, config: PosteriorConfig, left_out: np.ndarray | None = None
+    ) -> Posterior:
         """The posterior of every query over its candidates, and the ranking that follows."""
-        weighed, c = self.weigh(candidates), self.calibration
+        weighed, c = self.weigh(candidates, left_out), self.calibration
         total = weighed.total
         if config.sequences != "off":
             total = total + self._of_sequences(candidates, weighed, config.sequences == "online")
@@ -155,27 +162,37 @@ class Locator:
             RankingConfig(precision=config.precision),
         )
 
-    def _compass(self, rows: np.ndarray) -> tuple[np.ndarray, dict]:
+    def _photos(self, rows: np.ndarray, left_out: np.ndarray | None) -> np.ndarray:
+        """How many photos show the place of each candidate, (Q, N), NaN where padded."""
+        if self._near.shape[0] == 0:
+            return np.where(rows >= 0, 1.0, np.nan)
+        found = evidence.of_rows(np.asarray(self._near.sum(axis=1)).ravel(), rows)
+        own = own_rows(self.scene)
+        if left_out is None and (own < 0).all():
+            return found
+        query = np.flatnonzero(own >= 0)
+        shape = len(rows), self._near.shape[0]
+        gone = csr_array((np.ones(len(query)), (query, own[query])), shape=shape)
+        if left_out is not None:
+            gone = gone.maximum(csr_array(left_out.astype(np.float64)))
+        lost = csr_array(gone @ self._near.T)
+        each = np.arange(len(rows))[:, None]
+        return found - lost[each, np.maximum(rows, 0)].toarray()
+
+    def _compass(self, rows: np.ndarray) -> np.ndarray:
         queries, database, c = self.scene.queries, self.scene.database, self.calibration
         if queries.headings is None or database.headings is None:
-            return np.zeros(rows.shape), {}
+            return np.zeros(rows.shape)
         sigma = np.full(len(queries), c.compass_sigma)
         if queries.heading_accuracy is not None:
-            stated = np.nan_to_num(queries.heading_accuracy)
-            sigma = np.hypot(sigma, stated)
+            sigma = np.hypot(sigma, np.nan_to_num(queries.heading_accuracy))
         facing = evidence.of_rows(database.headings, rows)
-        found = evidence.compass(queries.headings, facing, sigma, c.compass_outliers)
-        known = np.isfinite(queries.headings)[:, None] & np.isfinite(facing)
-        return found, {
-            "headings": self._tensor(np.nan_to_num(queries.headings)),
-            "turn": c.compass_sigma,
-            "trust_heading": self._tensor(_trust(found, known, c.compass_outliers)),
-        }
+        return evidence.compass(queries.headings, facing, sigma, c.compass_outliers)
 
-    def _position(self, rows: np.ndarray) -> tuple[np.ndarray, dict]:
+    def _position(self, rows: np.ndarray) -> tuple[np.ndarray, Observed | None]:
         queries, database, c = self.scene.queries, self.scene.database, self.calibration
         if queries.positions is None or database.positions is None:
-            return np.zeros(rows.shape), {}
+            return np.zeros(rows.shape), None
         reported = queries.positions[:, :2]
         accuracy = np.full(len(queries), c.gps_accuracy)
         if queries.accuracy is not None:
@@ -185,11 +202,11 @@ class Locator:
         found = evidence.position(
             reported, accuracy, there, c.spread, c.gps_outliers, area_of(database.positions)
         )
-        return found, {
-            "positions": self._tensor(np.nan_to_num(reported - self._centre)),
-            "sigma": self._tensor(evidence.device_sigma(accuracy)),
-            "trust_position": self._tensor(_trust(found, known, c.gps_outliers)),
-        }
+        trust = evidence.trust(found, c.gps_outliers, known).clip(0, 1)
+        observed = Observed(
+            *map(self._tensor, (reported - self._centre, evidence.device_sigma(accuracy), trust))
+        )
+        return found, observed
 
     def _radio(self, rows: np.ndarray) -> np.ndarray:
         queries, database = self.scene.queries, self.scene.database
@@ -244,8 +261,3 @@ def _facing(matrix: csr_array, headings: np.ndarray, turn: float) -> csr_array:
     return csr_array(
         (entries.data[kept], (entries.row[kept], entries.col[kept])), shape=matrix.shape
     )
-
-
-def _trust(found: np.ndarray, known: np.ndarray, outliers: float) -> np.ndarray:
-    """Probability that a sensor was right, (Q, N), of evidence log(e + (1 - e) r): 1 - e / it."""
-    return np.where(known, 1 - outliers * np.exp(-found), 0.0).clip(0, 1)

@@ -7,7 +7,7 @@ For at least one relevant image among the first (objective "recall") each next i
 adds most to sum_i p_i (1 - prod_l (1 - K(l, i))), l the images listed before: monotone and
 submodular, so the greedy list is within 1 - 1/e of the best (Nemhauser, Wolsey and Fisher, 1978).
 
-Letters: Q queries, B of them in a block, N candidates, H hypotheses that carry mass.
+Q queries, B of them in a block, N candidates, H hypotheses that carry mass.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import torch
 from gcsa.places.kernels import Hypotheses, Kernel, Places, distances
 from gcsa.places.standing import Observed, Spread, standing_of
 
-OBJECTIVES = {"precision": 1.0, "recall": 0.0}
 # Values of a kernel's block: what stays in a core's cache.
 BLOCK = 1 << 18
 # Steps to the top of the density from the candidate with most mass about it.
@@ -37,7 +36,7 @@ class RankingConfig:
     """How lists are made of a posterior.
 
     precision: 1 for the objective "precision", 0 for "recall", or a weight between the two. cut:
-    hypotheses below this probability are left out. most: and all but so many. depth: so many images
+    hypotheses below this probability are left out; most: and all but so many. depth: so many images
     are chosen one by one where precision is below 1; those after them follow by what they would add
     next. share: of the mass that the radius holds.
     """
@@ -61,8 +60,8 @@ class Posterior:
     each column, 0 where padded. probability: (Q, N) float32, p of each column; none: (Q,), of
     "none of these". best: (Q,) column of the image about which most mass lies. confidence: (Q,)
     that mass: the probability that ``best`` is relevant. position: (Q, 2) float64, metres, the top
-    of the density near ``best``; NaN where no positions are known. radius: (Q,) metres about it
-    that hold the share of the mass that is not with "none of these".
+    of the density near ``best``; NaN where unknown. radius: (Q,) metres about it that hold the
+    share of the mass that is not with "none of these".
     """
 
     order: np.ndarray
@@ -96,7 +95,7 @@ def posterior(
     # All in the order of the evidence: it breaks ties, and no column is special.
     first = torch.argsort(evidence, dim=1, descending=True, stable=True)
     evidence, rows = evidence.gather(1, first), rows.gather(1, first)
-    observed = (observed or Observed()).of_columns(first)
+    observed = None if observed is None else observed.of_columns(first)
     chance, missing = probabilities(evidence, none)
     mass, order = torch.zeros_like(chance), torch.zeros_like(first)
     answer = torch.full((len(chance), 3), torch.nan, device=chance.device)
@@ -107,8 +106,7 @@ def posterior(
         )
         values = kernel(standing, listed)
         mass[block] = torch.bmm(weight[:, None], values)[:, 0].masked_fill_(listed < 0, 0)
-        greedy = config.precision < 1
-        key = _cover(values, weight, listed, config) if greedy else mass[block]
+        key = mass[block] if config.precision == 1 else _cover(values, weight, listed, config)
         key = key.masked_fill(listed < 0, -1)
         order[block] = torch.argsort(key, dim=1, descending=True, stable=True)
         if places is not None:
@@ -131,7 +129,7 @@ def _blocks(chance: torch.Tensor, config: RankingConfig) -> Iterator[tuple[torch
     need, start = need[by_need].tolist(), 0
     while start < len(need):
         stop = start + 1
-        # A block ends where it is full, or where its smallest would be padded to twice its need.
+        # It ends where it is full, or where its smallest would be padded to twice its need.
         while (
             stop < len(need)
             and (stop + 1 - start) * need[stop] * chance.shape[1] <= BLOCK
@@ -172,7 +170,7 @@ def _place(
     places: Places,
     config: RankingConfig,
 ) -> torch.Tensor:
-    """East, north and radius (B, 3) of the top of the density near ``best`` (B, 1)."""
+    """East, north and radius (B, 3) of the top of the density next to ``best`` (B, 1) rows."""
     known = places.known[best.clamp(min=0)] & (best >= 0)
     top = places.positions[best.clamp(min=0)]
     variance = standing.spread**2

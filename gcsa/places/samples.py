@@ -19,6 +19,8 @@ from gcsa.sideinfo.evidence import of_rows, wrapped
 CHUNK = 256
 # Photos taken within so many microseconds were taken together, where no session says it.
 TOGETHER = 5 * 60 * 1_000_000
+# Photos further apart in time were taken on two occasions.
+PAUSE = 4 * 3600 * 1_000_000
 # Half-way between places and photos: how often a database photographs a place says little of how
 # often it will be asked for.
 GAMMA = 0.5
@@ -62,6 +64,13 @@ class Database:
     headings: np.ndarray | None = None
     groups: np.ndarray | None = None
     times: np.ndarray | None = None
+
+    @property
+    def sessions(self) -> int:
+        """On how many occasions the photos were taken, as far as is known; 0 is unknown."""
+        if self.groups is not None:
+            return len(np.unique(self.groups))
+        return 0 if self.times is None else 1 + int((np.diff(np.sort(self.times)) > PAUSE).sum())
 
     @cached_property
     def photos(self) -> np.ndarray:
@@ -160,10 +169,10 @@ def weights(of_all: np.ndarray, left: np.ndarray) -> np.ndarray:
 
     of_all: (Q,) how many images are relevant to its place, itself and what was taken together with
     it among them; left: how many of them are left as candidates. Queries are taken to be spread
-    between "each place as likely" and "each photo as likely": of_all to the power -GAMMA. A query to come
-    finds all photos of its place, an image of the database has its own session fewer: it counts by
-    how often places have as many photos as are left to it. Places with none left make ELSEWHERE
-    of the total. The mean over the others is 1.
+    between "each place as likely" and "each photo as likely": of_all to the power -GAMMA. A query
+    to come finds all photos of its place, an image of the database has its own session fewer: it
+    counts by how often places have as many photos as are left to it. Places with none left make
+    ELSEWHERE of the total. The mean over the others is 1.
     """
     place, exists = np.maximum(of_all, 1.0) ** -GAMMA, left > 0
     octave = [np.round(2 * np.log2(np.maximum(n, 1))).astype(np.int64) for n in (of_all, left)]

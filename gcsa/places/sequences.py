@@ -19,8 +19,8 @@ class ChainConfig:
     frames say. online: the past alone."""
 
     step: float = 15.0
-    jumps: float = 0.001
-    discount: float = 0.5
+    jumps: float = 0.02
+    discount: float = 0.6
     online: bool = False
 
 

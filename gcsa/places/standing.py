@@ -1,8 +1,7 @@
-"""Where the query of a hypothesis stands: about the candidate, drawn to what its sensors say."""
+"""Where the query of a hypothesis stands: about the candidate, drawn to what its device says."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,26 +11,20 @@ from gcsa.places.kernels import Hypotheses, Places
 
 @dataclass(frozen=True, eq=False)
 class Observed:
-    """What the query's own sensors say of where it stands; NaN is unknown.
+    """What the device of a query says of where it stands, beyond the evidence.
 
-    positions: (Q, 2), in the frame of the places, sigma (Q,) metres along an axis. headings: (Q,)
-    radians. trust_position, trust_heading: (Q, N), the probability under each hypothesis that the
-    sensor was not an outlier; None where there is no such sensor.
+    positions: (Q, 2), in the frame of the places, NaN unknown; sigma (Q,) metres along an axis.
+    trust: (Q, N), the probability under each hypothesis that the position is no outlier, 0 where
+    there is none (:func:`gcsa.sideinfo.evidence.trust`).
     """
 
-    positions: torch.Tensor | None = None
-    sigma: torch.Tensor | None = None
-    trust_position: torch.Tensor | None = None
-    headings: torch.Tensor | None = None
-    turn: float = 0.0
-    trust_heading: torch.Tensor | None = None
+    positions: torch.Tensor
+    sigma: torch.Tensor
+    trust: torch.Tensor
 
     def of_columns(self, columns: torch.Tensor) -> Observed:
         """With the columns of the candidates taken in the order (Q, N)."""
-        names = ("trust_position", "trust_heading")
-        known = {name: getattr(self, name) for name in names}
-        taken = {n: t.gather(1, columns) for n, t in known.items() if t is not None}
-        return replace(self, **taken)
+        return replace(self, trust=self.trust.gather(1, columns))
 
 
 @dataclass(frozen=True)
@@ -49,13 +42,13 @@ def standing_of(
     count: int,
     places: Places | None,
     spread: Spread | None,
-    observed: Observed,
+    observed: Observed | None,
     cut: float,
 ) -> tuple[torch.Tensor, Hypotheses]:
     """The first ``count`` hypotheses of a block's queries: weights (B, H) and where they are.
 
-    A hypothesis of which a sensor of the query knows more is split in two: the sensor is right,
-    and the query stands between photo and reading by the precision of both, or it is an outlier.
+    Where the device states a position each hypothesis is split in two: the position is right, and
+    the query stands between photo and reading by the precision of both, or it is an outlier.
     """
     weight, row = chance[block, :count], rows[block, :count]
     weight = torch.where(weight >= cut, weight, 0)
@@ -67,34 +60,21 @@ def standing_of(
     position, heading = places.positions[at], places.headings[at]
     wide, turn = nowhere + spread.metres, nowhere + spread.turn
     parts = weight, column, row, position, wide, heading, turn
-    if observed.trust_position is not None:
+    if observed is not None:
         parts = _by_position(parts, block, observed)
-    if observed.trust_heading is not None:
-        parts = _by_heading(parts, block, observed)
     return parts[0], Hypotheses(*parts[1:])
 
 
 def _by_position(parts: tuple, block: torch.Tensor, observed: Observed) -> tuple:
     """Hypotheses split by whether the device's position is right."""
     weight, column, row, position, wide, heading, turn = parts
-    trust = torch.gather(observed.trust_position[block], 1, column)
+    trust = torch.gather(observed.trust[block], 1, column)
     reading, sigma = observed.positions[block][:, None], observed.sigma[block][:, None]
     variance = 1 / (1 / wide**2 + 1 / sigma**2)
     between = variance[..., None] * (
         position / wide[..., None] ** 2 + reading / sigma[..., None] ** 2
     )
     right = (between, torch.sqrt(variance), heading, turn)
-    return _split(weight, trust, (column, row), right, (position, wide, heading, turn))
-
-
-def _by_heading(parts: tuple, block: torch.Tensor, observed: Observed) -> tuple:
-    """Hypotheses split by whether the query's compass is right."""
-    weight, column, row, position, wide, heading, turn = parts
-    trust = torch.gather(observed.trust_heading[block], 1, column)
-    away = observed.headings[block][:, None] - heading
-    away = torch.remainder(away + math.pi, 2 * math.pi) - math.pi
-    variance = 1 / (1 / turn**2 + 1 / observed.turn**2)
-    right = (position, wide, heading + away * variance / observed.turn**2, torch.sqrt(variance))
     return _split(weight, trust, (column, row), right, (position, wide, heading, turn))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from gcsa.places import locator
+from gcsa.places import locator as locating
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration, read_calibration
 from gcsa.places.located import Located, located
@@ -19,7 +20,7 @@ from gcsa.sideinfo.rules import Rule
 
 
 @dataclass
-class PosteriorConfig(locator.PosteriorConfig):
+class PosteriorConfig(locating.PosteriorConfig):
     """Parameters of :func:`posterior`."""
 
     rule: str = ""  # what is relevant, like dist@10; empty: what the data set's labels say
@@ -34,11 +35,12 @@ def posterior(
     fov: FovConfig,
     calibration: Calibration | None = None,
     device: torch.device | str = "cpu",
+    left_out: np.ndarray | None = None,
 ) -> Located:
     """The candidates by the posterior over places, with position, radius and confidence.
 
-    rule: what is relevant, where the config says nothing else. calibration: None reads the file that the config names, or calibrates
-    on the scene's own database.
+    rule: what is relevant, where the config says nothing else. calibration: None reads the file
+    that the config names, or calibrates on the scene's own database.
     """
     config.check()
     rule = Rule.of(config.rule) if config.rule else rule
@@ -46,4 +48,5 @@ def posterior(
         calibration = read_calibration(Path(config.calibration))
     if calibration is None:
         calibration = calibrated(scene, rule, fov)
-    return located(Locator(scene, rule, fov, calibration, device), candidates, config, config.K)
+    locator = Locator(scene, rule, fov, calibration, device)
+    return located(locator, candidates, config, config.K, left_out)

@@ -71,4 +71,4 @@ def calibrate_on_scenes(config: Config, scenes: Sequence[JudgedScene]) -> Calibr
                 judged.scene, judged.candidates, judged.labels, truth.positions, rule, config.fov
             )
         )
-    return calibrated_on(samples, rule, config.fov)
+    return calibrated_on([judged.scene for judged in scenes], samples, rule, config.fov)

@@ -27,7 +27,8 @@ def evaluate(
     """Score a checkpoint, a method, or without both the first-round retrieval: :func:`report`.
 
     "places" are beside its metrics: :func:`gcsa.scoring.places.place_figures`. overrides: the
-    command line's ``section.key=value``, which the config holds already. fusion: of its scores with those of the first round. method: of :data:`gcsa.rerankers.NAMES`.
+    command line's ``section.key=value``, which the config holds already. fusion: of its scores with
+    those of the first round. method: of :data:`gcsa.rerankers.NAMES`.
     """
     ranker = open_ranker(config, checkpoint, method, overrides, fusion)
     config, scenes, rankings = measured(ranker, split)

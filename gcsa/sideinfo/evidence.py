@@ -53,9 +53,9 @@ def compass(
     """Headings (Q,) of queries against those (Q, N) of their candidates: (Q, N).
 
     log(e + (1 - e) f(d) 2 pi), f the normal density of ``sigma`` radians, a number or (Q,), cut at
-    half a turn, d the wrapped difference, e the share ``outliers`` of pairs that look any way: a broken compass, or
-    two cameras of one place that look elsewhere. A density against the uniform one, instead of a
-    bump of height 1, leaves "none of these" at 0.
+    half a turn, d the wrapped difference, e the share ``outliers`` of pairs that look any way: a
+    broken compass, or two cameras of one place that look elsewhere. A density against the uniform
+    one, instead of a bump of height 1, leaves "none of these" at 0.
     """
     turn = wrapped(np.asarray(query, dtype=np.float64)[:, None] - candidates)
     width = np.broadcast_to(np.asarray(sigma, dtype=np.float64), len(query))[:, None]
@@ -98,6 +98,14 @@ def tabulated(measured: np.ndarray, table: Table) -> np.ndarray:
     measured = np.asarray(measured, dtype=np.float64)
     value = np.interp(np.nan_to_num(measured), table.knots, table.log_ratio)
     return np.where(np.isnan(measured), 0.0, value)
+
+
+def trust(log_ratio: np.ndarray, outliers: float, known: np.ndarray) -> np.ndarray:
+    """The probability under each hypothesis that the sensor was no outlier, (Q, N).
+
+    log_ratio: of :func:`position` or :func:`compass`; 1 - outliers / ratio, 0 where not ``known``.
+    """
+    return np.where(known, 1 - outliers * np.exp(-log_ratio), 0.0)
 
 
 def density(photos: np.ndarray, gamma: float) -> np.ndarray:

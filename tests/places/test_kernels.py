@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from gcsa.places import kernels
+from gcsa.places import kernels as relevance
 from gcsa.places.kernels import Discs, Distance, Hypotheses, Pairs, Places, Pose, SamePlace
 
 
@@ -31,7 +31,7 @@ def test_disc_is_the_share_of_random_positions(random, spread):
     for distance in (0.0, 10.0, 25.0, 60.0):
         points = random.normal(0, spread, (200_000, 2)) + [distance, 0]
         share = np.mean(np.hypot(*points.T) <= 25)
-        assert kernels.disc(distance, spread, 25.0) == pytest.approx(share, abs=0.005)
+        assert relevance.disc(distance, spread, 25.0) == pytest.approx(share, abs=0.005)
 
 
 def test_the_table_follows_the_closed_form(random):
@@ -39,7 +39,7 @@ def test_the_table_follows_the_closed_form(random):
     spread = np.exp(random.uniform(np.log(0.2), np.log(80), (2, 7)))
     found = Discs(25.0)(torch.tensor(distance), torch.tensor(spread)).numpy()
     for index in np.ndindex(found.shape):
-        exact = kernels.disc(distance[index], spread[index[:2]], 25.0)
+        exact = relevance.disc(distance[index], spread[index[:2]], 25.0)
         # Spreads are rounded by 1.5 %.
         assert found[index] == pytest.approx(exact, abs=0.012)
 
@@ -50,7 +50,7 @@ def test_distance_in_coordinates_of_a_grid_zone(random):
     rows = np.arange(30)[None]
     found = Distance(places, Discs(25.0))(standing(places, rows), torch.tensor(rows))[0].numpy()
     away = np.hypot(*(positions[:, None] - positions).transpose(2, 0, 1))
-    assert np.abs(found - kernels.disc(away, 6.0, 25.0)).max() < 0.012
+    assert np.abs(found - relevance.disc(away, 6.0, 25.0)).max() < 0.012
 
 
 def test_pose_is_the_share_of_random_poses(random):
@@ -75,16 +75,17 @@ def test_an_unknown_pose_is_a_place_of_its_own():
     assert turned.known.tolist() == [True, False]
 
 
-def test_pairs_are_looked_up(random):
+@pytest.mark.parametrize("limit", [0, relevance.DENSE])
+def test_pairs_are_looked_up(random, monkeypatch, limit):
+    monkeypatch.setattr(relevance, "DENSE", limit)
     dense = random.random((9, 9)) * (random.random((9, 9)) < 0.4)
     rows = np.array([[3, 8, 0, -1], [1, 2, 3, 4]])
     places = Places.of(np.zeros((9, 2)))
-    found = Pairs(csr_array(dense))(standing(places, rows), torch.tensor(rows)).numpy()
+    found = Pairs.of(csr_array(dense))(standing(places, rows), torch.tensor(rows)).numpy()
     for b, h, n in np.ndindex(found.shape):
         i, j = rows[b, h], rows[b, n]
-        expected = 0.0 if min(i, j) < 0 else (dense[i, j] or float(i == j))
-        if i >= 0 or j >= 0:
-            assert found[b, h, n] == pytest.approx(expected)
+        if min(i, j) >= 0:
+            assert found[b, h, n] == pytest.approx(dense[i, j] or float(i == j))
 
 
 def test_same_place_and_identity():
@@ -92,20 +93,20 @@ def test_same_place_and_identity():
     rows = torch.tensor([[0, 1, 3, -1]])
     found = SamePlace(torch.tensor([5, 5, 7, 7]))(standing(places, rows), rows)[0]
     assert found[:3, :3].tolist() == [[1, 1, 0], [1, 1, 0], [0, 0, 1]] and found[:, 3].sum() == 0
-    assert kernels.identity(standing(places, rows), rows)[0].tolist() == torch.eye(4).tolist()
+    assert relevance.identity(standing(places, rows), rows)[0].tolist() == torch.eye(4).tolist()
 
 
 def test_near_is_the_kernel_of_all_pairs(random):
     positions = random.uniform(0, 100, (40, 2))
     positions[7] = np.nan
     away = np.hypot(*(positions[:, None] - positions).transpose(2, 0, 1))
-    expected = np.nan_to_num(kernels.disc(away, 6.0, 25.0))
-    expected[7, 7] = kernels.disc(0.0, 6.0, 25.0)
-    found = kernels.near(positions, 6.0, 25.0).toarray()
+    expected = np.nan_to_num(relevance.disc(away, 6.0, 25.0))
+    expected[7, 7] = relevance.disc(0.0, 6.0, 25.0)
+    found = relevance.near(positions, 6.0, 25.0).toarray()
     assert np.abs(found - expected).max() < 1e-4
 
 
 def test_overlap_kernel_keeps_the_pattern(random):
     overlaps = csr_array(np.array([[1.0, 0.3], [0.3, 1.0]]))
-    found = kernels.overlap_kernel(overlaps, np.array([0, 0.3, 1]), np.array([0, 0.4, 1]))
+    found = relevance.overlap_kernel(overlaps, np.array([0, 0.3, 1]), np.array([0, 0.4, 1]))
     assert np.allclose(found.toarray(), [[1, 0.4], [0.4, 1]])

@@ -9,7 +9,7 @@ import torch
 
 from gcsa.places import kernels as relevance
 from gcsa.places import posterior
-from gcsa.places.kernels import Discs, Distance, Hypotheses, Places
+from gcsa.places.kernels import Discs, Distance, Places
 from gcsa.places.posterior import Observed, RankingConfig, Spread
 from gcsa.sideinfo import evidence
 
@@ -145,16 +145,9 @@ def test_the_answer_stands_on_the_mass_and_its_radius_holds_the_share():
 
 def test_a_device_position_moves_the_query_between_reading_and_photo():
     positions = np.array([[0.0, 0.0], [30.0, 0.0], [60.0, 0.0]])
-    observed = Observed(
-        positions=torch.tensor([[20.0, 0.0]]),
-        sigma=torch.tensor([3.0]),
-        trust_position=torch.ones(1, 3),
-    )
     # The frame of the places has its origin in the median photo.
-    shifted = Observed(
-        observed.positions - 30 * torch.tensor([1.0, 0]), observed.sigma, observed.trust_position
-    )
-    found = ranked(positions, np.array([[0, 1, 2]]), np.array([[9.0, 0, 0]]), observed=shifted)
+    observed = Observed(torch.tensor([[-10.0, 0.0]]), torch.tensor([3.0]), torch.ones(1, 3))
+    found = ranked(positions, np.array([[0, 1, 2]]), np.array([[9.0, 0, 0]]), observed=observed)
     assert found.position[0, 0] == pytest.approx(20 * 36 / 45, abs=0.2)
     assert found.radius[0] < 6
 
@@ -197,12 +190,15 @@ def test_a_weight_outside_the_scale_is_refused():
         RankingConfig(precision=1.5)
 
 
-def test_hypotheses_are_plain_tensors():
-    assert set(Hypotheses.__dataclass_fields__) == {
-        "column",
-        "row",
-        "position",
-        "spread",
-        "heading",
-        "turn",
-    }
+def test_a_device_position_nobody_trusts_changes_nothing():
+    positions, rows, logits = scene()
+    count = len(rows)
+    observed = Observed(
+        torch.full((count, 2), torch.nan), torch.full((count,), torch.nan), torch.zeros(rows.shape)
+    )
+    config = RankingConfig()
+    plain = ranked(positions, rows, logits, config)
+    found = ranked(positions, rows, logits, config, observed=observed)
+    assert np.array_equal(found.order, plain.order)
+    assert np.allclose(found.scores, plain.scores, atol=1e-6)
+    assert np.allclose(found.position, plain.position, atol=1e-3)
