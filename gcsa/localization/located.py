@@ -162,8 +162,9 @@ def report(
     results = {label: _summary(groups[label]) for label in order if any(groups[label])}
     fused = "" if settings.fusion is None else f"Re-ranking {settings.fusion}. "
     protocol = (
-        f"LaMAR {split}, poses: {settings.resolved}, top {settings.num}. {fused}Recall: both errors "
-        "strictly below; cameras, a rig once for each of its own; missing poses count as wrong"
+        f"LaMAR {split}, poses: {settings.resolved}, top {settings.num}. {fused}Recall: both "
+        "errors strictly below; cameras, a rig once for each of its own; missing poses count as "
+        "wrong"
     )
     return {"protocol": protocol, "results": results}
 
