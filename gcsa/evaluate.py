@@ -80,7 +80,7 @@ def main() -> None:
             raise InputError("--compare and --checkpoint or --method: only one of them")
         files = [None if file == "none" else file for file in args.compare]
         result = compare(config, files, args.split, overrides, fusion)
-        print(show_comparison(result, args.compare))
+        print(show_comparison(result, args.compare, args.verbose))
     if args.json:
         write_text(args.json, json.dumps(without_nan(result), indent=2) + "\n")
 

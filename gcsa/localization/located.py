@@ -160,9 +160,9 @@ def report(
             groups.setdefault(label, []).append(part)
     order = sorted(groups, key=lambda label: (label == "total", label.startswith("all ")))
     results = {label: _summary(groups[label]) for label in order if any(groups[label])}
-    fused = "" if settings.fusion is None else f"Re-ranking {settings.fusion}. "
+    fused = "" if settings.fusion is None else f", re-ranking {settings.fusion}"
     protocol = (
-        f"LaMAR {split}, poses: {settings.resolved}, top {settings.num}. {fused}Recall: both "
+        f"LaMAR {split}, poses: {settings.resolved}, top {settings.num}{fused}. Recall: both "
         "errors strictly below; cameras, a rig once for each of its own; missing poses count as "
         "wrong"
     )

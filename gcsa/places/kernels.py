@@ -17,7 +17,6 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
-from scipy.stats import ncx2
 
 # The disc is tabulated over (distance - reach) / spread within so many spreads, in such steps.
 TAILS = 6.0
@@ -90,6 +89,8 @@ def disc(distance: np.ndarray, spread: float, reach: float) -> np.ndarray:
 
     1 - Q_1(distance / spread, reach / spread), Marcum's function.
     """
+    from scipy.stats import ncx2  # here: every program would wait a second for scipy.stats
+
     ratio = np.asarray(distance, dtype=np.float64) / spread
     return ncx2.cdf((reach / spread) ** 2, 2, ratio**2)
 

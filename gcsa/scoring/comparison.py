@@ -10,7 +10,7 @@ from gcsa.datasets.readers import reader
 from gcsa.errors import InputError
 from gcsa.evaluation.figures import Figures
 from gcsa.ranking.lists import Ranking
-from gcsa.scoring.report import Report, aligned, bound_lines, figures_of, how_sure
+from gcsa.scoring.report import Report, aligned, bound_lines, figures_of, gist, how_sure
 from gcsa.scoring.split import JudgedScene
 
 # The settings, the scenes read by them, and their ranked lists.
@@ -48,10 +48,10 @@ def _check_judged_alike(a: Config, b: Config) -> None:
         )
 
 
-def show_comparison(result: Report, files: Sequence[str]) -> str:
+def show_comparison(result: Report, files: Sequence[str], verbose: bool = False) -> str:
     """A comparison as text: A, B and B - A in total, with the interval of the difference.
 
-    files: what A and B are called.
+    files: what A and B are called. verbose: the whole protocol, not its first sentence.
     """
     names, counts = list(result["difference"]), result["counts"]
     behind = [f"{counts['with_positives']} of {counts['queries']}", str(counts["database"])]
@@ -62,4 +62,5 @@ def show_comparison(result: Report, files: Sequence[str]) -> str:
     text = aligned(lines + bound_lines(names, result["intervals"]))
     meaning = how_sure(counts["with_positives"], "B - A", "paired bootstrap")
     called = "\n".join(f"{label}: {file}" for label, file in zip("AB", files, strict=True))
-    return f"{result['protocol']}\n\n{called}\n\n{text}\n\n{meaning}"
+    protocol = result["protocol"] if verbose else gist(result)
+    return f"{protocol}\n\n{called}\n\n{text}\n\n{meaning}"
