@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from gcsa.errors import given
 from gcsa.places.kernels import Hypotheses, Places
 
 
@@ -61,24 +62,27 @@ def standing_of(
     weight = torch.where(weight >= cut, weight, 0)
     column = torch.arange(count, device=row.device).expand_as(row)
     nowhere = torch.zeros_like(weight)
-    if places is None:
+    if places is None or spread is None:
         return weight, Hypotheses(column, row, nowhere, nowhere, nowhere, nowhere)
     at = row.clamp(min=0)
     position, heading = places.positions[at], places.headings[at]
     wide, turn = nowhere + spread.metres, nowhere + spread.turn
     parts = weight, column, row, position, wide, heading, turn
     if observed.trust_position is not None:
-        parts = _by_position(parts, block, observed)
+        parts = _by_position(parts, block, observed, observed.trust_position)
     if observed.trust_heading is not None:
-        parts = _by_heading(parts, block, observed)
+        parts = _by_heading(parts, block, observed, observed.trust_heading)
     return parts[0], Hypotheses(*parts[1:])
 
 
-def _by_position(parts: tuple, block: torch.Tensor, observed: Observed) -> tuple:
+def _by_position(
+    parts: tuple, block: torch.Tensor, observed: Observed, trusted: torch.Tensor
+) -> tuple:
     """Hypotheses split by whether the device's position is right."""
     weight, column, row, position, wide, heading, turn = parts
-    trust = torch.gather(observed.trust_position[block], 1, column)
-    reading, sigma = observed.positions[block][:, None], observed.sigma[block][:, None]
+    trust = torch.gather(trusted[block], 1, column)
+    reading = given(observed.positions, "positions of the device")[block][:, None]
+    sigma = given(observed.sigma, "accuracy of the device's positions")[block][:, None]
     variance = 1 / (1 / wide**2 + 1 / sigma**2)
     between = variance[..., None] * (
         position / wide[..., None] ** 2 + reading / sigma[..., None] ** 2
@@ -87,11 +91,13 @@ def _by_position(parts: tuple, block: torch.Tensor, observed: Observed) -> tuple
     return _split(weight, trust, (column, row), right, (position, wide, heading, turn))
 
 
-def _by_heading(parts: tuple, block: torch.Tensor, observed: Observed) -> tuple:
+def _by_heading(
+    parts: tuple, block: torch.Tensor, observed: Observed, trusted: torch.Tensor
+) -> tuple:
     """Hypotheses split by whether the query's compass is right."""
     weight, column, row, position, wide, heading, turn = parts
-    trust = torch.gather(observed.trust_heading[block], 1, column)
-    away = observed.headings[block][:, None] - heading
+    trust = torch.gather(trusted[block], 1, column)
+    away = given(observed.headings, "headings of the device")[block][:, None] - heading
     away = torch.remainder(away + math.pi, 2 * math.pi) - math.pi
     variance = 1 / (1 / turn**2 + 1 / observed.turn**2)
     right = (position, wide, heading + away * variance / observed.turn**2, torch.sqrt(variance))
@@ -103,7 +109,7 @@ def _split(
 ) -> tuple:
     """Both cases of each hypothesis; a case without weight takes the values of the other."""
     known = trust > 0
-    right = [torch.where(_like(known, r), r, w) for r, w in zip(right, wrong, strict=True)]
+    right = tuple(torch.where(_like(known, r), r, w) for r, w in zip(right, wrong, strict=True))
     weights = torch.cat([weight * trust, weight * (1 - trust)], 1)
     pairs = zip((*where, *right), (*where, *wrong), strict=True)
     return (weights, *(torch.cat(pair, 1) for pair in pairs))
