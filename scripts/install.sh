@@ -48,15 +48,15 @@ torch=$(grep '^torch==' requirements.txt)
 say "$torch, to download: 200 MB for CPUs alone, gigabytes with CUDA"
 "${pip[@]}" "$torch" || fail "torch cannot be installed"
 if [ "$(uname -s)" = Linux ] && [ "${UNLOCKED:-}" != 1 ]; then
-    say "$(grep -c '^[a-z]' requirements-lock.txt) packages with their hashes, to download: 200 MB"
+    say "$(grep -c '^[a-z]' requirements-lock.txt) packages with their hashes, to download: 120 MB"
     "${pip[@]}" --require-hashes -r requirements-lock.txt ||
         fail "the packages of requirements-lock.txt cannot be installed; UNLOCKED=1 goes without hashes"
 else
-    say "the packages of requirements.txt, without hashes, to download: 200 MB"
+    say "the packages of requirements.txt, without hashes, to download: 120 MB"
     "${pip[@]}" -r requirements.txt || fail "the packages of requirements.txt cannot be installed"
 fi
 if [ "${1:-}" = --tests ]; then
-    say "what the tests need, to download: 200 MB"
+    say "what the tests need, to download: 140 MB"
     "${pip[@]}" -r tests/requirements.txt || fail "the packages of the tests cannot be installed"
 fi
 say "gcsa itself; a C compiler, where there is one, makes it faster"

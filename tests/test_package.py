@@ -18,6 +18,8 @@ import pytest
 from conftest import SMALL, STAGE_2, overrides
 from worlds import write_world
 
+import gcsa
+
 ROOT = Path(__file__).parents[1]
 # What a build reads; neither .git nor tests nor what is compiled already.
 SOURCES = """gcsa src_c configs docs setup.py pyproject.toml MANIFEST.in README.md LICENSE
@@ -110,6 +112,8 @@ def test_every_program_runs_elsewhere(install, tmp_path, pattern, environment, b
     assert done.stdout.count("usage: ") >= len(PROGRAMS) > 10
     assert f"by {backend} in {python.parents[1]}" in done.stdout
     assert (elsewhere / "outputs/training/train/checkpoint_1.pth.tar").is_file()
+    asked = [python.with_name("gcsa"), "--version"]
+    assert subprocess.check_output(asked, env=CLEAN, text=True) == f"gcsa {gcsa.__version__}\n"
     assert "<svg" in (elsewhere / "report.html").read_text()
 
 

@@ -14,7 +14,7 @@ from gcsa.places.calibration import Calibration, adapted
 from gcsa.places.fitting import fit, overlap_relevance
 from gcsa.places.kernels import near
 from gcsa.places.locator import overlaps_of
-from gcsa.places.samples import Database, Sample, contrast, own_queries, sample
+from gcsa.places.samples import Between, Database, Sample, contrast, own_queries, sample
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
 from gcsa.sideinfo import radio
@@ -102,13 +102,13 @@ def _with_overlaps(
 def own_sample(scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int) -> Sample:
     """The database's own images as queries, what was taken together with them left out."""
     database = database_of(scene, rule, fov_config)
-    poses = Poses(scene.database.positions, scene.database.headings)
+    poses = Poses.of(scene.database, scene.name)
 
     def relevant(query: np.ndarray, rows: np.ndarray) -> np.ndarray:
         i = np.repeat(query, rows.shape[1])
         return one_place(rule, fov_config, poses, i, rows.ravel()).reshape(rows.shape)
 
-    measured = {}
+    measured: dict[str, Between] = {}
     if scene.database.radio is not None:
         measured["radio"] = partial(radio.affinity_of_lists, scene.database.radio)
     return own_queries(
@@ -131,7 +131,7 @@ def labelled_sample(
 ) -> Sample:
     """Queries of a scene whose ``positions`` (Q, 2+) and relevant candidates (Q, N) are known."""
     database = database_of(scene, rule, fov_config)
-    measured = {}
+    measured: dict[str, np.ndarray] = {}
     if scene.database.radio is not None and scene.queries.radio is not None:
         heard = radio.stack([scene.queries.radio, scene.database.radio])
         count = len(scene.queries)
@@ -169,7 +169,8 @@ def reach_of(rule: Rule, fov_config: FovConfig) -> float:
 
 def _places(scene: Scene, rule: Rule, fov_config: FovConfig) -> csr_array:
     """Which images show the place of each, (n, n), 1 or 0."""
-    positions = scene.database.positions[:, :2]
+    poses = Poses.of(scene.database, scene.name)
+    positions = poses.positions[:, :2]
     if rule.kind not in ("dist", "pose") and scene.database.headings is not None:
         found = overlaps_of(scene, fov_config)
         kept = found.tocoo()
@@ -177,7 +178,6 @@ def _places(scene: Scene, rule: Rule, fov_config: FovConfig) -> csr_array:
         i, j = kept.row[same], kept.col[same]
     else:
         pairs = near(positions, Calibration().spread, rule.reach).tocoo()
-        poses = Poses(scene.database.positions, scene.database.headings)
         same = one_place(rule, fov_config, poses, pairs.row, pairs.col) | (pairs.row == pairs.col)
         i, j = pairs.row[same], pairs.col[same]
     shape = len(positions), len(positions)

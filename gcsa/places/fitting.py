@@ -106,8 +106,8 @@ def _fit_evidence(
         step = torch.tensor(unit, requires_grad=True)
         numbers = torch.tensor(centre) + torch.tensor(width) * step
         value = sum(_loss(t, numbers) for t in terms) + 0.5 * step.square().sum()
-        value.backward()
-        return value.item(), step.grad.numpy()
+        (slope,) = torch.autograd.grad(value, step)
+        return value.item(), slope.numpy()
 
     best = minimize(loss, np.zeros(len(width)), jac=True, method="L-BFGS-B")
     return _unpacked(centre + width * best.x, start, source)
@@ -213,12 +213,12 @@ def radio_density(samples: list[Sample]) -> tuple[tuple[float, ...], tuple[float
 
     Rising by isotonic regression: more alike never speaks against a place.
     """
-    same, other = [], []
+    parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for s in samples:
         known = np.isfinite(s.measured["radio"]) & s.valid
-        same.append(s.measured["radio"][known & s.relevant])
-        other.append(s.measured["radio"][known & ~s.relevant])
-    same, other = np.concatenate(same), np.concatenate(other)
+        parts[0].append(s.measured["radio"][known & s.relevant])
+        parts[1].append(s.measured["radio"][known & ~s.relevant])
+    same, other = (np.concatenate(part) for part in parts)
     edges = np.unique(np.quantile(np.concatenate([same, other]), np.linspace(0, 1, BINS + 1)))
     if len(same) < BINS or len(edges) < 3:
         return Calibration().radio

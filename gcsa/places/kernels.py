@@ -80,8 +80,11 @@ class Places:
         centre = np.median(positions[known], axis=0) if known.any() else np.zeros(2)
         alone = APART * np.stack([1.0 + np.arange(len(positions)), np.zeros(len(positions))], 1)
         frame = np.where(known[:, None], positions - centre, alone)
-        arrays = frame.astype(np.float32), np.nan_to_num(turns).astype(np.float32), known
-        return cls(*(torch.from_numpy(a).to(device) for a in arrays), centre)
+        turns = np.nan_to_num(turns).astype(np.float32)
+        place, turn, there = (
+            torch.from_numpy(a).to(device) for a in (frame.astype(np.float32), turns, known)
+        )
+        return cls(place, turn, there, centre)
 
 
 def disc(distance: np.ndarray, spread: float, reach: float) -> np.ndarray:

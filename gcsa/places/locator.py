@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
-from gcsa.errors import InputError
+from gcsa.errors import InputError, given
 from gcsa.places.calibration import Calibration
 from gcsa.places.kernels import (
     Discs,
@@ -105,8 +105,8 @@ class Locator:
         if database.positions is None:
             return
         positions = database.positions[:, :2]
-        posed = database.headings is not None
-        if rule.kind == "pose" and not posed:
+        towards = database.headings
+        if rule.kind == "pose" and towards is None:
             raise InputError(f"{scene.name}: rule 'pose' needs the headings of the database")
         self.places = Places.of(positions, None, device)
         self._centre = self.places.centre
@@ -234,14 +234,13 @@ class Locator:
 
 def overlaps_of(scene: Scene, fov_config: FovConfig) -> csr_array:
     """Overlaps of the fields of view of a scene's database, on one level: (n, n) csr_array."""
-    database = scene.database
-    known = np.isfinite(database.positions).all(1) & np.isfinite(database.headings)
-    found = fov.overlap_sparse(
-        database.positions[:, :2], database.headings, mask=known, **fov_config.kwargs()
-    )
-    if database.positions.shape[1] < 3:
+    positions = given(scene.database.positions, f"{scene.name}: positions of the database")
+    towards = given(scene.database.headings, f"{scene.name}: headings of the database")
+    known = np.isfinite(positions).all(1) & np.isfinite(towards)
+    found = fov.overlap_sparse(positions[:, :2], towards, mask=known, **fov_config.kwargs())
+    if positions.shape[1] < 3:
         return found
-    entries, heights = found.tocoo(), database.positions[:, 2]
+    entries, heights = found.tocoo(), positions[:, 2]
     kept = np.abs(heights[entries.row] - heights[entries.col]) <= fov_config.height
     parts = entries.data[kept], (entries.row[kept], entries.col[kept])
     return csr_array(parts, shape=found.shape)

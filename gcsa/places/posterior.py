@@ -126,17 +126,17 @@ def _blocks(chance: torch.Tensor, config: RankingConfig) -> Iterator[tuple[torch
     """(queries, how many hypotheses they need at most), queries of like need together."""
     need = (chance >= config.cut).sum(1).clamp(min=1, max=config.most)
     by_need = torch.argsort(need, stable=True)
-    need, start = need[by_need].tolist(), 0
-    while start < len(need):
+    sizes, start = need[by_need].tolist(), 0
+    while start < len(sizes):
         stop = start + 1
         # It ends where it is full, or where its smallest would be padded to twice its need.
         while (
-            stop < len(need)
-            and (stop + 1 - start) * need[stop] * chance.shape[1] <= BLOCK
-            and need[stop] <= 2 * need[start] + 4
+            stop < len(sizes)
+            and (stop + 1 - start) * sizes[stop] * chance.shape[1] <= BLOCK
+            and sizes[stop] <= 2 * sizes[start] + 4
         ):
             stop += 1
-        yield by_need[start:stop], need[stop - 1]
+        yield by_need[start:stop], sizes[stop - 1]
         start = stop
 
 
@@ -207,15 +207,19 @@ def _collected(
 ) -> Posterior:
     """The answer with columns as the caller counts them; ``first`` (Q, N) took them in order."""
     confidence, best = mass.max(1)
-    tensors = (
-        first.gather(1, order),
-        torch.zeros_like(mass).scatter_(1, first, mass),
-        torch.zeros_like(chance).scatter_(1, first, chance),
-        missing,
-        first.gather(1, best[:, None])[:, 0],
-        confidence,
-    )
+    order = first.gather(1, order)
+    scores = torch.zeros_like(mass).scatter_(1, first, mass)
+    probability = torch.zeros_like(chance).scatter_(1, first, chance)
+    best = first.gather(1, best[:, None])[:, 0]
     centre = np.zeros(2) if places is None else places.centre
     found = answer.cpu().numpy().astype(np.float64)
-    arrays = [t.cpu().numpy() for t in tensors]
-    return Posterior(*arrays, position=found[:, :2] + centre, radius=found[:, 2])
+    return Posterior(
+        order=order.cpu().numpy(),
+        scores=scores.cpu().numpy(),
+        probability=probability.cpu().numpy(),
+        none=missing.cpu().numpy(),
+        best=best.cpu().numpy(),
+        confidence=confidence.cpu().numpy(),
+        position=found[:, :2] + centre,
+        radius=found[:, 2],
+    )

@@ -38,8 +38,8 @@ def place_figures(
         numbers.append(place_numbers(scene, lists[kept], rule, config.fov, max(KS)))
         away.append(first_distances(scene, ranked.judged.positions[kept], lists[kept]))
     width = min(part.shape[1] for part in relevant)
-    parts = (np.concatenate([a[:, :width] for a in found]) for found in (relevant, numbers))
-    return place_recall(*parts) | distance_figures(np.concatenate(away))
+    hits, places = (np.concatenate([a[:, :width] for a in part]) for part in (relevant, numbers))
+    return place_recall(hits, places) | distance_figures(np.concatenate(away))
 
 
 def show_places(figures: dict[str, float]) -> str:

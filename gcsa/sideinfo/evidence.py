@@ -84,7 +84,7 @@ def position(
     return _known(_mixture(outliers, ratio))
 
 
-def device_sigma(accuracy: np.ndarray) -> np.ndarray:
+def device_sigma(accuracy: np.ndarray | float) -> np.ndarray:
     """Standard deviation along one axis, metres, of a position with that accuracy (68 %)."""
     return np.asarray(accuracy, dtype=np.float64) / ACCURACY_SIGMAS
 
