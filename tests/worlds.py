@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from gcsa.datasets.msls import SUBTASKS
+from gcsa.sideinfo.utm import to_lonlat
 
 DESC_FN = "global-feats-test.h5"
+ZONE = 33  # of UTM, in which the streets lie
 ALPHABET = np.array(list("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"))
 
 
@@ -71,7 +73,8 @@ def city_tables(random: np.random.Generator, place: np.ndarray) -> dict[str, pd.
     sequence = pd.DataFrame({"key": keys, "sequence_key": "s", "frame_number": np.arange(count)})
     post = pd.DataFrame({"key": keys, "easting": east, "northing": north})
     post = post.assign(unique_cluster=0, control_panel=False, night=False, view_direction="Forward")
-    raw = pd.DataFrame({"key": keys, "lon": 10.0, "lat": 54.0, "ca": compass})
+    lon, lat = to_lonlat(east, north, ZONE)
+    raw = pd.DataFrame({"key": keys, "lon": lon, "lat": lat, "ca": compass})
     raw = raw.assign(captured_at="2018-05-01", pano=False)
     subtask = pd.DataFrame({"key": keys, **{name: True for name in SUBTASKS}})
     return {"raw": raw, "seq_info": sequence, "postprocessed": post, "subtask_index": subtask}

@@ -6,7 +6,9 @@ import logging
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,7 +17,8 @@ from PIL import Image
 
 from gcsa.config import load_config
 from gcsa.datasets.folder.describe import DESC_FN, describe
-from gcsa.datasets.folder.from_exif import from_exif, read_pose
+from gcsa.datasets.folder.exif import Pose, read_pose, true_north
+from gcsa.datasets.folder.from_exif import from_exif
 from gcsa.datasets.folder.images import read_images
 from gcsa.errors import InputError
 from gcsa.evaluate import evaluate
@@ -28,11 +31,13 @@ LUND = {1: "N", 2: (55.0, 41.0, 53.4012), 3: "E", 4: (13.0, 11.0, 43.4004)}
 LAT, LON = 55.698167, 13.195389
 
 
-def photo(path, gps=None, description=None, size=(8, 6)):
+def photo(path, gps=None, description=None, size=(8, 6), taken=None):
     path.parent.mkdir(parents=True, exist_ok=True)
     exif = Image.Exif()
     if gps:
         exif[0x8825] = gps
+    if taken:
+        exif[0x8769] = taken
     if description is not None:
         text = description if isinstance(description, str) else json.dumps(description)
         exif[0x010E] = text
@@ -84,6 +89,83 @@ def test_a_pose(tmp_path, gps, description, expected):
     np.testing.assert_allclose(pose(tmp_path, gps, description), expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("gps", "metres"),
+    [
+        ({**LUND, 31: 4.75}, 4.75),  # GPSHPositioningError
+        ({**LUND, 31: 4.75, 11: 9.0}, 4.75),
+        ({**LUND, 11: 1.4}, 7.0),  # GPSDOP: 5 m of error in the ranges, times 1.4
+        ({**LUND, 31: 0.0, 11: 2.0}, 10.0),  # 0: not known
+        ({**LUND, 31: 0.0}, NAN),
+        (LUND, NAN),
+        ({31: 4.75}, NAN),  # an accuracy of nothing
+    ],
+)
+def test_how_sure_a_device_is(tmp_path, gps, metres):
+    found = read_pose(photo(tmp_path / "p.jpg", gps)).accuracy
+    assert found == pytest.approx(metres, nan_ok=True)
+
+
+@pytest.mark.parametrize(
+    ("taken", "expected"),
+    [
+        ({0x9003: "2021:06:30 23:59:58"}, "2021-06-30T23:59:58"),
+        ({0x9003: "2021:06:30 23:59:58", 0x9011: "+02:00"}, "2021-06-30T23:59:58+02:00"),
+        ({0x9003: "2021:06:30 23:59:58", 0x9011: "   :  "}, "2021-06-30T23:59:58"),
+        ({0x9003: "0000:00:00 00:00:00"}, ""),
+        ({0x9003: "yesterday"}, ""),
+        ({0x9011: "+02:00"}, ""),
+        (None, ""),
+    ],
+)
+def test_when_a_photo_was_taken(tmp_path, taken, expected):
+    assert read_pose(photo(tmp_path / "p.jpg", LUND, taken=taken)).captured_at == expected
+
+
+class Field:
+    """Stands for pygeomag: a model of five years whose declination tells how it was asked."""
+
+    def __init__(self, base_year):
+        if not 2010 <= base_year.year < 2030:
+            raise ValueError("no coefficients")
+        self.base = base_year.year
+
+    def calculate(self, glat, glon, alt, time):
+        if not self.base <= time < self.base + 5:
+            raise ValueError("Time extends beyond model 5-year life span")
+        return SimpleNamespace(d=glat / 10 + self.base - 2000)
+
+
+def test_magnetic_north(monkeypatch):
+    needle = Pose(50.0, 8.0, heading=350.0, magnetic=True, captured_at="2019-12-31T10:00:00")
+    poses = [
+        needle,
+        replace(needle, captured_at="2020-01-01T10:00:00+02:00"),
+        replace(needle, magnetic=False),
+        replace(needle, lat=NAN, lon=NAN),
+        replace(needle, captured_at=""),
+        replace(needle, captured_at="1999-01-01T00:00:00"),
+    ]
+    monkeypatch.setitem(sys.modules, "pygeomag", None)  # not installed
+    assert true_north(poses) == poses
+    monkeypatch.setitem(sys.modules, "pygeomag", SimpleNamespace(GeoMag=Field))
+    turned = true_north(poses)
+    # 5 degrees by latitude, 15 or 20 by the epoch: 350 + 20 and 350 + 25, past north.
+    assert turned[0] == replace(needle, heading=10.0, magnetic=False)
+    assert turned[1].heading == 15.0
+    assert turned[2].heading == 350.0 and turned[3:5] == poses[3:5] == turned[3:5]
+    assert turned[5].magnetic and turned[5].heading == 350.0, "no model of its years"
+
+
+def test_the_declination_of_noaa(tmp_path):
+    """WMM2020's own test values (NOAA): 80 N, 0 E, 0 km in 2020.0 has -1.28 degrees."""
+    pytest.importorskip("pygeomag")
+    north = {**LUND, 2: (80.0, 0.0, 0.0), 4: (0.0, 0.0, 0.0), 16: "M", 17: 1.0}
+    pose = read_pose(photo(tmp_path / "p.jpg", north, taken={0x9003: "2020:01:01 00:00:00"}))
+    (turned,) = true_north([pose])
+    assert turned.heading == pytest.approx((1 - 1.28) % 360, abs=0.01) and not turned.magnetic
+
+
 def test_unknown_rationals(tmp_path):
     """0 / 0, as cameras write it."""
     path = photo(tmp_path / "p.jpg", {**LUND, 17: 1.0})
@@ -107,8 +189,10 @@ def test_a_table(tmp_path, caplog):
     listed = rows(path)
     assert [r["name"] for r in listed] == ["a.png", "b.JPG", "sub/c.jpg"]
     assert [r["split"] for r in listed] == ["database", "query", "database"]
-    assert listed[0] == {"name": "a.png", "lat": "", "lon": "", "heading": "", "split": "database"}
+    columns = "name lat lon heading gps_lat gps_lon gps_accuracy captured_at split".split()
+    assert listed[0] == {**dict.fromkeys(columns, ""), "name": "a.png", "split": "database"}
     assert (float(listed[1]["lat"]), listed[1]["heading"]) == (pytest.approx(LAT, abs=1e-8), "7.0")
+    assert all(r["gps_lat"] == r["lat"] and r["gps_lon"] == r["lon"] for r in listed)
     before = path.read_text()
     with pytest.raises(InputError, match="images.csv: exists; --force replaces it"):
         from_exif(tmp_path / "s")

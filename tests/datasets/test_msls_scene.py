@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from worlds import DESC_FN, city_tables, write_city
+from worlds import DESC_FN, ZONE, city_tables, write_city
 
 from gcsa.datasets import msls
 from gcsa.datasets.msls import read_scene
@@ -145,6 +145,84 @@ def test_a_duplicate_key_is_named(root):
         edit(folder / f"{name}.csv", put(7, "key", first))
     with pytest.raises(InputError, match="line 9, column 'key': '-.*' is there twice"):
         read_scene(root, "cph")
+
+
+def test_query_gps(root):
+    """Readings are lon and lat of raw.csv, whatever the positions say; pyproj has the last word."""
+    pyproj = pytest.importorskip("pyproj")
+    folder = root / "train_val" / "cph" / "query"
+    moved = table(root, "train_val", "cph", "query", "raw")[["lon", "lat"]] + [1e-3, -2e-3]
+    edit(folder / "raw.csv", lambda t: t.assign(**moved))
+    edit(folder / "raw.csv", put(4, "lon", ""))
+    assert read_scene(root, "cph")[0].queries.positions is None
+    scene, truth = read_scene(root, "cph", query_gps=True)
+    utm = pyproj.Transformer.from_crs(4326, 32600 + ZONE, always_xy=True)
+    expected = np.column_stack(utm.transform(moved["lon"], moved["lat"]))
+    expected[4] = np.nan
+    np.testing.assert_allclose(scene.queries.positions, expected, atol=1e-5)
+    assert (np.linalg.norm(truth.positions - expected, axis=1)[:4] > 100).all()
+
+
+@pytest.mark.parametrize("zone", [32, 34])
+def test_a_city_over_the_border_of_its_zone(root, zone):
+    """Positions in a neighbour's zone: readings follow."""
+    pyproj = pytest.importorskip("pyproj")
+    utm = pyproj.Transformer.from_crs(4326, 32600 + zone, always_xy=True)
+    for role in ("query", "database"):
+        raw = table(root, "train_val", "cph", role, "raw")
+        place = np.column_stack(utm.transform(raw["lon"], raw["lat"]))
+        columns = dict(zip(("easting", "northing"), place.T, strict=True))
+        edit(
+            root / "train_val" / "cph" / role / "postprocessed.csv",
+            lambda t, c=columns: t.assign(**c),
+        )
+    scene, truth = read_scene(root, "cph", query_gps=True)
+    np.testing.assert_allclose(scene.queries.positions, truth.positions, atol=1e-4)
+
+
+def test_readings_of_nowhere_near(root):
+    path = root / "train_val" / "cph" / "database" / "raw.csv"
+    edit(path, lambda t: t.assign(lat=40.0))
+    assert read_scene(root, "cph")[0].queries.positions is None
+    with pytest.raises(
+        InputError, match=r"cph: lon and lat of raw.csv lie [0-9]{7} m from easting"
+    ):
+        read_scene(root, "cph", query_gps=True)
+    edit(path, lambda t: t.drop(columns="lat"))
+    with pytest.raises(InputError, match="database/raw.csv: data.query_gps needs its lon and lat"):
+        read_scene(root, "cph", query_gps=True)
+    for role in ("query", "database"):
+        for name in ("raw", "postprocessed"):
+            (root / "test" / "miami" / role / f"{name}.csv").unlink()
+    with pytest.raises(InputError, match="query/raw.csv: data.query_gps needs its lon and lat"):
+        read_scene(root, "miami", query_gps=True)
+
+
+def test_sequences(root):
+    path = root / "train_val" / "cph" / "query" / "seq_info.csv"
+    keys, frames = ["t", "s", "t", "s", "s", "t"], ["7", "2", "5", "", "0", "9"]
+    edit(path, lambda t: t.assign(sequence_key=keys, frame_number=frames))
+    queries = read_scene(root, "cph")[0].queries
+    t, s = queries.sequences[:2]
+    assert t != s and queries.sequences.tolist() == [t, s, t, s, s, t]
+    assert queries.frames.tolist() == [7, 2, 5, 3, 0, 9], "an unknown number: the row's"
+    edit(path, lambda t: t.drop(columns="frame_number"))
+    assert read_scene(root, "cph")[0].queries.sequences is None
+
+
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_any_sequences_keep_who_is_with_whom(root, data):
+    path = root / "train_val" / "cph" / "database" / "seq_info.csv"
+    names = data.draw(st.lists(st.sampled_from(["x", "Y-", "_z"]), min_size=12, max_size=12))
+    frames = data.draw(st.lists(st.integers(0, 10**6), min_size=12, max_size=12))
+    edit(path, lambda t: t.assign(sequence_key=names, frame_number=frames))
+    database = read_scene(root, "cph")[0].database
+    found = database.sequences[:, None] == database.sequences
+    assert (found == (np.array(names)[:, None] == np.array(names))).all()
+    assert database.frames.tolist() == frames and (database.sequences >= 0).all()
 
 
 def test_missing_files_and_cities(root):

@@ -17,15 +17,15 @@ class Device:
     """What the devices of n images report; None for none at all.
 
     positions: (n, 2) metres, in the frame of the images' own; accuracy: (n,) metres;
-    heading_accuracy: (n,) radians; NaN is unknown. sequences: (n,) int64, -1 is none. frames: (n,)
-    int64, the order in time, or of the table where times are unknown.
+    heading_accuracy: (n,) radians; times: (n,) seconds since 1970; NaN is unknown. sequences: (n,)
+    int64, those of column sequence, -1 is none.
     """
 
     positions: np.ndarray | None = None
     accuracy: np.ndarray | None = None
     heading_accuracy: np.ndarray | None = None
+    times: np.ndarray | None = None
     sequences: np.ndarray | None = None
-    frames: np.ndarray | None = None
 
 
 def read_device(table: Table, axes: tuple[str, str], origin: np.ndarray | None) -> Device:
@@ -47,7 +47,8 @@ def read_device(table: Table, axes: tuple[str, str], origin: np.ndarray | None) 
         None if positions is None or np.isnan(positions).all() else positions,
         _accuracy(table, "gps_accuracy", EARTH),
         None if turn is None else np.deg2rad(turn),
-        *_sequences(table),
+        _times(table),
+        _sequences(table),
     )
 
 
@@ -59,27 +60,21 @@ def _accuracy(table: Table, column: str, most: float) -> np.ndarray | None:
     return np.where(values > 0, values, np.nan)
 
 
-def _sequences(table: Table) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """Which sequence each image is of, (n,), -1 none, and its order in time, (n,) int64."""
+def _sequences(table: Table) -> np.ndarray | None:
     if "sequence" not in table or (table.columns["sequence"] == "").all():
-        return None, None
+        return None
     texts = table.columns["sequence"]
     numbers = np.unique(texts, return_inverse=True)[1].astype(np.int64)
-    times = np.zeros(len(texts))
-    if "captured_at" in table:
-        times = _times(table)
-    # Images of unknown time keep their place in the table, behind those of a known one.
-    order = np.lexsort((np.arange(len(texts)), np.where(np.isnan(times), np.inf, times)))
-    frames = np.empty(len(texts), dtype=np.int64)
-    frames[order] = np.arange(len(texts))
-    return np.where(texts == "", -1, numbers), frames
+    return np.where(texts == "", -1, numbers)
 
 
-def _times(table: Table) -> np.ndarray:
-    """Column captured_at as seconds, (n,) float64, NaN where empty."""
+def _times(table: Table) -> np.ndarray | None:
+    """Column captured_at as seconds, (n,) float64, NaN where empty; without an offset it is UTC."""
+    if "captured_at" not in table or (table.columns["captured_at"] == "").all():
+        return None
     text = table.columns["captured_at"]
     found = pd.to_datetime(pd.Series(text), errors="coerce", format="ISO8601", utc=True)
     table.refuse(
         (text != "") & found.isna().to_numpy(), "captured_at", "{} is not a date and time, ISO 8601"
     )
-    return np.where(found.isna(), np.nan, found.astype("int64").to_numpy() / 1e9)
+    return (found - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()

@@ -1,61 +1,28 @@
-"""images.csv from what cameras wrote into their photos: positions and compass headings of EXIF.
+"""images.csv from what cameras wrote into their photos: :mod:`gcsa.datasets.folder.exif`.
 
-Positions are GPSLatitude and GPSLongitude, headings GPSImgDirection. Where those lack, the JSON
-text that Mapillary's programs put into ImageDescription is read (MAPLatitude, MAPLongitude,
-MAPAltitude, MAPCompassHeading with TrueHeading). A position of exactly 0, 0 is a receiver without
-a fix, and unknown. Altitudes are left out unless asked for: those of phones err by ten metres and
-more, and cameras on different levels do not overlap (fov.height).
+Altitudes are left out unless asked for: those of phones err by ten metres and more, and cameras on
+different levels do not overlap (fov.height).
 
 The same positions stand in gps_lat and gps_lon, as what the device reported: where a query's true
-position is known, write it into lat and lon; where it is not, leave those empty. gps_accuracy is
-GPSHPositioningError, or GPSDOP times 5 m; captured_at DateTimeOriginal.
+position is known, write it into lat and lon; where it is not, leave those empty.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import json
 import logging
 import math
 import os
-import re
-from dataclasses import dataclass, replace
-from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
-
-from PIL import ExifTags, Image
 
 from gcsa import options
+from gcsa.datasets.folder.exif import Pose, read_pose, true_north
 from gcsa.errors import InputError, MissingFileError
-from gcsa.imaging import UNREADABLE
 
 logger = logging.getLogger(__name__)
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
-GPS, DESCRIPTION = ExifTags.GPS, ExifTags.Base.ImageDescription
-NAN = math.nan
-# Metres of error of a receiver's ranges; times the dilution of precision it errs so far.
-UERE = 5.0
-
-
-@dataclass(frozen=True)
-class Pose:
-    """What a photo says of its camera; NaN is unknown.
-
-    lat, lon: degrees. alt: metres. heading: degrees clockwise from north, in [0, 360).
-    magnetic: whether north is that of the compass needle. accuracy: metres, 68 %. captured_at: ISO
-    8601, "" where unknown.
-    """
-
-    lat: float = NAN
-    lon: float = NAN
-    alt: float = NAN
-    heading: float = NAN
-    magnetic: bool = False
-    accuracy: float = NAN
-    captured_at: str = ""
 
 
 def from_exif(
@@ -116,81 +83,11 @@ def _report(target: Path, poses: list[Pose]) -> None:
     logger.info(text, target, len(poses), places, headings, stated)
     if magnetic:
         logger.info(
-            "%d headings are from magnetic north, off by the local declination; "
-            "pip install pygeomag corrects them",
-            magnetic,
+            "%d headings are from magnetic north, off by the local declination; %s",
+            *(magnetic, "position or date are unknown, or of no model's years")
+            if find_spec("pygeomag")
+            else (magnetic, "pip install pygeomag corrects them"),
         )
-
-
-def read_pose(path: str | os.PathLike) -> Pose:
-    """What a photo says of its camera; InputError where it is no image that can be read."""
-    try:
-        with Image.open(path) as image:
-            exif = image.getexif()
-            gps, text = dict(exif.get_ifd(ExifTags.IFD.GPSInfo)), exif.get(DESCRIPTION)
-            taken = exif.get_ifd(ExifTags.IFD.Exif)
-    except UNREADABLE as error:
-        raise InputError(f"{path}: not an image that can be read ({error})") from error
-    own, described = _of_gps(gps), _of_description(text)
-    place = described if math.isnan(own.lat) else own
-    compass = described if math.isnan(own.heading) else own
-    accuracy = _accuracy(gps) if place is own else NAN
-    time = _time(taken)
-    return Pose(place.lat, place.lon, place.alt, compass.heading, compass.magnetic, accuracy, time)
-
-
-def true_north(poses: list[Pose]) -> list[Pose]:
-    """Headings from magnetic north turned to true north by the World Magnetic Model.
-
-    Needs the package pygeomag; without it, or where position or date are unknown or outside the
-    model's years, a heading stays as it is and is still marked magnetic.
-    """
-    try:
-        model = importlib.import_module("pygeomag").GeoMag()
-    except ImportError:
-        return poses
-    return [_turned(pose, model) if pose.magnetic else pose for pose in poses]
-
-
-def _turned(pose: Pose, model: Any) -> Pose:
-    year = _year(pose.captured_at)
-    if math.isnan(pose.lat) or math.isnan(year):
-        return pose
-    try:
-        found = model.calculate(glat=pose.lat, glon=pose.lon, alt=0, time=year)
-    except ValueError:  # outside the years of the model
-        return pose
-    return replace(pose, heading=(pose.heading + found.d) % 360, magnetic=False)
-
-
-def _year(captured_at: str) -> float:
-    """A date as a year with its fraction."""
-    try:
-        moment = datetime.fromisoformat(captured_at)
-    except ValueError:
-        return NAN
-    return moment.year + (moment.timetuple().tm_yday - 1) / 365.25
-
-
-def _accuracy(gps: dict[int, Any]) -> float:
-    """Metres, 68 %: GPSHPositioningError, or the dilution of precision GPSDOP times UERE."""
-    stated = _number(gps.get(GPS.GPSHPositioningError))
-    if 0 < stated < math.inf:
-        return stated
-    dilution = _number(gps.get(GPS.GPSDOP))
-    return UERE * dilution if 0 < dilution < math.inf else NAN
-
-
-def _time(taken: dict[int, Any]) -> str:
-    """When the photo was taken, ISO 8601, with its offset from UTC where that is known."""
-    text = str(taken.get(ExifTags.Base.DateTimeOriginal, ""))
-    offset = str(taken.get(ExifTags.Base.OffsetTimeOriginal, "")).strip("\0 ")
-    try:
-        moment = datetime.strptime(text.strip("\0 "), "%Y:%m:%d %H:%M:%S")
-    except ValueError:
-        return ""
-    found = moment.isoformat()
-    return found + offset if re.fullmatch(r"[+-]\d\d:\d\d", offset) else found
 
 
 def _photos(folder: Path, base: Path) -> list[str]:
@@ -207,59 +104,6 @@ def _photos(folder: Path, base: Path) -> list[str]:
     if not found:
         raise InputError(f"{folder}: no images ({', '.join(sorted(SUFFIXES))})")
     return sorted(p.relative_to(top).as_posix() for p in found)
-
-
-def _of_gps(gps: dict[int, Any]) -> Pose:
-    """The pose in the GPS tags of EXIF."""
-    lat = _degrees(gps.get(GPS.GPSLatitude), gps.get(GPS.GPSLatitudeRef), "N", "S")
-    lon = _degrees(gps.get(GPS.GPSLongitude), gps.get(GPS.GPSLongitudeRef), "E", "W")
-    below = gps.get(GPS.GPSAltitudeRef) in (1, b"\x01")
-    alt = _number(gps.get(GPS.GPSAltitude)) * (-1 if below else 1)
-    magnetic = gps.get(GPS.GPSImgDirectionRef) == "M"
-    return _checked(lat, lon, alt, _number(gps.get(GPS.GPSImgDirection)), magnetic)
-
-
-def _of_description(text: Any) -> Pose:
-    """The pose in Mapillary's description of an image."""
-    try:
-        content = json.loads(text)
-    except (TypeError, ValueError):
-        return Pose()
-    if not isinstance(content, dict):
-        return Pose()
-    lat, lon, alt = (
-        _number(content.get(f"MAP{key}")) for key in ("Latitude", "Longitude", "Altitude")
-    )
-    compass = content.get("MAPCompassHeading")
-    heading = compass.get("TrueHeading") if isinstance(compass, dict) else None
-    return _checked(lat, lon, alt, _number(heading), False)
-
-
-def _checked(lat: float, lon: float, alt: float, heading: float, magnetic: bool) -> Pose:
-    """A pose whose impossible values are unknown."""
-    if not (abs(lat) <= 90 and abs(lon) <= 180) or lat == lon == 0:
-        lat = lon = alt = NAN
-    if not math.isfinite(alt):
-        alt = NAN
-    if not -360 <= heading <= 720:
-        return Pose(lat, lon, alt)
-    return Pose(lat, lon, alt, heading % 360, magnetic)
-
-
-def _degrees(parts: Any, letter: Any, plus: str, minus: str) -> float:
-    """Degrees, minutes and seconds of EXIF with the letter of their half, as signed degrees."""
-    if letter not in (plus, minus) or not isinstance(parts, tuple) or len(parts) != 3:
-        return NAN
-    value = sum(_number(part) / 60**i for i, part in enumerate(parts))
-    return value if letter == plus else -value
-
-
-def _number(value: Any) -> float:
-    """A number of EXIF, where 0 / 0 stands for unknown, or of JSON."""
-    try:
-        return float(value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return NAN
 
 
 def parser() -> argparse.ArgumentParser:

@@ -3,7 +3,8 @@
 Positions of queries (lat, lon) go to the truth alone. Their headings and what they heard are what
 the device said of itself, as on MSLS: the scene has them too, and their gps_lat, gps_lon where
 these are a reading of their own. Where no image is a query every image is one, and is searched
-among all the others.
+among all the others. What was taken together is the column sequence, or else what captured_at and
+positions tell.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 
 from gcsa.datasets.folder.images import Images, read_images
 from gcsa.datasets.folder.radio import read_radio
+from gcsa.datasets.folder.sessions import in_order, sessions
 from gcsa.descriptors.hdf5 import DescriptorRows, open_pack
 from gcsa.errors import InputError, MissingFileError, similar
 from gcsa.evaluation.truth import Clusters, Truth
@@ -24,6 +26,8 @@ from gcsa.scene import ImageSet, Scene
 logger = logging.getLogger(__name__)
 
 TABLE, RADIO_TABLE = "images.csv", "radio.csv"
+# Sequences and frames, (n,) int64 each, or neither.
+Taken = tuple[np.ndarray, np.ndarray] | tuple[None, None]
 SAME = 0.05  # metres: positions nearer than this are one reading
 CHUNK = 8192  # rows of an array looked at together
 
@@ -55,26 +59,43 @@ def read_scene(
         heard = read_radio(folder / RADIO_TABLE, images.names)
 
     device = images.device
-    of_devices = device.accuracy, device.heading_accuracy, device.sequences, device.frames
 
-    def images_of(role: np.ndarray, positions: np.ndarray | None) -> ImageSet:
+    def images_of(role: np.ndarray, positions: np.ndarray | None, taken: Taken) -> ImageSet:
         return ImageSet(
             images.names[role],
             None if rows is None else rows(role),
             positions,
             None if images.headings is None else images.headings[role],
             None if heard is None else heard[role],
-            *(None if a is None else a[role] for a in of_devices),
+            *(None if a is None else a[role] for a in (device.accuracy, device.heading_accuracy)),
+            *(None if a is None else a[role] for a in taken),
         )
 
     database, queries = _roles(images)
     reported = _reported(images, queries, query_gps, folder / TABLE)
     positions = images.positions[database]
     known = bool(np.isfinite(positions).any())
+    # Where queries were taken is the truth's: their sessions follow from what devices report.
+    places = images.positions[:, :2].copy()
+    places[queries] = np.nan if reported is None else reported
+    walks = _taken(images, places)
+    own = walks if images.query is not None else _taken(images, images.positions[:, :2])
     scene = Scene(
-        name, images_of(database, positions if known else None), images_of(queries, reported)
+        name,
+        images_of(database, positions if known else None, own),
+        images_of(queries, reported, walks),
     )
     return scene, _truth(images, database, queries, known)
+
+
+def _taken(images: Images, places: np.ndarray) -> Taken:
+    """Sequences and frames of all images: the table's, or those that times and places tell."""
+    times, sequences = images.device.times, images.device.sequences
+    if sequences is None and times is not None:
+        sequences = sessions(times, places)
+    if sequences is None:
+        return None, None
+    return sequences, in_order(sequences, np.zeros(len(images)) if times is None else times)
 
 
 def _roles(images: Images) -> tuple[np.ndarray, np.ndarray]:
