@@ -72,7 +72,10 @@ def read_scene(
     positions = images.positions[database]
     known = bool(np.isfinite(positions).any())
     scene = Scene(
-        name, images_of(database, positions if known else None), images_of(queries, reported)
+        name,
+        images_of(database, positions if known else None),
+        images_of(queries, reported),
+        images.frame,
     )
     return scene, _truth(images, database, queries, known)
 
