@@ -162,7 +162,11 @@ def _report(found: Sequence[Answers]) -> None:
     """What evidence there was, and what could not be located: nothing is passed over silently."""
     total = sum(len(a.placed) for a in found)
     known = sum(int(np.isfinite(a.device()[0]).all(axis=1).sum()) for a in found)
-    logger.info("%d of %d queries bring a device's own position, which is evidence", known, total)
+    logger.info(
+        "%d of %d queries bring their device's own position, which is evidence "
+        "(data.query_gps=false leaves it out)",
+        *(known, total),
+    )
     for answers in found:
         lost = int((~answers.placed).sum())
         if lost:

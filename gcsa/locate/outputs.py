@@ -31,7 +31,11 @@ def paths_of(output: Path) -> tuple[Path, Path, Path]:
     """The three files of ``--output``: GeoJSON, CSV and HTML."""
     if output.suffix not in SUFFIXES:
         raise InputError(f"--output: '{output}' does not end with .geojson (.csv, .html beside it)")
-    return output, output.with_suffix(".csv"), output.with_suffix(".html")
+    paths = output, output.with_suffix(".csv"), output.with_suffix(".html")
+    for path in paths:
+        if path.is_dir():
+            raise InputError(f"--output: {path} is a folder; expected a file, or none yet")
+    return paths
 
 
 def write(

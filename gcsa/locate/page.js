@@ -11,7 +11,7 @@
   const across = (p) => canvas.clientWidth / 2 + (p[0] - view.x) * view.scale;
   const down = (p) => canvas.clientHeight / 2 - (p[1] - view.y) * view.scale;
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  const percent = (share) => share >= 0.995 ? "> 99 %" : share < 0.005 ? "< 1 %" : `${Math.round(100 * share)} %`;
+  const percent = (share) => share >= 0.995 ? "over 99 %" : share < 0.005 ? "under 1 %" : `${Math.round(100 * share)} %`;
   const metres = (m) => m < 10 ? `${m.toFixed(1)} m` : m < 2000 ? `${Math.round(m)} m` : `${(m / 1000).toFixed(1)} km`;
 
   // The map shows a box (metres) with room about it.
@@ -32,7 +32,7 @@
   const fitQuery = () => {
     const discs = query.heat.filter((h) => h[2] >= 0.02).map((h) => [h[0], h[1], 15]);
     if (query.at) discs.push([...query.at, query.radius]);
-    if (query.device) discs.push([...query.device, query.accuracy ?? 15]);
+    if (query.device) discs.push([...query.device, query.accuracy]);
     if (!discs.length) return fitScene();
     fit(
       Math.min(...discs.map((d) => d[0] - d[2])), Math.min(...discs.map((d) => d[1] - d[2])),
@@ -48,14 +48,12 @@
     pen.strokeStyle = colour(name);
     pen.lineWidth = 2.5;
     pen.setLineDash(dashes);
-    if (radius) {
-      disc(p, radius * view.scale);
-      pen.globalAlpha = 0.1;
-      pen.fillStyle = colour(name);
-      pen.fill();
-      pen.globalAlpha = 1;
-      pen.stroke();
-    }
+    disc(p, radius * view.scale);
+    pen.globalAlpha = 0.1;
+    pen.fillStyle = colour(name);
+    pen.fill();
+    pen.globalAlpha = 1;
+    pen.stroke();
     pen.setLineDash([]);
   };
   const cross = (p, name) => {
@@ -153,15 +151,11 @@
     pen.setTransform(sharp, 0, 0, sharp, 0, 0);
     if (!query) return;
     ground();
+    if (query.device) circle(query.device, query.accuracy, "--device", [7, 5]);
+    if (query.at) circle(query.at, query.radius, "--mode", []);
     heat();
-    if (query.device) {
-      circle(query.device, query.accuracy, "--device", [7, 5]);
-      square(query.device, "--device");
-    }
-    if (query.at) {
-      circle(query.at, query.radius, "--mode", []);
-      cross(query.at, "--mode");
-    }
+    if (query.device) square(query.device, "--device");
+    if (query.at) cross(query.at, "--mode");
     ranks();
     bar();
   };
@@ -186,8 +180,8 @@
     const parts = [`Radius ${metres(query.radius)}, confidence ${percent(query.confidence)}, none of the images ${percent(query.none)}.`];
     if (query.device) {
       const away = Math.hypot(query.at[0] - query.device[0], query.at[1] - query.device[1]);
-      const stated = query.accuracy === null ? "" : ` (accuracy ${metres(query.accuracy)})`;
-      parts.push(`The device says ${metres(away)} from there${stated}.`);
+      const stated = `${query.assumed ? "states no accuracy, taken for" : "accuracy"} ${metres(query.accuracy)}`;
+      parts.push(`The device says ${metres(away)} from there (${stated}).`);
     }
     return parts.join(" ");
   };
@@ -231,7 +225,10 @@
   });
   document.querySelector("tbody").addEventListener("click", (event) => {
     const line = event.target.closest("tr");
-    if (line) choose(Number(line.dataset.q));
+    if (!line) return;
+    choose(Number(line.dataset.q));
+    // Where the map stands above the table, not beside it.
+    if (canvas.getBoundingClientRect().bottom < 0) document.getElementById("name").scrollIntoView();
   });
   document.querySelector("input").addEventListener("input", (event) => {
     const text = event.target.value.trim().toLowerCase();

@@ -107,6 +107,7 @@ def _query(
         return None if known is None else place(known[image])
 
     device, accuracy = answers.device()
+    assumed = bool(np.isnan(accuracy[query]))
     heat = [
         [*where, round(float(ranking.probability[query, column]), 4)]
         for column in np.argsort(-ranking.probability[query], kind="stable")[:HEAT]
@@ -130,7 +131,8 @@ def _query(
         "confidence": row["confidence"],
         "none": row["none"],
         "device": place(device[query]),
-        "accuracy": None if np.isnan(accuracy[query]) else float(accuracy[query]),
+        "accuracy": float(ranking.calibration.gps_accuracy if assumed else accuracy[query]),
+        "assumed": assumed,
         "heat": heat,
         "best": best,
         "thumbnail": thumbnails.number(scene.name, row["name"]),
