@@ -91,6 +91,7 @@ setup(
     package_data={
         "gcsa": ["py.typed"],
         "gcsa.configs": ["*.yaml"],
+        "gcsa.locate": ["page.html", "page.css", "page.js"],
         "gcsa.report": ["page.html", "page.css", "page.js"],
     },
     ext_modules=[

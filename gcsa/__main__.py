@@ -25,6 +25,7 @@ PROGRAMS = {
     "calibrate": "what the posterior needs of a data set, found without labels, in words",
     "evaluate": "measure the first round, or a checkpoint",
     "benchmark": "compare re-rankers: quality, time, memory",
+    "locate": "say where queries were taken: GeoJSON, CSV, a map",
     "report": "look at what a run does to single queries, in HTML",
     "rerank": "re-rank own descriptors or distance matrices",
     "pairs": "write pairs files for hloc, re-ranked",

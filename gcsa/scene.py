@@ -11,7 +11,7 @@ microseconds; the readers convert.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -86,16 +86,28 @@ class ImageSet:
                 )
 
 
+class Frame(Protocol):
+    """Where on the Earth the metres of a scene lie."""
+
+    def to_degrees(self, positions: np.ndarray) -> np.ndarray:
+        """Latitude and longitude (n, 2), degrees (WGS84), of positions (n, 2), metres east and
+        north; NaN stays NaN.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """One scene (an MSLS city, a LaMAR building): its database and its queries.
 
     Every array is checked here, at the door; nothing downstream checks again.
+    frame: None where nobody knows where on the Earth its positions are.
     """
 
     name: str
     database: ImageSet
     queries: ImageSet
+    frame: Frame | None = None
 
     def __post_init__(self) -> None:
         self.database.check(f"{self.name}: database")

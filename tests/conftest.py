@@ -8,6 +8,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest  # noqa: E402
+from browsers import started  # noqa: E402
 from worlds import write_world  # noqa: E402
 
 # A network small enough to train in a second, on the 32-d descriptors of tests/worlds.py.
@@ -44,3 +45,9 @@ def world(tmp_path) -> dict[str, str]:
     """Four little cities on disk; the settings that point a config at them, and SMALL."""
     cities = {"zurich": "train_val", "boston": "train_val", "cph": "train_val", "miami": "test"}
     return {**write_world(tmp_path, cities), **SMALL}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with started() as opened:
+        yield opened

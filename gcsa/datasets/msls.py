@@ -21,7 +21,7 @@ from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.evaluation.truth import Truth
 from gcsa.files import similar_folder
 from gcsa.scene import ImageSet, Scene
-from gcsa.sideinfo.utm import to_utm, zone_of
+from gcsa.sideinfo.utm import Zone, to_utm, zone_of
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,9 @@ def read_scene(
         None keeps every image.
     query_gps: the scene knows the GPS readings (lon, lat of raw.csv) of the queries.
 
+    The scene's frame is the UTM zone in which the readings of the database lie where its positions
+    say; None where that is none.
+
     Returns the scene and the truth, which is None where the positions of the queries are not
     published. Names are ``{query,database}/images/<key>.jpg``. Headings come from the compass
     (``ca``) and are NaN where it is silent. Raises InputError, which names file, row and column.
@@ -73,10 +76,12 @@ def read_scene(
             headings=_headings(table),
             **_sequences(table),
         )
+    zone, error = _zone(tables["database"])
     if query_gps:
-        readings = _readings(tables["query"], tables["database"], folder)
+        readings = _readings(tables["query"], zone, error, folder)
         images["query"] = replace(images["query"], positions=readings)
-    scene = Scene(city, images["database"], images["query"])
+    frame = zone if error <= ZONE_ERROR else None
+    scene = Scene(city, images["database"], images["query"], frame)
     positions = _positions(tables["query"])
     truth = None if positions is None else Truth(positions, scene.queries.headings)
     return scene, truth
@@ -231,34 +236,47 @@ def _sequences(table: pd.DataFrame) -> dict[str, np.ndarray]:
     return {"sequences": numbers.astype(np.int64), "frames": frames.astype(np.int64)}
 
 
-def _readings(queries: pd.DataFrame, database: pd.DataFrame, folder: Path) -> np.ndarray:
-    """GPS readings of the queries, (q, 2) metres in the database's UTM zone, NaN unknown."""
-    for role, table in (("query", queries), ("database", database)):
-        if "lon" not in table or "lat" not in table:
-            raise InputError(f"{folder / role / 'raw.csv'}: data.query_gps needs its lon and lat")
+def _zone(database: pd.DataFrame) -> tuple[Zone | None, float]:
+    """The UTM zone of a database, and how many metres its readings lie from its positions there.
+
+    The zone is stored nowhere. None where readings or positions lack.
+    """
+    placed = _positions(database)
+    if placed is None or "lon" not in database or "lat" not in database:
+        return None, np.inf
     degrees = database[["lon", "lat"]].to_numpy(dtype=np.float64)
-    known, placed = np.isfinite(degrees).all(1), _positions(database)
-    if placed is None or not known.any():
-        raise InputError(f"{folder}: data.query_gps needs the database's positions")
-    # The zone is stored nowhere: it is that in which the database lies where it says.
-    zones = {(zone_of(np.median(degrees[known, 0])) + shift - 1) % 60 + 1 for shift in (0, -1, 1)}
-    errors = {
-        zone: np.median(
-            np.linalg.norm(
-                np.column_stack(to_utm(degrees[known, 0], degrees[known, 1], zone)) - placed[known],
-                axis=1,
-            )
-        )
-        for zone in sorted(zones)
-    }
-    zone = min(errors, key=errors.__getitem__)
-    if errors[zone] > ZONE_ERROR:
+    known = np.isfinite(degrees).all(1) & np.isfinite(placed).all(1)
+    if not known.any():
+        return None, np.inf
+    lon, lat = degrees[known].T
+    errors = {}
+    for shift in (-1, 0, 1):
+        number = (zone_of(float(np.median(lon))) + shift - 1) % 60 + 1
+        apart = np.column_stack(to_utm(lon, lat, number)) - placed[known]
+        errors[number] = float(np.median(np.linalg.norm(apart, axis=1)))
+    best = min(sorted(errors), key=errors.__getitem__)
+    return Zone(best, bool(np.median(lat) < 0)), errors[best]
+
+
+def _readings(queries: pd.DataFrame, zone: Zone | None, error: float, folder: Path) -> np.ndarray:
+    """GPS readings of the queries, (q, 2) metres in the database's UTM zone, NaN unknown.
+
+    error: metres from the database's readings to its positions in that zone.
+    """
+    if "lon" not in queries or "lat" not in queries:
+        raise InputError(f"{folder / 'query' / 'raw.csv'}: data.query_gps needs its lon and lat")
+    if zone is None:
         raise InputError(
-            f"{folder}: lon and lat of raw.csv lie {errors[zone]:.0f} m from easting and northing "
+            f"{folder / 'database'}: data.query_gps needs lon and lat of raw.csv beside the "
+            "positions of postprocessed.csv"
+        )
+    if error > ZONE_ERROR:
+        raise InputError(
+            f"{folder}: lon and lat of raw.csv lie {error:.0f} m from easting and northing "
             "of postprocessed.csv in any zone; data.query_gps cannot be used"
         )
     readings = queries[["lon", "lat"]].to_numpy(dtype=np.float64)
-    return np.column_stack(to_utm(readings[:, 0], readings[:, 1], zone))
+    return np.column_stack(to_utm(readings[:, 0], readings[:, 1], zone.number))
 
 
 def keys(names: Iterable[str]) -> list[str]:

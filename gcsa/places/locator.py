@@ -111,13 +111,13 @@ class Locator:
         self.places = Places.of(positions, None, device)
         self._centre = self.places.centre
         matrix = near(positions, calibration.spread, rule.reach)
-        if rule.kind == "pose":
-            self.places = Places.of(positions, database.headings, device)
+        if rule.kind == "pose" and towards is not None:
+            self.places = Places.of(positions, towards, device)
             self.kernel = Pose(
                 self.places, Discs(rule.reach, device=device), math.radians(rule.turn)
             )
-            matrix = _facing(matrix, database.headings, math.radians(rule.turn))
-        elif rule.kind == "dist" or not posed:
+            matrix = _facing(matrix, towards, math.radians(rule.turn))
+        elif rule.kind == "dist" or towards is None:
             self.kernel = Distance(self.places, Discs(rule.reach, device=device))
         else:
             knots, chance = map(np.array, calibration.overlap)

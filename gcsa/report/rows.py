@@ -22,17 +22,17 @@ THUMBNAIL = 160  # pixels, the longer side
 class Thumbnails:
     """Small JPEG images by number, each file read once however many lists it stands in."""
 
-    def __init__(self, data: DataConfig):
+    def __init__(self, data: DataConfig, longest: int = THUMBNAIL):
         self.images: list[str] = []  # base64
         self.missing: list[Path] = []
-        self._data = data
+        self._data, self._longest = data, longest
         self._numbers: dict[Path, int | None] = {}
 
     def number(self, scene: str, name: str) -> int | None:
         """The number of an image's thumbnail; None where its file cannot be read."""
         path = image_path(self._data, scene, name)
         if path not in self._numbers:
-            image = read_image(path, THUMBNAIL)
+            image = read_image(path, self._longest)
             if image is None:
                 self.missing.append(path)
             else:

@@ -6,6 +6,7 @@ after n^4: errors stay below a micrometre within a zone.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,6 +27,22 @@ _BETA = (
     17 * _N**3 / 480 - 37 * _N**4 / 840,
     4397 * _N**4 / 161280,
 )
+
+
+@dataclass(frozen=True)
+class Zone:
+    """The frame of a scene whose positions are easting and northing of one zone.
+
+    south: northings have the southern offset.
+    """
+
+    number: int
+    south: bool = False
+
+    def to_degrees(self, positions: np.ndarray) -> np.ndarray:
+        """Latitude and longitude (n, 2) of easting and northing (n, 2); NaN stays NaN."""
+        lon, lat = to_lonlat(positions[:, 0], positions[:, 1], self.number, self.south)
+        return np.column_stack([lat, lon])
 
 
 def zone_of(lon: float) -> int:

@@ -20,6 +20,7 @@ from gcsa.datasets.folder.device import Device, read_device
 from gcsa.datasets.folder.positions import axes_of, origin_of, planar, with_heights
 from gcsa.datasets.folder.table import Table, read_table
 from gcsa.errors import InputError, nearest
+from gcsa.sideinfo.geodesy import Plane
 
 COLUMNS = (
     "name lat lon x y alt z heading split place gps_lat gps_lon gps_x gps_y gps_accuracy "
@@ -36,7 +37,7 @@ class Images:
     NaN is unknown. headings: (n,) radians clockwise from north, NaN is unknown; None for none at
     all. query: (n,) bool; None where no image is a query. places: (n,) int64, equal where the
     place is the same, each unknown place like no other; None for none at all.
-    device: what devices report of themselves.
+    device: what devices report of themselves. frame: None where positions are metres.
     """
 
     names: np.ndarray
@@ -45,6 +46,7 @@ class Images:
     query: np.ndarray | None
     places: np.ndarray | None
     device: Device
+    frame: Plane | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -64,7 +66,10 @@ def read_images(path: str | os.PathLike) -> Images:
     unknown = headings is None or np.isnan(headings).all()
     positions = with_heights(table, level)
     device = read_device(table, axes, origin)
-    return Images(names, positions, None if unknown else headings, query, _places(table), device)
+    frame = None if origin is None else Plane((float(origin[0]), float(origin[1])))
+    return Images(
+        names, positions, None if unknown else headings, query, _places(table), device, frame
+    )
 
 
 def _names(table: Table) -> np.ndarray:

@@ -84,6 +84,7 @@ def read_scene(
         name,
         images_of(database, positions if known else None, own),
         images_of(queries, reported, walks),
+        images.frame,
     )
     return scene, _truth(images, database, queries, known)
 

@@ -1,0 +1,191 @@
+"""The page of located queries: one HTML file with a map, which opens without network."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Sequence
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+import numpy as np
+
+from gcsa.datasets.settings import DataConfig
+from gcsa.locate.answers import Answers, summary
+from gcsa.report.origin import written
+from gcsa.report.rows import Thumbnails, short
+
+logger = logging.getLogger(__name__)
+
+THUMBNAIL = 128  # pixels, the longer side
+CAMERAS = 20_000  # of a scene, drawn as the map's ground
+HEAT, FAINT = 64, 1e-3  # candidates drawn by their probability: so many, and not below
+
+
+def page(
+    found: Sequence[Answers], rows: Sequence[dict[str, Any]], data: DataConfig, max_queries: int
+) -> str:
+    """The HTML text, with the first ``max_queries`` queries.
+
+    rows: the properties of all queries, in the order of ``found``.
+    """
+    shown, thumbnails = list(rows[:max_queries]), Thumbnails(data, THUMBNAIL)
+    scenes = [_ground(answers) for answers in found]
+    queries = [
+        _query(answers, number, query, scenes[number]["centre"], row, thumbnails)
+        for (number, answers, query), row in zip(_numbered(found), shown, strict=False)
+    ]
+    notes = [*_caps(found, len(shown), len(rows)), *_missing(thumbnails)]
+    for note in notes:
+        logger.info("%s", note)
+    parts = {
+        "title": escape(", ".join(answers.scene.name for answers in found)),
+        "about": escape(f"{summary(found)}."),
+        "written": escape(written()),
+        "notes": "".join(f'<p class="note">{escape(note)}</p>' for note in notes),
+        "rows": "".join(map(_row, range(len(shown)), shown)),
+        "content": _embedded(
+            {"scenes": scenes, "queries": queries, "thumbnails": thumbnails.images}
+        ),
+    }
+    files = resources.files("gcsa.locate")
+    template, parts["style"], parts["script"] = (
+        files.joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
+    )
+    return Template(template).substitute(parts)
+
+
+def _numbered(found: Sequence[Answers]):
+    """(number of the scene, its answers, number of the query in it) of every query."""
+    for number, answers in enumerate(found):
+        for query in range(len(answers.placed)):
+            yield number, answers, query
+
+
+def _embedded(content: dict[str, Any]) -> str:
+    """JSON that cannot end the script element that it stands in."""
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False)
+    return text.replace("<", "\\u003c")
+
+
+def _ground(answers: Answers) -> dict[str, Any]:
+    """A scene as the map draws it: cameras in metres about its centre, east and north in turn."""
+    positions = answers.scene.database.positions
+    known = np.empty((0, 2)) if positions is None else positions[:, :2]
+    known = known[np.isfinite(known).all(axis=1)]
+    centre = np.median(known, axis=0) if len(known) else np.zeros(2)
+    step = -(-len(known) // CAMERAS) or 1
+    cameras = np.round(known[::step] - centre, 1)
+    return {
+        "name": answers.scene.name,
+        "centre": [float(value) for value in centre],
+        "cameras": cameras.ravel().tolist(),
+    }
+
+
+def _query(
+    answers: Answers,
+    number: int,
+    query: int,
+    centre: Sequence[float],
+    row: dict[str, Any],
+    thumbnails: Thumbnails,
+) -> dict[str, Any]:
+    """A query as the script reads it; places in metres about the centre of its scene."""
+    scene, ranking = answers.scene, answers.ranking
+    rows = ranking.indices[query]
+
+    def place(position: np.ndarray) -> list[float] | None:
+        if not np.isfinite(position[:2]).all():
+            return None
+        return [round(float(p) - c, 1) for p, c in zip(position[:2], centre, strict=True)]
+
+    def of_row(image: int) -> list[float] | None:
+        known = scene.database.positions
+        return None if known is None else place(known[image])
+
+    device, accuracy = answers.device()
+    assumed = bool(np.isnan(accuracy[query]))
+    heat = [
+        [*where, round(float(ranking.probability[query, column]), 4)]
+        for column in np.argsort(-ranking.probability[query], kind="stable")[:HEAT]
+        if rows[column] >= 0
+        and ranking.probability[query, column] >= FAINT
+        and (where := of_row(rows[column])) is not None
+    ]
+    best = [
+        {
+            **image,
+            "at": of_row(int(rows[column])),
+            "thumbnail": thumbnails.number(scene.name, image["name"]),
+        }
+        for column, image in enumerate(row["best"])
+    ]
+    return {
+        "scene": number,
+        "name": row["name"],
+        "at": place(ranking.position[query]),
+        "radius": row["radius_m"],
+        "confidence": row["confidence"],
+        "none": row["none"],
+        "device": place(device[query]),
+        "accuracy": float(ranking.calibration.gps_accuracy if assumed else accuracy[query]),
+        "assumed": assumed,
+        "heat": heat,
+        "best": best,
+        "thumbnail": thumbnails.number(scene.name, row["name"]),
+    }
+
+
+def _row(number: int, row: dict[str, Any]) -> str:
+    """A line of the table, readable without the script."""
+    name = escape(row["name"])
+    best = row["best"][0]["name"] if row["best"] else ""
+    cells = [
+        escape(row["scene"]),
+        _position(row),
+        "" if row["radius_m"] is None else f"{row['radius_m']:.0f} m",
+        f"{row['confidence']:.2f}",
+    ]
+    return (
+        f'<tr data-q="{number}" data-text="{escape((row["scene"] + " " + row["name"]).lower())}">'
+        f'<th scope="row"><button type="button" title="{name}">{escape(short(row["name"]))}'
+        f"</button></th>{''.join(f'<td>{cell}</td>' for cell in cells)}"
+        f'<td class="name" title="{escape(best)}">{escape(short(best))}</td></tr>'
+    )
+
+
+def _position(row: dict[str, Any]) -> str:
+    if "lat" in row:
+        return f"{row['lat']:.5f}, {row['lon']:.5f}"
+    return f"{row['x']:.1f}, {row['y']:.1f} m" if "x" in row else "not located"
+
+
+def _caps(found: Sequence[Answers], shown: int, total: int) -> list[str]:
+    """What the page leaves out."""
+    said = []
+    if shown < total:
+        said.append(
+            f"The first {shown:,} of {total:,} queries (--max_queries {shown}); the GeoJSON and "
+            "the table beside this page have all."
+        )
+    for answers in found:
+        count = len(answers.scene.database)
+        if count > CAMERAS:
+            said.append(
+                f"{answers.scene.name}: the map's ground has every {-(-count // CAMERAS)}th of "
+                f"{count:,} cameras; places that may be a query's are drawn all."
+            )
+    return said
+
+
+def _missing(thumbnails: Thumbnails) -> list[str]:
+    if not thumbnails.missing:
+        return []
+    total = len(thumbnails.missing) + len(thumbnails.images)
+    return [
+        f"{len(thumbnails.missing):,} of {total:,} images cannot be read, the first is "
+        f"{thumbnails.missing[0]}"
+    ]
