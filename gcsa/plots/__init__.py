@@ -6,6 +6,7 @@ first figure is drawn.
 """
 
 from gcsa.plots.attention import Inputs, attention, attention_bars, inputs_of
+from gcsa.plots.confidence import answered, reliability_diagram
 from gcsa.plots.curves import metrics_against_k, read_metrics, training_curves
 from gcsa.plots.maps import query_map
 from gcsa.plots.matrices import affinity_blocks, affinity_images
@@ -18,6 +19,7 @@ __all__ = [
     "Tile",
     "affinity_blocks",
     "affinity_images",
+    "answered",
     "attention",
     "attention_bars",
     "inputs_of",
@@ -26,6 +28,7 @@ __all__ = [
     "query_map",
     "ranking_strip",
     "read_metrics",
+    "reliability_diagram",
     "save",
     "strip",
     "training_curves",

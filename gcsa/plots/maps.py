@@ -9,6 +9,8 @@ import numpy as np
 
 from gcsa.errors import InputError
 from gcsa.evaluation.truth import Truth
+from gcsa.places.located import Located
+from gcsa.plots.answers import Answer, draw_answer
 from gcsa.plots.pictures import Top, query_pose
 from gcsa.plots.spacing import apart
 from gcsa.plots.style import OTHER, QUERY, RELEVANT, UNKNOWN, new_figure, styled
@@ -16,6 +18,7 @@ from gcsa.scene import Scene
 from gcsa.sideinfo.fov import FovConfig, sectors
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -36,7 +39,7 @@ class View:
 
     offsets: (n, 2) of cameras, NaN where unknown. fields: {number of the camera: polygon} of those
     whose heading is known, too. half: from the middle to the edges. query: (2,) or None.
-    own: the query's field of view, or None.
+    own: the query's field of view, or None. answer: where a located query may be, or None.
     """
 
     offsets: np.ndarray
@@ -44,6 +47,7 @@ class View:
     half: float
     query: np.ndarray | None
     own: np.ndarray | None
+    answer: Answer | None = None
 
     @property
     def known(self) -> np.ndarray:
@@ -70,10 +74,16 @@ class View:
 
 
 def view_of(
-    scene: Scene, truth: Truth | None, query: int, rows: np.ndarray, fov: FovConfig
+    scene: Scene,
+    truth: Truth | None,
+    query: int,
+    rows: np.ndarray,
+    fov: FovConfig,
+    located: Located | None = None,
 ) -> View:
     """The map of a query and of database ``rows``, around the query or else their median.
 
+    located: lists with an answer, to which the map then reaches.
     Raises InputError where no position is known.
     """
     database = scene.database
@@ -88,12 +98,16 @@ def view_of(
     middle = place if there else np.median(places[known], axis=0)
     offsets = places - middle
     headings = None if database.headings is None else database.headings[rows]
+    answer = None if located is None else Answer.of(located, scene, query)
+    answer = None if answer is None else answer.about(middle)
+    half = half_width(offsets[known], fov.radius)
     return View(
         offsets,
         _fields(offsets, headings, fov),
-        half_width(offsets[known], fov.radius),
+        half if answer is None else answer.half(half, FAR * fov.radius),
         place - middle if there else None,
         _fields((place - middle)[None], np.array([heading]), fov).get(0),
+        answer,
     )
 
 
@@ -125,13 +139,22 @@ def _fields(
 
 
 @styled
-def query_map(scene: Scene, truth: Truth | None, query: int, top: Top, fov: FovConfig) -> Figure:
+def query_map(
+    scene: Scene,
+    truth: Truth | None,
+    query: int,
+    top: Top,
+    fov: FovConfig,
+    posterior: Located | None = None,
+) -> Figure:
     """The query at the middle, the top of its list with ranks, relevant ones round and green.
 
-    Metres, north up. What is far stands at the edge, with its distance.
+    Metres, north up. What is far stands at the edge, with its distance. posterior: the lists that
+    ``top`` shows, where they come with an answer: its probability is drawn as heat, the place that
+    it names with a circle that holds 68 %, and what the query's device reported.
     """
     rows = top.indices[query][top.indices[query] >= 0]
-    view = view_of(scene, truth, query, rows, fov)
+    view = view_of(scene, truth, query, rows, fov, posterior)
     relevant = None if top.relevant is None else top.relevant[query]
     colours = [_colour(relevant, rank) for rank in range(len(rows))]
     figure = new_figure(6, 6.4)
@@ -153,7 +176,12 @@ def query_map(scene: Scene, truth: Truth | None, query: int, top: Top, fov: FovC
         }
         axes.plot(*view.query, **star, zorder=6)
     _frame(axes, view.half)
-    _legend(figure, relevant is not None)
+    legend, note = _entries(relevant is not None), "numbers: rank"
+    if view.answer is not None:
+        legend += draw_answer(axes, view.answer, view.half)
+        note += f"; answer: {view.answer.words}"
+    columns = 4 if view.answer is None else 3
+    figure.legend(handles=legend, loc="outside lower center", ncols=columns, title=note)
     return figure
 
 
@@ -227,16 +255,19 @@ def _frame(axes: Axes, half: float) -> None:
     axes.set_title("N \N{UPWARDS ARROW}", loc="right")
 
 
-def _legend(figure: Figure, judged: bool) -> None:
+def _entries(judged: bool) -> list[Artist]:
+    """Of the legend, for what every map has."""
     from matplotlib.lines import Line2D
 
     names = {"relevant": RELEVANT, "not relevant": OTHER} if judged else {"candidate": UNKNOWN}
     dot: dict[str, Any] = {"linestyle": "", "markersize": 9}
-    handles = [Line2D([], [], color=QUERY, linestyle="", marker="*", markersize=12, label="query")]
+    handles: list[Artist] = [
+        Line2D([], [], color=QUERY, linestyle="", marker="*", markersize=12, label="query")
+    ]
     handles += [
         Line2D([], [], color=c, label=name, marker="s" if c == OTHER else "o", **dot)
         for name, c in names.items()
     ]
     far: dict[str, Any] = {"linestyle": "", "marker": _signpost(NORTH), "markersize": 11}
     handles.append(Line2D([], [], color="#777777", label="farther away", **far))
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, title="numbers: rank")
+    return handles

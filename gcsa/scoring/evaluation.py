@@ -10,6 +10,7 @@ from gcsa.rerankers import NAMES
 from gcsa.rerankers.fusion import Fusion
 from gcsa.scoring import comparison
 from gcsa.scoring.comparison import Measured
+from gcsa.scoring.confidence import confidence_figures
 from gcsa.scoring.places import place_figures
 from gcsa.scoring.ranker import Ranker, open_ranker, pick_device
 from gcsa.scoring.report import Report, judging, report
@@ -26,14 +27,19 @@ def evaluate(
 ) -> Report:
     """Score a checkpoint, a method, or without both the first-round retrieval: :func:`report`.
 
-    "places" are beside its metrics: :func:`gcsa.scoring.places.place_figures`. overrides: the
-    command line's ``section.key=value``, which the config holds already. fusion: of its scores with
-    those of the first round. method: of :data:`gcsa.rerankers.NAMES`.
+    Beside its metrics are "places", :func:`gcsa.scoring.places.place_figures`, and of lists that
+    come with an answer "confidence", :func:`gcsa.scoring.confidence.confidence_figures`. overrides:
+    the command line's ``section.key=value``, which the config holds already. fusion: of its scores
+    with those of the first round. method: of :data:`gcsa.rerankers.NAMES`.
     """
     ranker = open_ranker(config, checkpoint, method, overrides, fusion)
     config, scenes, rankings = measured(ranker, split)
-    figures = place_figures(config, scenes, rankings)
-    return {**report(config, split, scenes, rankings), **({"places": figures} if figures else {})}
+    beside = {
+        "places": place_figures(config, scenes, rankings),
+        "confidence": confidence_figures(config, scenes, rankings),
+    }
+    known = {name: figures for name, figures in beside.items() if figures}
+    return {**report(config, split, scenes, rankings), **known}
 
 
 def compare(

@@ -17,6 +17,7 @@ from gcsa.evaluation.intervals import LEVEL, RESAMPLES, SEED
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import labels, num_relevant
 from gcsa.ranking.lists import Ranking
+from gcsa.scoring.confidence import show_confidence
 from gcsa.scoring.places import show_places
 from gcsa.scoring.split import JudgedScene
 
@@ -134,6 +135,8 @@ def show(result: Report, verbose: bool = False) -> str:
         text += f"\n\n{how_sure(result['counts']['with_positives'], 'the total')}"
     if "places" in result:
         text += f"\n\n{show_places(result['places'])}"
+    if "confidence" in result:
+        text += f"\n\n{show_confidence(result['confidence'])}"
     return text
 
 
