@@ -89,8 +89,8 @@ def _read_lamar(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth
         heading_convention=config.heading_convention,
     )
     if not config.radio:
-        parts = (replace(images, radio=None) for images in (scene.database, scene.queries))
-        scene = Scene(name, *parts)
+        database, queries = (replace(p, radio=None) for p in (scene.database, scene.queries))
+        scene = replace(scene, database=database, queries=queries)
     rule = config.train_labels if split == "train" else config.val_labels
     if truth is not None and rule in LABEL_FILES:
         path = label_path(config.labels, name, split, LABEL_FILES[rule])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -154,7 +155,9 @@ def _answers(scene: Scene, rows: np.ndarray, config: Config, device: torch.devic
 def _of(ranking: Located, needed: np.ndarray, rows: np.ndarray) -> Located:
     """Of the lists of ``needed`` those of ``rows``."""
     kept = np.searchsorted(needed, rows)
-    each = {n: v[kept] for n, v in vars(ranking).items() if isinstance(v, np.ndarray)}
+    each: dict[str, Any] = {
+        n: v[kept] for n, v in vars(ranking).items() if isinstance(v, np.ndarray)
+    }
     return replace(ranking, **each)
 
 

@@ -185,11 +185,12 @@ class Pairs:
         ones = np.ones(len(missing)), (missing, missing)
         matrix = csr_array(matrix + csr_array(ones, shape=matrix.shape))
         arrays = matrix.indptr.astype(np.int64), matrix.indices.astype(np.int64)
-        tensors = [torch.from_numpy(a) for a in (*arrays, matrix.data.astype(np.float32))]
+        parts = (*arrays, matrix.data.astype(np.float32))
+        starts, columns, values = (torch.from_numpy(a).to(device) for a in parts)
         dense = None
         if matrix.shape[0] <= DENSE:
             dense = torch.from_numpy(matrix.toarray().astype(np.float32)).to(device)
-        return cls(*(t.to(device) for t in tensors), dense)
+        return cls(starts, columns, values, dense)
 
     def __call__(self, hypotheses: Hypotheses, rows: torch.Tensor) -> torch.Tensor:
         if self.dense is not None:

@@ -54,7 +54,7 @@ def standing_of(
     weight = torch.where(weight >= cut, weight, 0)
     column = torch.arange(count, device=row.device).expand_as(row)
     nowhere = torch.zeros_like(weight)
-    if places is None:
+    if places is None or spread is None:
         return weight, Hypotheses(column, row, nowhere, nowhere, nowhere, nowhere)
     at = row.clamp(min=0)
     position, heading = places.positions[at], places.headings[at]
@@ -83,9 +83,9 @@ def _split(
 ) -> tuple:
     """Both cases of each hypothesis; a case without weight takes the values of the other."""
     known = trust > 0
-    right = [torch.where(_like(known, r), r, w) for r, w in zip(right, wrong, strict=True)]
+    kept = [torch.where(_like(known, r), r, w) for r, w in zip(right, wrong, strict=True)]
     weights = torch.cat([weight * trust, weight * (1 - trust)], 1)
-    pairs = zip((*where, *right), (*where, *wrong), strict=True)
+    pairs = zip((*where, *kept), (*where, *wrong), strict=True)
     return (weights, *(torch.cat(pair, 1) for pair in pairs))
 
 

@@ -142,4 +142,5 @@ def _draw_circle(
         axes.plot(*circle.place, markersize=9, zorder=6.5, **style)
     else:
         words += f" ({np.hypot(*circle.place):,.0f} m away)"
-    return [Line2D([], [], linestyle=line, linewidth=1.5, markersize=8, label=words, **style)]
+    style["linestyle"] = line
+    return [Line2D([], [], linewidth=1.5, markersize=8, label=words, **style)]
