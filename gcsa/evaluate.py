@@ -44,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
     options.add_conf(made)
     options.add_checkpoint(made)
     options.add_method(made)
+    options.add_online(made)
     made.add_argument(
         "--compare",
         nargs=2,
@@ -70,6 +71,8 @@ def main() -> None:
     from gcsa.scoring.report import show, without_nan
 
     overrides = options.overrides(args)
+    if args.online and "posterior" not in (args.method, *(args.compare or ())):
+        raise InputError("--online: of --method posterior, which lets frames of a sequence help")
     config = load_config(args.conf, overrides)
     fusion = Fusion.given(args.fusion)
     if args.compare is None:

@@ -11,7 +11,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-DEVICE = "train.device"  # the setting that --device stands for
+from gcsa.errors import InputError
+
+# Settings that an option of their own stands for: --device, --online.
+DEVICE, SEQUENCES = "train.device", "posterior.sequences"
 
 
 def program(
@@ -50,6 +53,16 @@ def add_method(parser: argparse._ActionsContainer, option: str = "--method") -> 
         metavar="NAME",
         help="re-rank by this method, without training: posterior, k-reciprocal, neighbours, ... "
         "(gcsa rerank --list_methods: all)",
+    )
+
+
+def add_online(parser: argparse._ActionsContainer) -> None:
+    """Frames of a sequence help each other, the past alone: a setting of the posterior."""
+    parser.add_argument(
+        "--online",
+        action="store_true",
+        help="with --method posterior: what is known of a query's sequence before it counts, too "
+        f"({SEQUENCES}=both: what comes after it as well)",
     )
 
 
@@ -139,8 +152,18 @@ def overrides(args: argparse.Namespace, words: Iterable[str] = ()) -> list[str]:
     found = [*args.overrides, *filter(is_override, words)]
     if any(word.startswith(f"{DEVICE}=") for word in found):
         _note(f"{DEVICE}=... is --device ... now; the old way goes with the next release")
-    device = getattr(args, "device", None)  # not every program computes on one
+    # Not every program has these.
+    device, online = getattr(args, "device", None), getattr(args, "online", False)
+    if online:
+        _check_online(found)
+        found.append(f"{SEQUENCES}=online")
     return found if device is None else [*found, f"{DEVICE}={device}"]
+
+
+def _check_online(words: Iterable[str]) -> None:
+    for word in words:
+        if word.startswith(f"{SEQUENCES}=") and word != f"{SEQUENCES}=online":
+            raise InputError(f"--online and {word}: only one of them")
 
 
 def is_override(text: str) -> bool:

@@ -56,7 +56,7 @@ def test(
     logger.info("%s: %d queries, %d database images each", output, len(lines), num)
     logger.info("%s: submit this", archive)
     if all(s.truth is not None for s in scenes):
-        print(show(report(config, "test", scenes, rankings), verbose))
+        print(show(report(config, "test", scenes, rankings, ranker.how), verbose))
     return archive
 
 

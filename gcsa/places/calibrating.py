@@ -45,6 +45,9 @@ def calibrated(
         return Calibration()
     found = own_sample(scene, rule, fov_config, min(candidates, known - 1))
     if not found.relevant.any():
+        # One session alone leaves no candidates, but tells how alike these descriptors are.
+        alone = replace(scene, database=replace(database, sequences=None))
+        found = own_sample(alone, rule, fov_config, min(candidates, known - 1))
         return adapted(Calibration(), contrast([found]))
     mark = mark_of(scene, rule, fov_config)
     sessions = database_of(scene, rule, fov_config).sessions

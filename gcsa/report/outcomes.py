@@ -99,7 +99,7 @@ def study(
     return Outcome(
         config,
         first=first,
-        reranked=report(config, split, scenes, rankings),
+        reranked=report(config, split, scenes, rankings, ranker.how),
         scenes=[_outcome(config, s, r) for s, r in zip(scenes, rankings, strict=True)],
     )
 

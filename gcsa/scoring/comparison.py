@@ -6,29 +6,37 @@ from collections.abc import Sequence
 from typing import Any
 
 from gcsa.config import Config
-from gcsa.datasets.readers import reader
 from gcsa.errors import InputError
 from gcsa.evaluation.figures import Figures
 from gcsa.ranking.lists import Ranking
-from gcsa.scoring.report import Report, aligned, bound_lines, figures_of, gist, how_sure
+from gcsa.scoring.report import (
+    Report,
+    aligned,
+    bound_lines,
+    figures_of,
+    gist,
+    how_sure,
+    protocol_of,
+)
 from gcsa.scoring.split import JudgedScene
 
 # The settings, the scenes read by them, and their ranked lists.
 Measured = tuple[Config, Sequence[JudgedScene], Sequence[Ranking]]
 
 
-def compare(first: Measured, second: Measured, split: str) -> Report:
+def compare(first: Measured, second: Measured, split: str, how: str = "") -> Report:
     """{"protocol", "counts", "metrics": {"A", "B"}, "difference", "intervals", "scenes"}.
 
     "difference": {figure: B - A}; "intervals": {figure: [low, high]} of the difference, by paired
-    bootstrap; "scenes": the same for each. InputError where the two are judged by other truths.
+    bootstrap; "scenes": the same for each. how: what the protocol says of a ranking. InputError
+    where the two are judged by other truths.
     """
     config = first[0]
     _check_judged_alike(config, second[0])
     a, b = figures_of(*first), figures_of(*second)
     total = Figures.joined(list(a.values())), Figures.joined(list(b.values()))
     return {
-        "protocol": reader(config.data).protocol(config.data, split),
+        "protocol": protocol_of(config, split, first[1], how),
         **_compared(*total),
         "scenes": {name: _compared(a[name], b[name]) for name in a},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from gcsa.config import Config
 from gcsa.evaluation import metrics
@@ -30,16 +31,18 @@ def evaluate(
     Beside its metrics are "places", :func:`gcsa.scoring.places.place_figures`, and of lists that
     come with an answer "confidence", :func:`gcsa.scoring.confidence.confidence_figures`. overrides:
     the command line's ``section.key=value``, which the config holds already. fusion: of its scores
-    with those of the first round. method: of :data:`gcsa.rerankers.NAMES`.
+    with those of the first round, and then in the report. method: of
+    :data:`gcsa.rerankers.NAMES`.
     """
     ranker = open_ranker(config, checkpoint, method, overrides, fusion)
     config, scenes, rankings = measured(ranker, split)
     beside = {
         "places": place_figures(config, scenes, rankings),
         "confidence": confidence_figures(config, scenes, rankings),
+        "fusion": None if fusion is None else asdict(fusion),
     }
     known = {name: figures for name, figures in beside.items() if figures}
-    return {**report(config, split, scenes, rankings), **known}
+    return {**report(config, split, scenes, rankings, ranker.how), **known}
 
 
 def compare(
@@ -55,19 +58,17 @@ def compare(
     :func:`gcsa.scoring.comparison.compare`.
     """
     first, second = (
-        measured(
-            open_ranker(
-                config,
-                None if name in NAMES else name,
-                name if name in NAMES else None,
-                overrides,
-                fusion if name is not None else None,
-            ),
-            split,
+        open_ranker(
+            config,
+            None if name in NAMES else name,
+            name if name in NAMES else None,
+            overrides,
+            fusion if name is not None else None,
         )
         for name in rankers
     )
-    return comparison.compare(first, second, split)
+    how = first.how or second.how
+    return comparison.compare(measured(first, split), measured(second, split), split, how)
 
 
 def measured(ranker: Ranker, split: str) -> Measured:

@@ -30,6 +30,14 @@ from gcsa.sideinfo.rules import Rule
 
 logger = logging.getLogger(__name__)
 
+# By posterior.sequences, for the protocol: a query that knows its neighbours in time is another
+# task than one photo.
+SEQUENCE_WORDS = {
+    "off": "",
+    "both": ", queries help each other within their sequence (both ways)",
+    "online": ", queries help each other within their sequence (past frames alone)",
+}
+
 
 def open_checkpoint(
     path: str, config: Config, overrides: Sequence[str], device: torch.device
@@ -85,6 +93,13 @@ class Ranker:
     kinds: list[str]
     depth: int
     rank: Callable[[RankedScene], Ranking]
+
+    @property
+    def how(self) -> str:
+        """What a protocol says of the ranking: whether queries help each other."""
+        if self.name != "posterior":
+            return ""
+        return SEQUENCE_WORDS[self.config.posterior.sequences]
 
     def rank_all(self, scenes: Sequence[RankedScene]) -> list[Ranking]:
         """The ranked lists of each scene."""

@@ -15,11 +15,12 @@ from gcsa.evaluation import metrics
 from gcsa.evaluation.figures import Figures
 from gcsa.evaluation.intervals import LEVEL, RESAMPLES, SEED
 from gcsa.evaluation.listed import ListedTruth
-from gcsa.evaluation.truth import labels, num_relevant
+from gcsa.evaluation.truth import Truth, labels, num_relevant
 from gcsa.ranking.lists import Ranking
 from gcsa.scoring.confidence import show_confidence
 from gcsa.scoring.places import show_places
 from gcsa.scoring.split import JudgedScene
+from gcsa.sideinfo.rules import Rule
 
 Report = dict[str, Any]
 
@@ -36,19 +37,41 @@ def report(
     split: str,
     scenes: Sequence[JudgedScene],
     rankings: Sequence[Ranking],
+    how: str = "",
 ) -> Report:
     """{"protocol", "counts", "metrics", "scenes": {name: {"counts", "metrics"}}} of ranked lists.
 
     Metrics are over all queries together that have a relevant image, shares in [0, 1]: recall@k
     and mAP@k, or what the protocols of the data set say. Beside those of few queries stand their
-    "intervals", {name: [low, high]} (:mod:`gcsa.evaluation.intervals`).
+    "intervals", {name: [low, high]} (:mod:`gcsa.evaluation.intervals`), and where some have no
+    true position their number, "not_scored". how: what the protocol says of the ranking.
     """
-    parts = figures_of(config, scenes, rankings)
+    parts, missing = figures_of(config, scenes, rankings), not_scored(config, scenes)
     return {
-        "protocol": reader(config.data).protocol(config.data, split),
+        "protocol": protocol_of(config, split, scenes, how),
+        **({"not_scored": missing} if missing else {}),
         **Figures.joined(list(parts.values())).summary(),
         "scenes": {name: part.summary() for name, part in parts.items()},
     }
+
+
+def protocol_of(config: Config, split: str, scenes: Sequence[JudgedScene], how: str = "") -> str:
+    """The reader's words on a split. "with query GPS" where queries have readings of their own.
+
+    how: what is said of the ranking, at the end of the first sentence.
+    """
+    read = any(s.scene.queries.positions is not None for s in scenes)
+    words = reader(config.data).protocol(replace(config.data, query_gps=read), split)
+    gist, stop, rest = words.partition(". ")
+    return f"{gist}{how}{stop}{rest}"
+
+
+def not_scored(config: Config, scenes: Sequence[JudgedScene]) -> int:
+    """How many queries have no true position that the rule could judge by."""
+    if Rule.of(config.data.val_labels).kind not in ("dist", "pose", "fov"):
+        return 0
+    places = [s.truth.positions for s in scenes if isinstance(s.truth, Truth)]
+    return sum(int(np.isnan(p).any(axis=1).sum()) for p in places)
 
 
 def figures_of(
@@ -133,6 +156,8 @@ def show(result: Report, verbose: bool = False) -> str:
     text = f"{result['protocol'] if verbose else gist(result)}\n\n{table(rows, bounds)}"
     if bounds is not None:
         text += f"\n\n{how_sure(result['counts']['with_positives'], 'the total')}"
+    if "not_scored" in result:
+        text += f"\n\n{result['not_scored']} queries have no true position: ranked, not scored"
     if "places" in result:
         text += f"\n\n{show_places(result['places'])}"
     if "confidence" in result:

@@ -131,7 +131,7 @@ def test_command_line(world, tmp_path, monkeypatch, capsys):
     program.main()
     printed = capsys.readouterr().out
     result = json.loads((tmp_path / "r.json").read_text())
-    assert set(result) == {"protocol", "counts", "metrics", "intervals", "scenes"}
+    assert set(result) == {"protocol", "counts", "metrics", "intervals", "scenes", "places"}
     low, high = result["intervals"]["mAP@10"]
     assert 0 < low < result["metrics"]["mAP@10"] < high <= 1
     lines = {line.split()[0]: line for line in printed.splitlines() if line.strip()}
@@ -193,7 +193,7 @@ def test_fusion_with_the_first_round(world, tmp_path):
         found[None]["metrics"],
         evaluate(config)["metrics"],
     )
-    with pytest.raises(InputError, match="--fusion: .* --checkpoint is missing"):
+    with pytest.raises(InputError, match="--fusion: .* --checkpoint or --method is missing"):
         evaluate(config, fusion=Fusion(0.3))
 
 
@@ -213,7 +213,7 @@ def test_command_line_of_comparisons_and_fusion(world, tmp_path, monkeypatch, ca
     found, _ = ran("--checkpoint", path, "--fusion", "0.4:z")
     assert found == evaluate(config, path, fusion=Fusion(0.4, "z"))
     assert found["fusion"] == {"weight": 0.4, "normalise": "z"}
-    with pytest.raises(InputError, match="--compare and --checkpoint: only one of them"):
+    with pytest.raises(InputError, match="--compare and --checkpoint or --method: only one of them"):
         ran("--compare", "none", path, "--checkpoint", path)
     with pytest.raises(InputError, match="--fusion: '2': expected a weight from 0"):
         ran("--checkpoint", path, "--fusion", "2")
