@@ -35,7 +35,8 @@ def calibrated(
 ) -> Calibration:
     """The calibration of a scene from its database alone.
 
-    The defaults, for descriptors of that contrast, where fewer than LEAST images have positions.
+    The defaults where fewer than LEAST images have positions, or where nothing is left that was
+    not taken together (one walk); for descriptors of that contrast, where no place is seen twice.
     """
     database = scene.database
     known = 0
@@ -45,6 +46,8 @@ def calibrated(
         return Calibration()
     found = own_sample(scene, rule, fov_config, min(candidates, known - 1))
     if not found.relevant.any():
+        if not found.valid.any(axis=1).all():
+            return Calibration()
         return adapted(Calibration(), contrast([found]))
     mark = mark_of(scene, rule, fov_config)
     sessions = database_of(scene, rule, fov_config).sessions

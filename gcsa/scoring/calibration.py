@@ -11,7 +11,7 @@ from gcsa.datasets.readers import descriptor_file
 from gcsa.errors import InputError
 from gcsa.files import write_text
 from gcsa.places.calibrating import calibrated, calibrated_on, labelled_sample, mark_of
-from gcsa.places.calibration import Calibration, read_calibration, to_text
+from gcsa.places.calibration import Calibration, from_text, read_calibration, to_text
 from gcsa.scene import Scene
 from gcsa.scoring.split import JudgedScene
 from gcsa.sideinfo.rules import Rule
@@ -39,7 +39,8 @@ def calibration_for(config: Config, scene: Scene) -> Calibration:
             logger.info("%s: of another database or rule, made anew", path)
         except InputError as error:
             logger.warning("%s; made anew", error)
-    found = calibrated(scene, rule, config.fov)
+    # In the digits of the file: the next run, which reads it, must find the same.
+    found = from_text(to_text(calibrated(scene, rule, config.fov)))
     if path is not None and path.parent.is_dir():
         keep(path, found)
     return found

@@ -313,5 +313,4 @@ def test_the_table_needs_no_script(browser, located):
     about = features[0]["properties"]
     assert f"{about['lat']:.5f}, {about['lon']:.5f}" in rows[0] and len(rows) == 12
     assert not tab.page.locator("canvas").is_visible()
-    assert tab.page.get_by_text("The map and the photos need JavaScript").is_visible()
     tab.close()
