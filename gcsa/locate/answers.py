@@ -167,10 +167,10 @@ def _report(found: Sequence[Answers]) -> None:
     """What evidence there was, and what could not be located: nothing is passed over silently."""
     total = sum(len(a.placed) for a in found)
     known = sum(int(np.isfinite(a.device()[0]).all(axis=1).sum()) for a in found)
+    hint = " (data.query_gps=false leaves it out)" if known else ""
     logger.info(
-        "%d of %d queries bring their device's own position, which is evidence "
-        "(data.query_gps=false leaves it out)",
-        *(known, total),
+        "%d of %d queries bring their device's own position, which is evidence%s",
+        *(known, total, hint),
     )
     for answers in found:
         lost = int((~answers.placed).sum())

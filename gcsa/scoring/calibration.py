@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gcsa.config import Config
@@ -31,16 +32,18 @@ def calibration_for(config: Config, scene: Scene) -> Calibration:
     if config.posterior.calibration:
         return read_calibration(Path(config.posterior.calibration))
     rule, path = Rule.of(config.data.val_labels), calibration_file(config, scene.name)
+    mark = mark_of(scene, rule, config.fov)
     if path is not None and path.is_file():
         try:
             kept = read_calibration(path)
-            if kept.descriptors == mark_of(scene, rule, config.fov):
+            if kept.descriptors == mark:
                 return kept
             logger.info("%s: of another database or rule, made anew", path)
         except InputError as error:
             logger.warning("%s; made anew", error)
     # In the digits of the file: the next run, which reads it, must find the same.
-    found = from_text(to_text(calibrated(scene, rule, config.fov)))
+    found = replace(calibrated(scene, rule, config.fov), descriptors=mark)
+    found = from_text(to_text(found))
     if path is not None and path.parent.is_dir():
         keep(path, found)
     return found
