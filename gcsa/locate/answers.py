@@ -19,6 +19,7 @@ from gcsa.ranking.nearby import with_nearby
 from gcsa.ranking.retrieval import retrieve
 from gcsa.rerankers.posterior import PosteriorConfig, posterior
 from gcsa.scene import Scene
+from gcsa.scoring.calibration import calibration_for
 from gcsa.scoring.ranker import pick_device
 from gcsa.sideinfo.rules import Rule
 
@@ -148,7 +149,8 @@ def _answers(scene: Scene, rows: np.ndarray, config: Config, device: torch.devic
     candidates = with_nearby(part, candidates, config.data.near_device)
     settings = PosteriorConfig(**vars(config.posterior))
     rule = Rule.of(config.data.val_labels)
-    ranking = posterior(part, candidates, settings, rule, config.fov, device=device)
+    calibration = calibration_for(config, part)
+    ranking = posterior(part, candidates, settings, rule, config.fov, calibration, device)
     return Answers(replace(scene, queries=queries.of_rows(rows)), _of(ranking, needed, rows))
 
 
@@ -165,10 +167,10 @@ def _report(found: Sequence[Answers]) -> None:
     """What evidence there was, and what could not be located: nothing is passed over silently."""
     total = sum(len(a.placed) for a in found)
     known = sum(int(np.isfinite(a.device()[0]).all(axis=1).sum()) for a in found)
+    hint = " (data.query_gps=false leaves it out)" if known else ""
     logger.info(
-        "%d of %d queries bring their device's own position, which is evidence "
-        "(data.query_gps=false leaves it out)",
-        *(known, total),
+        "%d of %d queries bring their device's own position, which is evidence%s",
+        *(known, total, hint),
     )
     for answers in found:
         lost = int((~answers.placed).sum())

@@ -35,7 +35,8 @@ def calibrated(
 ) -> Calibration:
     """The calibration of a scene from its database alone.
 
-    The defaults, for descriptors of that contrast, where fewer than LEAST images have positions.
+    The defaults where fewer than LEAST images have positions; those for descriptors of that
+    contrast where no place is left that was not taken together (one walk).
     """
     database = scene.database
     known = 0

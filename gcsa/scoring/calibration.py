@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from gcsa.config import Config
@@ -11,7 +12,7 @@ from gcsa.datasets.readers import descriptor_file
 from gcsa.errors import InputError
 from gcsa.files import write_text
 from gcsa.places.calibrating import calibrated, calibrated_on, labelled_sample, mark_of
-from gcsa.places.calibration import Calibration, read_calibration, to_text
+from gcsa.places.calibration import Calibration, from_text, read_calibration, to_text
 from gcsa.scene import Scene
 from gcsa.scoring.split import JudgedScene
 from gcsa.sideinfo.rules import Rule
@@ -31,15 +32,18 @@ def calibration_for(config: Config, scene: Scene) -> Calibration:
     if config.posterior.calibration:
         return read_calibration(Path(config.posterior.calibration))
     rule, path = Rule.of(config.data.val_labels), calibration_file(config, scene.name)
+    mark = mark_of(scene, rule, config.fov)
     if path is not None and path.is_file():
         try:
             kept = read_calibration(path)
-            if kept.descriptors == mark_of(scene, rule, config.fov):
+            if kept.descriptors == mark:
                 return kept
             logger.info("%s: of another database or rule, made anew", path)
         except InputError as error:
             logger.warning("%s; made anew", error)
-    found = calibrated(scene, rule, config.fov)
+    # In the digits of the file: the next run, which reads it, must find the same.
+    found = replace(calibrated(scene, rule, config.fov), descriptors=mark)
+    found = from_text(to_text(found))
     if path is not None and path.parent.is_dir():
         keep(path, found)
     return found

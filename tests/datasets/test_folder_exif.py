@@ -22,6 +22,8 @@ from gcsa.datasets.folder.from_exif import from_exif
 from gcsa.datasets.folder.images import read_images
 from gcsa.errors import InputError
 from gcsa.evaluate import evaluate
+from gcsa.locate.answers import locate, summary
+from gcsa.locate.folders import of_folder
 from gcsa.pairs_from_poses import Settings, pairs_from_poses
 from gcsa.scoring.report import show
 
@@ -270,6 +272,10 @@ def test_the_street_photos_of_opensfm(tmp_path, place, count):
         pairs_from_poses(config, out, settings=Settings(num=3))
         lines = Path(out).read_text().splitlines()
         assert len(lines) == 66 and "\n".join(lines[:3]) in text
+        own = of_folder(config, tmp_path / place)
+        assert f"where.html: {summary(locate(own))}" in text
+        off = ["data.query_gps=false"]
+        assert f"looks.html: {summary(locate(own, overrides=off))}" in text
 
 
 def test_the_command_line(tmp_path):
