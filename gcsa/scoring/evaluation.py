@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gcsa.config import Config
 from gcsa.evaluation import metrics
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers import NAMES
 from gcsa.rerankers.fusion import Fusion
 from gcsa.scoring import comparison
@@ -14,7 +15,7 @@ from gcsa.scoring.confidence import confidence_figures
 from gcsa.scoring.places import place_figures
 from gcsa.scoring.ranker import Ranker, open_ranker, pick_device
 from gcsa.scoring.report import Report, judging, report
-from gcsa.scoring.split import prepare
+from gcsa.scoring.split import JudgedScene, prepare
 
 
 def evaluate(
@@ -34,6 +35,13 @@ def evaluate(
     """
     ranker = open_ranker(config, checkpoint, method, overrides, fusion)
     config, scenes, rankings = measured(ranker, split)
+    return full_report(config, split, scenes, rankings)
+
+
+def full_report(
+    config: Config, split: str, scenes: Sequence[JudgedScene], rankings: Sequence[Ranking]
+) -> Report:
+    """:func:`report` with all that is known beside its metrics; see :func:`evaluate`."""
     beside = {
         "places": place_figures(config, scenes, rankings),
         "confidence": confidence_figures(config, scenes, rankings),
