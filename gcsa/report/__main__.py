@@ -43,12 +43,15 @@ def main() -> None:
     run = open_run(args.run, overrides)
     names = [name for name in args.compare if not options.is_override(name)]
     others = [open_run(name, overrides) for name in names]
-    checkpoint = Path(args.checkpoint or run.checkpoint)
-    if args.method is None and not checkpoint.is_file():
+    # open_ranker refuses both --checkpoint and --method.
+    used = args.checkpoint or (run.checkpoint if args.method is None else None)
+    checkpoint = None if used is None else Path(used)
+    if checkpoint is not None and not checkpoint.is_file():
         raise MissingFileError(f"--checkpoint: {checkpoint}: no such file")
-    used = str(checkpoint) if args.method is None else None
-    outcome = study(run.config, used, args.split, overrides, args.method)
-    text = page(Subject(run, others, checkpoint, args.split, outcome), args.max_queries)
+    file = None if checkpoint is None else str(checkpoint)
+    outcome = study(run.config, file, args.split, overrides, args.method)
+    subject = Subject(run, others, checkpoint, args.split, outcome, args.method)
+    text = page(subject, args.max_queries)
     output = Path(args.output or run.folder / "report.html")
     write_text(output, text)
     print(f"{output}: {len(text.encode()) / 1e6:.1f} MB")

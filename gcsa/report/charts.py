@@ -9,6 +9,8 @@ from html import escape
 
 import numpy as np
 
+from gcsa.evaluation.confidence import Reliability
+
 WIDTH, HEIGHT = 420, 260
 LEFT, RIGHT, TOP, BOTTOM = 46, 14, 12, 36
 COLOURS = 7  # classes c0 .. c6 of the style sheet
@@ -91,6 +93,45 @@ def histogram(title: str, values: np.ndarray, unit: str) -> str:
     return _figure(escape(title), _svg(title, drawn))
 
 
+def reliability_chart(title: str, found: Reliability) -> str:
+    """Share of right answers against mean confidence by bin, its counts as bars at the foot.
+
+    On the dotted diagonal confidence is what comes true.
+    """
+    x = Scale(0, 100, LEFT + 6, WIDTH - RIGHT - 6, [0, 20, 40, 60, 80, 100])
+    y = Scale(0, 100, HEIGHT - BOTTOM, TOP, [0, 20, 40, 60, 80, 100])
+    bars, numbers = _counts(found, x)
+    drawn = [_axes(x, y, "confidence, percent"), *bars]
+    ends = f'x1="{x(0):.1f}" y1="{y(0):.1f}" x2="{x(100):.1f}" y2="{y(100):.1f}"'
+    drawn.append(f'<line class="level" {ends}/>')
+    bins = zip(100 * found.confidence, 100 * found.correct, found.count, strict=True)
+    held = [(x(sure), y(right), sure, right, n) for sure, right, n in bins if n]
+    path = " ".join(f"{a:.1f},{b:.1f}" for a, b, *_ in held)
+    drawn.append(f'<polyline class="line c0" points="{path}"/>')
+    for a, b, sure, right, n in held:
+        said = f"{n:,} answers, {sure:.0f} % sure, {right:.0f} % right"
+        place = f'cx="{a:.1f}" cy="{b:.1f}" r="3.4"'
+        drawn.append(f'<circle class="dot c0" {place}><title>{said}</title></circle>')
+    drawn += numbers
+    legend = (
+        '<li><span class="swatch c0"></span>right answers, percent</li>'
+        '<li><span class="swatch level"></span>confidence as it should be</li>'
+        "<li>bars: number of answers</li>"
+    )
+    return _figure(escape(title), f'{_svg(title, drawn)}<ul class="legend">{legend}</ul>')
+
+
+def _counts(found: Reliability, x: Scale) -> tuple[list[str], list[str]]:
+    """A bar for each bin, at most a quarter of the chart high, and its number, to stand on top."""
+    bars, numbers, foot, most = [], [], HEIGHT - BOTTOM, max(1, int(found.count.max()))
+    for low, high, n in zip(found.edges, found.edges[1:], found.count, strict=False):
+        left, right, top = x(100 * low), x(100 * high), foot - (foot - TOP) / 4 * n / most
+        bars.append(_bar(left, right, top, foot, "count", f"{n:,} answers"))
+        at = f'x="{(left + right) / 2:.1f}" y="{top - 4:.1f}"'
+        numbers += [f'<text class="tick over" {at}>{n:,}</text>'] if n else []
+    return bars, numbers
+
+
 def scale(low: float, high: float, start: float, end: float, whole: bool = False) -> Scale:
     """A scale from round number to round number around [low, high], with 3 to 7 ticks.
 
@@ -104,7 +145,7 @@ def scale(low: float, high: float, start: float, end: float, whole: bool = False
         first, last = math.ceil(low / step), math.floor(high / step + 1e-9)
     else:
         first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-        low, high = first * step, last * step
+        low, high = min(low, first * step), max(high, last * step)
     return Scale(low, high, start, end, [step * i for i in range(first, last + 1)])
 
 

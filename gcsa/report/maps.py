@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gcsa.plots.answers import STRONGEST, Answer, Circle
 from gcsa.plots.maps import View, view_of
 from gcsa.plots.pictures import Top
 from gcsa.report.outcomes import SceneOutcome
@@ -12,6 +13,8 @@ from gcsa.sideinfo.fov import FovConfig
 SIZE = 260  # pixels, of the square
 BAR = 90  # pixels, of the scale at most
 RANKED, RING, DISTANT, STAR = 7.0, 5.0, 9.0, 9.5  # pixels, radii of marks
+WIDE = 2.5  # standard deviations, radius of a spot of heat: as the gradient of page.html has it
+SPOT = 5e-3  # probability from which a candidate has one
 GAP = 1.0  # pixels, of room around a mark: corners of squares reach farther than their radius
 
 
@@ -25,18 +28,25 @@ def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
     positions = outcome.scene.database.positions
     if positions is None or not np.isfinite(positions[rows]).any():
         return ""
-    view = view_of(outcome.scene, outcome.truth, query, rows, fov)
+    view = view_of(outcome.scene, outcome.truth, query, rows, fov, outcome.located)
     parts = [
         _field(polygon, view.half, "good" if relevant[number] else "bad")
         for number, polygon in view.fields.items()
         if number < len(new)
     ]
+    answer = view.answer
+    if answer is not None:
+        parts += _heat(answer, view.half)
     if view.own is not None:
         parts.append(_field(view.own, view.half, "own"))
     parts += _cameras(view, rows, relevant, len(new))
     if view.query is not None:
         ((x, y),) = _pixels(view.query[None], view.half)
         parts.append(f'<path class="me" d="{_star(x, y)}"/>')
+    if answer is not None:
+        parts += _circle(answer.device, view.half, "device", "device", "M0 -7 L7 0 L0 7 L-7 0 Z")
+        words = f"answer, {answer.words}"
+        parts += _circle(answer.best, view.half, "answer", words, "M-5 -5 L5 5 M-5 5 L5 -5")
     return _frame(view.half, parts)
 
 
@@ -110,6 +120,29 @@ def _star(x: float, y: float) -> str:
     radius = np.where(np.arange(10) % 2, 4.0, STAR)
     points = zip(x + radius * np.sin(angles), y - radius * np.cos(angles), strict=True)
     return "M" + " L".join(f"{a:.1f} {b:.1f}" for a, b in points) + " Z"
+
+
+def _heat(answer: Answer, half: float) -> list[str]:
+    """A soft spot at each candidate that has mass; those at one place share its strength."""
+    shares = answer.mass / answer.heat(answer.places, half)
+    strength = STRONGEST * np.sqrt(answer.heat(answer.places, half)) * shares
+    drawn = (answer.mass >= SPOT) & (np.abs(answer.places).max(axis=1) <= 1.2 * half)
+    radius = WIDE * answer.spot(half) / half * SIZE / 2
+    spots = zip(_pixels(answer.places[drawn], half), strength[drawn], strict=True)
+    return [
+        f'<circle class="heat" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" opacity="{share:.2f}"/>'
+        for (x, y), share in spots
+    ]
+
+
+def _circle(circle: Circle, half: float, kind: str, words: str, mark: str) -> list[str]:
+    """A mark with its circle; nothing where the place is unknown or not on the map."""
+    if not circle.known or not circle.within(half):
+        return []
+    ((x, y),) = _pixels(circle.place[None], half)
+    ring = f'<circle r="{circle.radius / half * SIZE / 2:.1f}"/>'
+    at = f'class="{kind}" transform="translate({x:.1f} {y:.1f})"'
+    return [f'<g {at}><title>{words}</title>{ring}<path d="{mark}"/></g>']
 
 
 def _frame(half: float, parts: list[str]) -> str:

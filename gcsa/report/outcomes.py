@@ -12,11 +12,14 @@ from gcsa.errors import InputError
 from gcsa.evaluation import metrics
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import Truth, num_relevant
+from gcsa.places.located import Located
 from gcsa.plots.pictures import Top, top
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
+from gcsa.scoring.confidence import Answers, answers_of
+from gcsa.scoring.evaluation import full_report
 from gcsa.scoring.ranker import open_ranker, pick_device
-from gcsa.scoring.report import Report, judging, report
+from gcsa.scoring.report import Report, judging
 from gcsa.scoring.split import JudgedScene, prepare
 
 DEPTH = max(metrics.KS)
@@ -28,7 +31,8 @@ CUT = 10
 class SceneOutcome:
     """A scene with both lists of its queries, the first 20 of each.
 
-    num_relevant: (Q,) int64 of the whole database. before, after: (Q,) AP@10 in [0, 1].
+    num_relevant: (Q,) int64 of the whole database. before, after: (Q,) AP@10 in [0, 1]. located:
+    the re-ranked lists where they come with an answer.
     """
 
     scene: Scene
@@ -38,19 +42,21 @@ class SceneOutcome:
     num_relevant: np.ndarray
     before: np.ndarray
     after: np.ndarray
+    located: Located | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
     """All scenes of a split. config: with the geometry that the checkpoint was trained with.
 
-    first, reranked: reports as of :mod:`gcsa.evaluate`.
+    first, reranked: reports as of :mod:`gcsa.evaluate`. answers: of lists that come with them.
     """
 
     config: Config
     scenes: list[SceneOutcome]
     first: Report
     reranked: Report
+    answers: Answers | None = None
 
 
 @dataclass(frozen=True)
@@ -93,13 +99,14 @@ def study(
             "gcsa evaluate prints; there is no report of it"
         )
     rankings = ranker.rank_all(scenes)
-    first = report(config, split, scenes, [s.candidates for s in scenes])
+    first = full_report(config, split, scenes, [s.candidates for s in scenes])
     if not first["counts"]["with_positives"]:
         raise InputError(f"split '{split}': no query has a relevant image, nothing can be shown")
     return Outcome(
         config,
         first=first,
-        reranked=report(config, split, scenes, rankings, ranker.how),
+        reranked=full_report(config, split, scenes, rankings, ranker.how),
+        answers=answers_of(config, scenes, rankings),
         scenes=[_outcome(config, s, r) for s, r in zip(scenes, rankings, strict=True)],
     )
 
@@ -112,7 +119,8 @@ def _outcome(config: Config, judged: JudgedScene, ranking: Ranking) -> SceneOutc
     before, after = (
         metrics.average_precision_at_k(t.judged, numbers, CUT) for t in (first, reranked)
     )
-    return SceneOutcome(scene, truth, first, reranked, numbers, before, after)
+    located = ranking if isinstance(ranking, Located) else None
+    return SceneOutcome(scene, truth, first, reranked, numbers, before, after, located)
 
 
 def changes(scenes: Sequence[SceneOutcome]) -> list[Change]:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from gcsa.evaluation.metrics import KS
 from gcsa.models.checkpoint import read_settings
 from gcsa.plots.curves import by_k as percent_by_k
-from gcsa.report import tables
+from gcsa.report import confidence, tables
 from gcsa.report.charts import Line, histogram, line_chart
 from gcsa.report.origin import written
 from gcsa.report.outcomes import Change, Outcome, SceneOutcome, by_k, changes
@@ -34,13 +34,21 @@ AGREE = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """What a report is about. others: runs to compare with; checkpoint: the evaluated one."""
+    """What a report is about. others: runs to compare with; checkpoint: the evaluated one, or None
+    where it is a method.
+    """
 
     run: PastRun
     others: Sequence[PastRun]
-    checkpoint: Path
+    checkpoint: Path | None
     split: str
     outcome: Outcome
+    method: str | None = None
+
+    @property
+    def ranker(self) -> str:
+        """What re-ranks, in a word."""
+        return str(self.method) if self.checkpoint is None else self.checkpoint.name
 
 
 def page(subject: Subject, max_queries: int) -> str:
@@ -64,19 +72,26 @@ def _figures(subject: Subject) -> dict[str, str]:
     """The parts of the page that are about all queries together."""
     run, others, outcome = subject.run, subject.others, subject.outcome
     first, reranked = outcome.first, outcome.reranked
-    about = f"{subject.checkpoint.name}, {subject.split} split. {first['protocol']}."
+    about = f"{subject.ranker}, {subject.split} split. {first['protocol']}."
     return {
         "title": escape(run.name),
         "about": escape(about),
         "cards": tables.cards(first, reranked),
         "results": tables.results(first, reranked),
         "against_k": _against_k(outcome.scenes),
+        "confidence": "" if outcome.answers is None else confidence.section(outcome.answers),
         "curves": _curves([run, *others]),
         "epochs": tables.epochs(run),
         "comparison": _comparison(run, others),
-        "more_links": '<a href="#ablations">Ablations</a> ' if others else "",
+        "more_links": _links(outcome, others),
         "configuration": tables.configuration(outcome.config),
     }
+
+
+def _links(outcome: Outcome, others: Sequence[PastRun]) -> str:
+    """To the sections that not every report has."""
+    sections = {"Confidence": outcome.answers is not None, "Ablations": bool(others)}
+    return "".join(f'<a href="#{n.lower()}">{n}</a> ' for n, there in sections.items() if there)
 
 
 def _queries(outcome: Outcome, thumbnails: Thumbnails, max_queries: int) -> dict[str, str]:
@@ -94,6 +109,7 @@ def _queries(outcome: Outcome, thumbnails: Thumbnails, max_queries: int) -> dict
         "histogram": histogram("Queries by change", np.array([c.gain for c in found]), "points"),
         "summary": _summary(found),
         "gains": rows(gains) or "<p>No query gained.</p>",
+        "map_key": "" if outcome.answers is None else confidence.MAP_KEY,
         "losses": rows(losses) or "<p>No query lost.</p>",
         "cap": _cap(len(shown), len(found)),
         "scenes": "".join(_option(s.scene.name) for s in outcome.scenes),
@@ -173,7 +189,9 @@ def _option(value: str) -> str:
 def _disagreement(subject: Subject) -> list[str]:
     """A warning where the checkpoint's row of metrics.csv is not what was measured now."""
     run, checkpoint = subject.run, subject.checkpoint
-    if subject.split != "val" or checkpoint.parent.resolve() != run.folder.resolve():
+    if checkpoint is None or subject.split != "val":
+        return []
+    if checkpoint.parent.resolve() != run.folder.resolve():
         return []
     settings = read_settings(checkpoint)
     rows = [r for r in run.rows if settings is not None and r["epoch"] == settings.get("epoch")]

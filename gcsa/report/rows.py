@@ -11,6 +11,7 @@ import numpy as np
 from gcsa.config import Config
 from gcsa.datasets.settings import DataConfig
 from gcsa.imaging import jpeg_base64, read_image
+from gcsa.plots.answers import Answer
 from gcsa.plots.pictures import Top, image_path
 from gcsa.report.maps import map_svg, metres
 from gcsa.report.outcomes import Change, SceneOutcome
@@ -55,8 +56,17 @@ def query_row(
         f"<article {_attributes(change, outcome)}>{_heading(change, scene.name, name)}"
         f'<figure class="own">{image}<figcaption>query</figcaption></figure>'
         f'<div class="lists">{strips}</div>'
-        f'<div class="where">{map_svg(outcome, query, SHOWN, config.fov)}</div></article>'
+        f'<div class="where">{map_svg(outcome, query, SHOWN, config.fov)}'
+        f"{_answer(outcome, query)}</div></article>"
     )
+
+
+def _answer(outcome: SceneOutcome, query: int) -> str:
+    """What is believed of the query, in words; nothing where lists come without an answer."""
+    if outcome.located is None:
+        return ""
+    found = Answer.of(outcome.located, outcome.scene, query)
+    return "" if found is None else f"<p>answer: {found.words}</p>"
 
 
 def _attributes(change: Change, outcome: SceneOutcome) -> str:

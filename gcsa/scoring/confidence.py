@@ -57,15 +57,18 @@ def _first_relevant(config: Config, judged: JudgedScene, indices: np.ndarray) ->
 def confidence_figures(
     config: Config, scenes: Sequence[JudgedScene], rankings: Sequence[Ranking]
 ) -> dict[str, float]:
-    """{"ECE", "ECE by chance", "AUC-PR", "AUC-PR first round"}, {} where lists have no answer.
+    """:func:`figures_of` all queries together, {} where lists have no answer."""
+    found = answers_of(config, scenes, rankings)
+    return {} if found is None else figures_of(found)
+
+
+def figures_of(found: Answers) -> dict[str, float]:
+    """{"ECE", "ECE by chance", "AUC-PR", "AUC-PR first round"}.
 
     The expected calibration error, and what so few queries would show were the confidence exactly
     true; the area under precision and recall of the answers by their confidence, and that of the
-    first round's by their similarity. Over all queries together.
+    first round's by their similarity.
     """
-    found = answers_of(config, scenes, rankings)
-    if found is None:
-        return {}
     return {
         "ECE": expected_calibration_error(found.confidence, found.correct),
         "ECE by chance": error_by_chance(found.confidence),

@@ -7,6 +7,7 @@ from dataclasses import asdict
 
 from gcsa.config import Config
 from gcsa.evaluation import metrics
+from gcsa.ranking.lists import Ranking
 from gcsa.rerankers import NAMES
 from gcsa.rerankers.fusion import Fusion
 from gcsa.scoring import comparison
@@ -15,7 +16,7 @@ from gcsa.scoring.confidence import confidence_figures
 from gcsa.scoring.places import place_figures
 from gcsa.scoring.ranker import Ranker, open_ranker, pick_device
 from gcsa.scoring.report import Report, judging, report
-from gcsa.scoring.split import prepare
+from gcsa.scoring.split import JudgedScene, prepare
 
 
 def evaluate(
@@ -36,13 +37,27 @@ def evaluate(
     """
     ranker = open_ranker(config, checkpoint, method, overrides, fusion)
     config, scenes, rankings = measured(ranker, split)
+    found = full_report(config, split, scenes, rankings, ranker.how)
+    return found if fusion is None else {**found, "fusion": asdict(fusion)}
+
+
+def full_report(
+    config: Config,
+    split: str,
+    scenes: Sequence[JudgedScene],
+    rankings: Sequence[Ranking],
+    how: str = "",
+) -> Report:
+    """:func:`report` with all that is known beside its metrics; see :func:`evaluate`.
+
+    how: what the protocol says of the ranker, :attr:`gcsa.scoring.ranker.Ranker.how`.
+    """
     beside = {
         "places": place_figures(config, scenes, rankings),
         "confidence": confidence_figures(config, scenes, rankings),
-        "fusion": None if fusion is None else asdict(fusion),
     }
     known = {name: figures for name, figures in beside.items() if figures}
-    return {**report(config, split, scenes, rankings, ranker.how), **known}
+    return {**report(config, split, scenes, rankings, how), **known}
 
 
 def compare(

@@ -2,6 +2,7 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,10 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gcsa.evaluation.confidence import reliability
 from gcsa.evaluation.truth import Truth
+from gcsa.places.calibration import Calibration
+from gcsa.places.located import Located
 from gcsa.plots.pictures import Top
 from gcsa.report import page
-from gcsa.report.charts import BOTTOM, HEIGHT, LEFT, TOP, Line, histogram, line_chart, scale
+from gcsa.report.charts import (
+    BOTTOM,
+    HEIGHT,
+    LEFT,
+    TOP,
+    Line,
+    histogram,
+    line_chart,
+    reliability_chart,
+    scale,
+)
 from gcsa.report.maps import SIZE, bar_length, bar_name, map_svg, metres
 from gcsa.report.outcomes import SceneOutcome
 from gcsa.scene import ImageSet, Scene
@@ -158,3 +172,56 @@ def test_curves_leave_out_what_is_not_finite():
     assert "nan" not in drawn and "inf" not in drawn and "epoch 2: 0.25" in drawn
     empty = [{**row, "loss": np.nan} for row in rows]
     assert page._curves([SimpleNamespace(name="a", rows=empty)])
+
+
+def located(device=None):
+    """The outcome above, its query believed at camera 1 (north of it) and a little at camera 2."""
+    plain = outcome()
+    mass, sure = np.array([[0.7, 0.0, 0.2, 0.1]]), np.array([0.7])
+    place, calibration = np.array([[1000.0, 2020]]), Calibration(spread=4, gps_accuracy=30)
+    rest = (np.zeros(1), sure, place, np.array([13.0]), calibration)
+    lists = Located(plain.reranked.indices, mass, mass, *rest)
+    queries = replace(plain.scene.queries, positions=device)
+    return replace(plain, scene=Scene("s", plain.scene.database, queries), located=lists)
+
+
+def test_map_of_a_located_query():
+    found = located(np.array([[1015.0, 2000]]))
+    svg = ET.fromstring(map_svg(found, 0, 4, FovConfig(radius=40, angle=60)))
+    scale = SIZE / 2 / 52  # pixels a metre
+    spots = [c for c in svg.iter("circle") if c.get("class") == "heat"]
+    places = [[float(c.get(key)) for key in ("cx", "cy")] for c in spots]
+    np.testing.assert_allclose(
+        places, [[130, 130 - 20 * scale], [130 - 30 * scale, 130 + 30 * scale]], atol=0.06
+    )
+    assert [float(c.get("opacity")) for c in spots] == pytest.approx(
+        [0.7 * np.sqrt(0.7), 0.7 * np.sqrt(0.2)], abs=0.006
+    )
+    assert [float(c.get("r")) for c in spots] == pytest.approx([10 * scale] * 2, abs=0.06)
+    marks = {g.get("class"): g for g in svg.iter("g") if g.get("class") in ("answer", "device")}
+    radii = {kind: float(g.find("circle").get("r")) for kind, g in marks.items()}
+    assert radii == pytest.approx({"answer": 13 * scale, "device": 30 * scale}, abs=0.06)
+    assert marks["answer"].get("transform") == f"translate(130.0 {130 - 20 * scale:.1f})"
+    assert marks["device"].get("transform") == f"translate({130 + 15 * scale:.1f} 130.0)"
+    assert marks["answer"].find("title").text == "answer, 70 % sure, radius 13 m"
+    assert 'class="device"' not in map_svg(located(), 0, 4, FovConfig())
+    assert "heat" not in map_svg(outcome(), 0, 4, FovConfig())
+
+
+def test_reliability_chart_has_every_bin_at_its_height():
+    sure = np.array([0.25] * 3 + [0.75] * 6)
+    right = np.array([True, False, False] + [True] * 3 + [False] * 3)
+    chart = reliability_chart("a <b>", reliability(sure, right))
+    svg = ET.fromstring(re.search("<svg.*</svg>", chart)[0])
+    low, high = LEFT + 6, 420 - 14 - 6
+    dots = [[float(c.get("cx")), float(c.get("cy"))] for c in svg.iter("circle")]
+    expected = [
+        [low + share * (high - low), HEIGHT - BOTTOM + hit * (TOP - HEIGHT + BOTTOM)]
+        for share, hit in ((0.25, 1 / 3), (0.75, 1 / 2))
+    ]
+    np.testing.assert_allclose(dots, expected, atol=0.06)
+    said = [t.text for t in svg.iter("title")]
+    assert "3 answers, 25 % sure, 33 % right" in said and "6 answers" in said
+    heights = [float(b.get("height")) for b in svg.iter("rect")]
+    assert heights[1] == pytest.approx((HEIGHT - BOTTOM - TOP) / 4, abs=0.06)
+    assert heights == [pytest.approx(heights[1] / 2, abs=0.06), heights[1]]
