@@ -54,7 +54,7 @@ def calibrate(
             path = calibration_file(config, judged.scene.name)
             if path is None:
                 raise InputError(f"{judged.scene.name}: has no descriptor file (data.desc_fn)")
-            found[path] = calibrated(judged.scene, rule, config.fov)
+            found[path] = calibrated(judged.scene, rule, config.fov, depth)
     for path, calibration in found.items():
         write_text(path, to_text(calibration))
     return found

@@ -125,7 +125,7 @@ def _by_place(name: str, num: int, config: Config) -> Contender:
         # A scene calibrates itself once, whatever is tried on it.
         common = {}
         if name == "posterior":
-            common["calibration"] = calibrated(scene.scene, rule, config.fov)
+            common["calibration"] = calibrated(scene.scene, rule, config.fov, num)
 
         def tried(**settings: Any) -> Ranking:
             asked = known.config(**settings, K=num)

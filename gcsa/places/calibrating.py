@@ -33,7 +33,7 @@ KNOTS = np.array(Calibration().overlap[0])
 def calibrated(
     scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int = CANDIDATES
 ) -> Calibration:
-    """The calibration of a scene from its database alone.
+    """The calibration of a scene from its database alone, for lists of so many ``candidates``.
 
     The defaults where fewer than LEAST images have positions; those for descriptors of that
     contrast where no place is left that was not taken together (one walk).
@@ -50,19 +50,22 @@ def calibrated(
         alone = replace(scene, database=replace(database, sequences=None))
         found = own_sample(alone, rule, fov_config, min(candidates, known - 1))
         return adapted(Calibration(), contrast([found]))
-    mark = mark_of(scene, rule, fov_config)
+    mark = mark_of(scene, rule, fov_config, candidates)
     sessions = database_of(scene, rule, fov_config).sessions
     result = fit([found], "database", reach_of(rule, fov_config), sessions, descriptors=mark)
     return _with_overlaps(result, [scene], [found], rule, fov_config)
 
 
-def mark_of(scene: Scene, rule: Rule, fov_config: FovConfig) -> str:
+def mark_of(scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int) -> str:
     """What tells whether a calibration is of this database and rule: of some descriptors, all
     poses.
 
     Descriptors of MARKED images, spread evenly: all of a large database take minutes to read.
     """
-    database, said = scene.database, hashlib.sha256(repr((WAY, rule, fov_config)).encode())
+    database, said = (
+        scene.database,
+        hashlib.sha256(repr((WAY, rule, fov_config, candidates)).encode()),
+    )
     rows = np.unique(np.linspace(0, len(database) - 1, min(len(database), MARKED)).astype(int))
     for values in (database.positions, database.headings, database.sequences):
         if values is not None:

@@ -47,6 +47,6 @@ def posterior(
     if calibration is None and config.calibration:
         calibration = read_calibration(Path(config.calibration))
     if calibration is None:
-        calibration = calibrated(scene, rule, fov)
+        calibration = calibrated(scene, rule, fov, candidates.indices.shape[1])
     locator = Locator(scene, rule, fov, calibration, device)
     return located(locator, candidates, config, config.K, left_out)

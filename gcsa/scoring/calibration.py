@@ -32,7 +32,7 @@ def calibration_for(config: Config, scene: Scene) -> Calibration:
     if config.posterior.calibration:
         return read_calibration(Path(config.posterior.calibration))
     rule, path = Rule.of(config.data.val_labels), calibration_file(config, scene.name)
-    mark = mark_of(scene, rule, config.fov)
+    mark = mark_of(scene, rule, config.fov, config.model.K)
     if path is not None and path.is_file():
         try:
             kept = read_calibration(path)
@@ -42,7 +42,7 @@ def calibration_for(config: Config, scene: Scene) -> Calibration:
         except InputError as error:
             logger.warning("%s; made anew", error)
     # In the digits of the file: the next run, which reads it, must find the same.
-    found = replace(calibrated(scene, rule, config.fov), descriptors=mark)
+    found = replace(calibrated(scene, rule, config.fov, config.model.K), descriptors=mark)
     found = from_text(to_text(found))
     if path is not None and path.parent.is_dir():
         keep(path, found)
