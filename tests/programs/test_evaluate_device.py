@@ -81,7 +81,7 @@ def test_a_device_position_helps(tmp_path):
     table.to_csv(tmp_path / "s" / "images.csv", index=False)
     plain = evaluate(config, method="posterior")
     assert "GPS" not in plain["protocol"]
-    assert plain["metrics"]["recall@1"] < 0.5 and helped["metrics"]["recall@1"] == 1
+    assert plain["metrics"]["recall@1"] < 0.8 and helped["metrics"]["recall@1"] == 1
 
 
 def test_msls_says_that_it_knows_gps(tmp_path):
