@@ -37,7 +37,7 @@ class ImageSet:
     accuracy: (n,) float64, metres: the radius about its position that a device gives 68 %; NaN.
     heading_accuracy: (n,) float64, radians, likewise of its heading.
     sequences: (n,) int64, equal for images of one drive, walk or session; -1 is none. frames: (n,)
-        int64, rising within a sequence.
+        int64, rising within a sequence. times: (n,) int64, microseconds, where all are known.
     """
 
     names: np.ndarray
@@ -49,6 +49,7 @@ class ImageSet:
     heading_accuracy: np.ndarray | None = None
     sequences: np.ndarray | None = None
     frames: np.ndarray | None = None
+    times: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.names)
@@ -77,7 +78,7 @@ class ImageSet:
                 raise InputError(f"{where}.headings: infinite (NaN is the mark for unknown)")
         for name in ("accuracy", "heading_accuracy"):
             _check_accuracy(getattr(self, name), n, f"{where}.{name}")
-        for name in ("sequences", "frames"):
+        for name in ("sequences", "frames", "times"):
             numbers = getattr(self, name)
             if numbers is not None and (numbers.shape != (n,) or numbers.dtype != np.int64):
                 raise InputError(

@@ -155,7 +155,7 @@ def test_a_wrong_file_is_named(tmp_path):
         ("model: {K: 7", "not YAML"),
         ("model: {Kay: 7}", r"c.yaml: no setting 'model.Kay'"),
         ("model: 7", "section 'model' must hold keys"),
-        ("- 1", "expected the sections data, fov, model, csa, loss, mining, train"),
+        ("- 1", "expected the sections data, fov, model, csa, loss, mining, posterior, train"),
     ]:
         path.write_text(text)
         with pytest.raises(InputError, match=message):

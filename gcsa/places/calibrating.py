@@ -164,9 +164,11 @@ def database_of(scene: Scene, rule: Rule, fov_config: FovConfig) -> Database:
     if groups is not None:
         # Images of no sequence are each a group of their own.
         groups = np.where(groups >= 0, groups, groups.max(initial=0) + 1 + np.arange(len(groups)))
-    return Database(
-        database.positions[:, :2], _places(scene, rule, fov_config), database.headings, groups
-    )
+        # Of one session alone what was taken within minutes is left out, not everything.
+        if database.times is not None and (groups == groups[0]).all():
+            groups = None
+    near_by = _places(scene, rule, fov_config)
+    return Database(database.positions[:, :2], near_by, database.headings, groups, database.times)
 
 
 def reach_of(rule: Rule, fov_config: FovConfig) -> float:

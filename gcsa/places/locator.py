@@ -30,6 +30,7 @@ from gcsa.ranking.search import own_rows
 from gcsa.scene import Scene
 from gcsa.sideinfo import evidence, fov, radio
 from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.pairs import on_one_level
 from gcsa.sideinfo.rules import Rule
 
 OBJECTIVES = {"precision": 1.0, "recall": 0.0}
@@ -240,10 +241,7 @@ def overlaps_of(scene: Scene, fov_config: FovConfig) -> csr_array:
     found = fov.overlap_sparse(positions[:, :2], towards, mask=known, **fov_config.kwargs())
     if positions.shape[1] < 3:
         return found
-    entries, heights = found.tocoo(), positions[:, 2]
-    kept = np.abs(heights[entries.row] - heights[entries.col]) <= fov_config.height
-    parts = entries.data[kept], (entries.row[kept], entries.col[kept])
-    return csr_array(parts, shape=found.shape)
+    return on_one_level(found, positions[:, 2], fov_config.height)
 
 
 def area_of(positions: np.ndarray) -> float:

@@ -24,7 +24,7 @@ class PosteriorConfig(locating.PosteriorConfig):
     """Parameters of :func:`posterior`."""
 
     rule: str = ""  # what is relevant, like dist@10; empty: what the data set's labels say
-    K: int = 0  # candidates re-ranked; 0: all listed
+    K: int = 0  # candidates re-ranked; 0, or where devices report positions: all listed
 
 
 def posterior(
@@ -49,4 +49,6 @@ def posterior(
     if calibration is None:
         calibration = calibrated(scene, rule, fov, candidates.indices.shape[1])
     locator = Locator(scene, rule, fov, calibration, device)
-    return located(locator, candidates, config, config.K, left_out)
+    # What joined a list because it is near the device's position is least alike, and stands last.
+    K = config.K if scene.queries.positions is None else 0
+    return located(locator, candidates, config, K, left_out)

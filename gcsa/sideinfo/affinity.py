@@ -16,13 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from gcsa.errors import InputError, nearest
 from gcsa.scene import Scene
 from gcsa.sideinfo import fov, heading, radio
 from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.pairs import on_one_level, sparse_block
+from gcsa.sideinfo.whereabouts import share_in_field
 
 logger = logging.getLogger(__name__)
 
@@ -78,12 +79,44 @@ def positional_db(scene: Scene, config: FovConfig) -> Columns | None:
         database.positions[:, :2], database.headings, mask=known, **config.kwargs()
     )
     if database.positions.shape[1] == 3:
-        overlaps = _on_one_level(overlaps, database.positions[:, 2], config.height)
+        overlaps = on_one_level(overlaps, database.positions[:, 2], config.height)
 
     def columns(lists: Lists) -> np.ndarray:
         pairs = zip(lists.rows, lists.anchors, strict=True)
         # The matrix is symmetric, and there are fewer anchors to walk than rows as a rule.
-        return np.stack([_sparse_block(overlaps, anchors, rows).T for rows, anchors in pairs])
+        return np.stack([sparse_block(overlaps, anchors, rows).T for rows, anchors in pairs])
+
+    return columns
+
+
+def position_with_query(scene: Scene, config: FovConfig) -> Columns | None:
+    """Of the query, the probability that it is in what a candidate sees, by its device's position;
+    of two candidates, the overlap of their fields of view, as positional-db.
+    """
+    queries, database = scene.queries, scene.database
+    between = positional_db(scene, config)
+    if between is None or queries.positions is None or database.positions is None:
+        return None
+    places, facing = _with_padding(database.positions[:, :2]), _with_padding(database.headings)
+    accuracy = np.full(len(queries), np.nan) if queries.accuracy is None else queries.accuracy
+
+    def columns(lists: Lists) -> np.ndarray:
+        rows, reading = lists.candidates[:, : max(lists.K, lists.L)], queries.positions
+        own = _known(
+            share_in_field(
+                reading[lists.queries, :2],
+                accuracy[lists.queries],
+                places[rows],
+                facing[rows],
+                config.radius,
+                np.deg2rad(config.angle),
+            )
+        )
+        block = np.empty((len(rows), 1 + lists.K, 1 + lists.L), dtype=np.float32)
+        block[:, 0, 0] = np.isfinite(reading[lists.queries]).all(1)
+        block[:, 0, 1:], block[:, 1:, 0] = own[:, : lists.L], own[:, : lists.K]
+        block[:, 1:, 1:] = between(lists)
+        return block
 
     return columns
 
@@ -174,6 +207,7 @@ def radio_with_query(scene: Scene, config: FovConfig) -> Columns | None:
 
 AFFINITIES: dict[str, Callable[[Scene, FovConfig], Columns | None]] = {
     "positional-db": positional_db,
+    "position": position_with_query,
     "heading": heading_with_query,
     "heading-db": heading_db,
     "radio": radio_with_query,
@@ -223,40 +257,12 @@ class SideInformation:
 
 
 def _with_padding(values: np.ndarray) -> np.ndarray:
-    """Append NaN, so that index -1 (padding) reads as unknown."""
-    return np.append(values, values.dtype.type(np.nan))
+    """Append a row of NaN, so that index -1 (padding) reads as unknown."""
+    return np.append(values, np.full_like(values[:1], np.nan), axis=0)
 
 
 def _known(values: np.ndarray) -> np.ndarray:
     return np.nan_to_num(values, copy=False, nan=0.0)
-
-
-def _sparse_block(matrix: csr_array, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """``matrix[rows][:, columns]`` of a CSR array, dense; rows and columns of -1 are zeros.
-
-    ``columns`` holds no row twice but for -1. The entries of the rows are scattered through a
-    table of where each database image stands among the columns.
-    """
-    place = np.full(matrix.shape[1] + 1, -1, dtype=np.int32)
-    place[columns] = np.arange(len(columns))
-    place[-1] = -1
-    starts = np.where(rows >= 0, matrix.indptr[rows], 0)
-    lengths = np.where(rows >= 0, matrix.indptr[rows + 1] - starts, 0)
-    ends = np.cumsum(lengths)
-    entries = np.arange(ends[-1] if len(ends) else 0) + np.repeat(starts - ends + lengths, lengths)
-    row, column = np.repeat(np.arange(len(rows)), lengths), place[matrix.indices[entries]]
-    block = np.zeros((len(rows), len(columns)), dtype=np.float32)
-    kept = column >= 0
-    block[row[kept], column[kept]] = matrix.data[entries[kept]]
-    return block
-
-
-def _on_one_level(overlaps: csr_array, heights: np.ndarray, limit: float) -> csr_array:
-    """Only the entries of cameras whose heights differ by ``limit`` metres at most."""
-    entries = overlaps.tocoo()
-    kept = np.abs(heights[entries.row] - heights[entries.col]) <= limit
-    parts = entries.data[kept], (entries.row[kept], entries.col[kept])
-    return csr_array(parts, shape=overlaps.shape)
 
 
 def _radio_block(

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gcsa.datasets.folder.scene import read_scene
-from gcsa.datasets.folder.sessions import FOLLOWING, in_order, sessions
+from gcsa.datasets.sessions import FOLLOWING, in_order, sessions
 from gcsa.errors import InputError
 
 NAN = np.nan

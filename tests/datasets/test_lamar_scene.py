@@ -236,3 +236,50 @@ def test_a_map_without_images(root):
     (sessions(root) / "map" / "images.txt").write_text("# timestamp, sensor_id, image_path\n")
     with pytest.raises(InputError, match="CAB: database: no images"):
         read_scene(root, "CAB")
+
+
+def test_sequences(tmp_path):
+    """Recordings in time order: a rig's cameras are each a sequence, a map's recording is one."""
+    write_scene(tmp_path / "HGE")
+    scene, _ = read_scene(tmp_path, "HGE")
+    names, queries = scene.queries.names, scene.queries
+    stems = [name.rsplit("/", 1) for name in names]
+    expected = {}
+    for row, (folder, _) in enumerate(stems):
+        expected.setdefault(folder, []).append(row)
+    assert len(expected) == 5, "a phone, and four cameras of a HoloLens"
+    found = {frozenset(np.flatnonzero(queries.sequences == k)) for k in set(queries.sequences)}
+    assert found == {frozenset(rows) for rows in expected.values()}
+    for rows in expected.values():
+        times = [int(stems[row][1].removesuffix(".jpg")) for row in rows]
+        assert queries.times[rows].tolist() == times
+        assert queries.frames[rows].tolist() == np.argsort(np.argsort(times)).tolist()
+    assert set(scene.database.sequences) == {0}
+    assert scene.database.frames.tolist() == list(range(len(scene.database)))
+
+
+def test_a_phone_with_a_camera_for_each_frame(tmp_path):
+    """Intrinsics of each frame make sensors of their own; the recording is one sequence."""
+    write_scene(tmp_path / "HGE")
+    folder = tmp_path / "HGE/sessions/query_val_phone"
+    for name in ("sensors", "images", "queries", "trajectories", "proc/alignment_trajectories"):
+        path = folder / f"{name}.txt"
+        lines = path.read_text().splitlines()
+        if name == "sensors":
+            times = [
+                line.split(",")[0] for line in (folder / "images.txt").read_text().splitlines()
+            ]
+            camera = next(line for line in lines if ", camera," in line)
+            lines = [line for line in lines if line != camera]
+            lines += [camera.replace("/cam0,", f"/cam0_{t},", 1) for t in times if t.isdigit()]
+        else:
+            lines = [
+                line
+                if line.startswith("#")
+                else line.replace("/cam0", f"/cam0_{line.split(',')[0]}", 1)
+                for line in lines
+            ]
+        path.write_text("".join(f"{line}\n" for line in lines))
+    scene, _ = read_scene(tmp_path, "HGE", devices=["phone"])
+    assert len(scene.queries) == 4 and set(scene.queries.sequences) == {0}
+    assert scene.queries.frames.tolist() == [0, 1, 2, 3]

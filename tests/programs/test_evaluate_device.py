@@ -81,7 +81,24 @@ def test_a_device_position_helps(tmp_path):
     table.to_csv(tmp_path / "s" / "images.csv", index=False)
     plain = evaluate(config, method="posterior")
     assert "GPS" not in plain["protocol"]
-    assert plain["metrics"]["recall@1"] < 0.5 and helped["metrics"]["recall@1"] == 1
+    assert plain["metrics"]["recall@1"] < 0.8 and helped["metrics"]["recall@1"] == 1
+
+
+def test_a_place_that_looks_do_not_list(tmp_path):
+    """Random looks, lists of 20 of 200: only what is near the device's position has the place."""
+    write_street(tmp_path, "s", database=200)
+    path = tmp_path / "s" / "images.csv"
+    reported(pd.read_csv(path), metres=5).assign(gps_accuracy=8).to_csv(path, index=False)
+    (tmp_path / "s" / "radio.csv").unlink()
+    names, random = pd.read_csv(path)["name"], np.random.default_rng(0)
+    rows = random.normal(size=(len(names), 32))
+    write_descriptors(tmp_path / "outputs" / "folder" / "s" / DESC_FN, list(names), rows)
+    given = {**settings(tmp_path), "data.val_scenes": "[s]", "train.device": "cpu", "model.K": 20}
+    found = {}
+    for near in (0, 10):
+        config = load_config(None, overrides(given, {"data.near_device": near}))
+        found[near] = evaluate(config, method="posterior")["metrics"]["recall@1"]
+    assert found[10] == 1 and found[0] < 0.8
 
 
 def test_msls_says_that_it_knows_gps(tmp_path):

@@ -17,7 +17,7 @@ import numpy as np
 
 from gcsa.datasets.folder.images import Images, read_images
 from gcsa.datasets.folder.radio import read_radio
-from gcsa.datasets.folder.sessions import in_order, sessions
+from gcsa.datasets.sessions import in_order, sessions
 from gcsa.descriptors.hdf5 import DescriptorRows, open_pack
 from gcsa.errors import InputError, MissingFileError, similar
 from gcsa.evaluation.truth import Clusters, Truth
@@ -26,8 +26,8 @@ from gcsa.scene import ImageSet, Scene
 logger = logging.getLogger(__name__)
 
 TABLE, RADIO_TABLE = "images.csv", "radio.csv"
-# Sequences and frames, (n,) int64 each, or neither.
-Taken = tuple[np.ndarray, np.ndarray] | tuple[None, None]
+# Sequences, frames and times of images, (n,) int64 each, or None.
+Taken = tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]
 SAME = 0.05  # metres: positions nearer than this are one reading
 CHUNK = 8192  # rows of an array looked at together
 
@@ -90,13 +90,15 @@ def read_scene(
 
 
 def _taken(images: Images, places: np.ndarray) -> Taken:
-    """Sequences and frames of all images: the table's, or those that times and places tell."""
+    """Sequences of all images: the table's, or those that times and places tell."""
     times, sequences = images.device.times, images.device.sequences
     if sequences is None and times is not None:
         sequences = sessions(times, places)
     if sequences is None:
-        return None, None
-    return sequences, in_order(sequences, np.zeros(len(images)) if times is None else times)
+        return None, None, None
+    frames = in_order(sequences, np.zeros(len(images)) if times is None else times)
+    known = times is not None and np.isfinite(times).all()
+    return sequences, frames, np.round(1e6 * times).astype(np.int64) if known else None
 
 
 def _roles(images: Images) -> tuple[np.ndarray, np.ndarray]:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from gcsa.datasets.lamar.capture import Session, camera_poses, query_images, read_session
+from gcsa.datasets.sessions import in_order
 from gcsa.datasets.settings import HEADING_CONVENTIONS
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError, MissingFileError, nearest
@@ -56,6 +57,18 @@ class Part:
         rotations, positions = camera_poses(session, trajectory)
         return rotations[self.rows], positions[self.rows]
 
+    def recordings(self) -> np.ndarray:
+        """Which recording of its session, and of a rig's which camera, each image is of: (n,) str.
+
+        A phone's frames may each have a camera of their own, with its own intrinsics.
+        """
+        sensors = self.session.listed.sensor_ids[self.rows]
+        in_rigs = [sensor for rig in self.session.rigs.values() for sensor in rig.sensor_ids]
+        whole = self.queries is None
+        alone = np.full(len(sensors), whole) | ~np.isin(sensors, in_rigs)
+        label = np.where(alone, clock_of(sensors), sensors)
+        return np.char.add(f"{self.session.folder.name}/", label)
+
     def radio(self, past_only: bool) -> Radio:
         """What the images heard."""
         images = self.session.listed
@@ -84,8 +97,9 @@ def read_scene(
 
     Names are ``sessions/<session>/raw_data/<path>``. Positions (n, 3) are metres in the frame of
     the map, headings those of the cameras' axes, NaN within a degree of straight up or down.
-    Queries have neither, in training too. Radio of queries is from scans at or before the image;
-    it is None where no session has any. Raises InputError, which names file and line.
+    Queries have neither, in training too. Sequences are the recordings (sub-sessions) of a
+    session, of queries each camera of a rig by itself. Radio of queries is from scans at or before
+    the image; it is None where no session has any. Raises InputError, which names file and line.
     """
     if heading_convention not in HEADING_CONVENTIONS:
         hint = nearest(heading_convention, HEADING_CONVENTIONS)
@@ -103,11 +117,13 @@ def read_scene(
         positions=positions,
         headings=headings(rotations, heading_convention),
         radio=database_radio,
+        **_taken([mapped]),
     )
     queries = ImageSet(
         names=names,
         descriptors=None if rows is None else rows(names),
         radio=query_radio,
+        **_taken(parts),
     )
     truth = None if split == "test" else _truth(parts, heading_convention)
     return Scene(scene, database, queries), truth
@@ -177,6 +193,14 @@ def _radio(mapped: Part, parts: list[Part]) -> tuple[Radio | None, Radio | None]
     queries = stack([part.radio(past_only=True) for part in parts])
     database, queries = align([mapped.radio(past_only=False), queries])
     return database, queries
+
+
+def _taken(parts: list[Part]) -> dict[str, np.ndarray]:
+    """The fields of an ImageSet that say what was taken together: recordings, in time order."""
+    labels = np.concatenate([part.recordings() for part in parts])
+    times = np.concatenate([part.session.listed.timestamps[part.rows] for part in parts])
+    sequences = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+    return {"sequences": sequences, "frames": in_order(sequences, times), "times": times}
 
 
 def _truth(parts: list[Part], convention: str) -> Truth:

@@ -1,4 +1,4 @@
-"""Which images of a folder were taken together, and in what order."""
+"""Which images were taken together, and in what order."""
 
 from __future__ import annotations
 
