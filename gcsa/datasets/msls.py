@@ -78,7 +78,7 @@ def read_scene(
         )
     zone, error = _zone(tables["database"])
     if query_gps:
-        readings = _readings(tables["query"], zone, error, folder)
+        readings = _readings(tables, zone, error, folder)
         images["query"] = replace(images["query"], positions=readings)
     frame = zone if error <= ZONE_ERROR else None
     scene = Scene(city, images["database"], images["query"], frame)
@@ -258,24 +258,24 @@ def _zone(database: pd.DataFrame) -> tuple[Zone | None, float]:
     return Zone(best, bool(np.median(lat) < 0)), errors[best]
 
 
-def _readings(queries: pd.DataFrame, zone: Zone | None, error: float, folder: Path) -> np.ndarray:
+def _readings(
+    tables: dict[str, pd.DataFrame], zone: Zone | None, error: float, folder: Path
+) -> np.ndarray:
     """GPS readings of the queries, (q, 2) metres in the database's UTM zone, NaN unknown.
 
     error: metres from the database's readings to its positions in that zone.
     """
-    if "lon" not in queries or "lat" not in queries:
-        raise InputError(f"{folder / 'query' / 'raw.csv'}: data.query_gps needs its lon and lat")
+    for role in ("query", "database"):
+        if "lon" not in tables[role] or "lat" not in tables[role]:
+            raise InputError(f"{folder / role / 'raw.csv'}: data.query_gps needs its lon and lat")
     if zone is None:
-        raise InputError(
-            f"{folder / 'database'}: data.query_gps needs lon and lat of raw.csv beside the "
-            "positions of postprocessed.csv"
-        )
+        raise InputError(f"{folder}: data.query_gps needs the database's positions")
     if error > ZONE_ERROR:
         raise InputError(
             f"{folder}: lon and lat of raw.csv lie {error:.0f} m from easting and northing "
             "of postprocessed.csv in any zone; data.query_gps cannot be used"
         )
-    readings = queries[["lon", "lat"]].to_numpy(dtype=np.float64)
+    readings = tables["query"][["lon", "lat"]].to_numpy(dtype=np.float64)
     return np.column_stack(to_utm(readings[:, 0], readings[:, 1], zone.number))
 
 

@@ -16,7 +16,7 @@
 
   // The map shows a box (metres) with room about it.
   const fit = (west, south, east, north) => {
-    const wide = Math.max(east - west, 60), high = Math.max(north - south, 60);
+    const wide = Math.max(east - west, 25), high = Math.max(north - south, 25);
     view.x = (west + east) / 2;
     view.y = (south + north) / 2;
     view.scale = 0.84 * Math.min(canvas.clientWidth / wide, canvas.clientHeight / high);

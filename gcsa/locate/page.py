@@ -20,6 +20,7 @@ from gcsa.report.rows import Thumbnails, short
 logger = logging.getLogger(__name__)
 
 THUMBNAIL = 128  # pixels, the longer side
+PHOTOS = 10  # best images of a query, at most
 CAMERAS = 20_000  # of a scene, drawn as the map's ground
 HEAT, FAINT = 64, 1e-3  # candidates drawn by their probability: so many, and not below
 
@@ -37,7 +38,7 @@ def page(
         _query(answers, number, query, scenes[number]["centre"], row, thumbnails)
         for (number, answers, query), row in zip(_numbered(found), shown, strict=False)
     ]
-    notes = [*_caps(found, len(shown), len(rows)), *_missing(thumbnails)]
+    notes = [*_caps(found, rows, len(shown)), *_missing(thumbnails)]
     for note in notes:
         logger.info("%s", note)
     parts = {
@@ -121,7 +122,7 @@ def _query(
             "at": of_row(int(rows[column])),
             "thumbnail": thumbnails.number(scene.name, image["name"]),
         }
-        for column, image in enumerate(row["best"])
+        for column, image in enumerate(row["best"][:PHOTOS])
     ]
     return {
         "scene": number,
@@ -163,14 +164,17 @@ def _position(row: dict[str, Any]) -> str:
     return f"{row['x']:.1f}, {row['y']:.1f} m" if "x" in row else "not located"
 
 
-def _caps(found: Sequence[Answers], shown: int, total: int) -> list[str]:
+def _caps(found: Sequence[Answers], rows: Sequence[dict[str, Any]], shown: int) -> list[str]:
     """What the page leaves out."""
-    said = []
+    said, total = [], len(rows)
+    most = max((len(row["best"]) for row in rows), default=0)
     if shown < total:
         said.append(
             f"The first {shown:,} of {total:,} queries (--max_queries {shown}); the GeoJSON and "
             "the table beside this page have all."
         )
+    if most > PHOTOS:
+        said.append(f"The {PHOTOS} best images of a query; the files beside this page have {most}.")
     for answers in found:
         count = len(answers.scene.database)
         if count > CAMERAS:

@@ -271,7 +271,7 @@ def test_the_page_in_a_browser(browser, located, monkeypatch):
     features, root, world = located
     Image.new("RGB", (32, 24), "red").save(root / "east" / "query/60.jpg")
     (root / "east" / features[1]["properties"]["name"]).unlink()
-    call(monkeypatch, root / "w.geojson", *overrides(world), "--max_queries", "7")
+    call(monkeypatch, root / "w.geojson", *overrides(world), "--max_queries", "7", "--num", "12")
     tab = Window(browser, root / "w.html")
     page = tab.page
     assert page.locator("tbody tr").count() == 7
@@ -279,7 +279,10 @@ def test_the_page_in_a_browser(browser, located, monkeypatch):
     assert page.get_by_text("images cannot be read").is_visible()
     assert page.locator("#name").inner_text() == "east: query/60.jpg"
     page.evaluate("Promise.all([...document.images].map((image) => image.decode()))")
-    assert page.locator("#photos img").count() == 6
+    assert page.get_by_text(
+        "The 10 best images of a query; the files beside this page have 12"
+    ).is_visible()
+    assert page.locator("#photos figure").count() == 11
     seen = [picture(page)]
     page.locator("tbody button").nth(4).click()
     assert page.locator("#name").inner_text() == "east: query/64.jpg"

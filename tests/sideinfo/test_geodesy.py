@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcsa.sideinfo.geodesy import LIMIT, distance, middle, to_metres
+from gcsa.sideinfo.geodesy import LIMIT, Plane, distance, middle, to_degrees, to_metres
+from gcsa.sideinfo.utm import Zone
 
 pyproj = pytest.importorskip("pyproj")
 GEOD = pyproj.Geod(ellps="WGS84")
@@ -51,9 +52,52 @@ def test_axes_are_east_and_north(origin):
     assert np.abs(plane - expected).max() < 0.002
 
 
+@settings(deadline=None)
+@given(
+    lat=st.floats(-89.9, 89.9),
+    lon=st.floats(-180, 180),
+    seed=st.integers(0, 1000),
+    reach=st.sampled_from([100.0, 1e4, LIMIT]),
+)
+def test_metres_become_the_degrees_they_were(lat, lon, seed, reach):
+    origin = np.array([lat, lon])
+    points = around(origin, reach, 20, seed)[0]
+    found = to_degrees(to_metres(points, origin), origin)
+    away = GEOD.inv(found[:, 1], found[:, 0], points[:, 1], points[:, 0])[2]
+    assert away.max() < 1e-6  # a micrometre
+
+
+@pytest.mark.parametrize("origin", [(55.7, 13.2), (-33.9, 18.4), (0.0, 179.9999), (69.6, -51.0)])
+def test_degrees_are_those_of_earth_centred_coordinates(origin):
+    """Against pyproj's topocentric frame: straight below the point of the plane."""
+    metres = np.random.default_rng(0).uniform(-20_000, 20_000, (50, 2))
+    found = Plane(origin).to_degrees(metres)
+    chain = f"+proj=topocentric +lat_0={origin[0]} +lon_0={origin[1]} +h_0=0 +ellps=WGS84"
+    steps = f"+proj=pipeline +step +proj=cart +ellps=WGS84 +step {chain}"
+    plane = pyproj.Transformer.from_pipeline(steps)
+    east, north, up = plane.transform(found[:, 1], found[:, 0], np.zeros(50))
+    np.testing.assert_allclose(np.stack([east, north], 1), metres, atol=1e-5)
+    assert (up < 0).all()  # this side of the Earth, which falls away
+
+
+@pytest.mark.parametrize(("number", "south", "lat"), [(33, False, 55.7), (56, True, -33.9)])
+def test_degrees_of_a_zone(number, south, lat):
+    project = pyproj.Proj(proj="utm", zone=number, south=south, ellps="WGS84")
+    random = np.random.default_rng(0)
+    degrees = np.column_stack(
+        [lat + random.normal(size=20), 6 * number - 183 + random.normal(size=20)]
+    )
+    metres = np.column_stack(project(degrees[:, 1], degrees[:, 0]))
+    found = Zone(number, south).to_degrees(np.vstack([metres, [np.nan, np.nan]]))
+    np.testing.assert_allclose(found[:-1], degrees, atol=1e-9)
+    assert np.isnan(found[-1]).all()
+
+
 def test_unknown_stays_unknown():
     plane = to_metres(np.array([[1.0, 2.0], [np.nan, np.nan]]), np.array([1.0, 2.0]))
     assert plane[0].tolist() == [0, 0] and np.isnan(plane[1]).all()
+    degrees = to_degrees(plane, np.array([1.0, 2.0]))
+    assert degrees[0] == pytest.approx([1, 2]) and np.isnan(degrees[1]).all()
 
 
 def test_middle_on_both_sides_of_the_date_line():
