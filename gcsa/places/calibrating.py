@@ -107,8 +107,13 @@ def _with_overlaps(
 
 
 def own_sample(scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int) -> Sample:
-    """The database's own images as queries, what was taken together with them left out."""
+    """The database's own images as queries, what was taken together with them left out.
+
+    Of a database of one session only the image itself is: else nothing would be left.
+    """
     database = database_of(scene, rule, fov_config)
+    if database.sessions == 1:
+        database = replace(database, groups=None)
     poses = Poses.of(scene.database, scene.name)
 
     def relevant(query: np.ndarray, rows: np.ndarray) -> np.ndarray:

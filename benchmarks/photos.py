@@ -1,0 +1,171 @@
+"""Two sets of real photos as arrays, for the benchmarks and tests, and what is relevant in them.
+
+The photos are nobody's to give away, and lie outside the repository: docs/real_photos.md says where
+they come from. Beside them lie descriptors of a network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import gcsa
+from gcsa.datasets.folder.sessions import sessions
+from gcsa.places.calibrating import calibrated_on, database_of, labelled_sample
+from gcsa.rerankers import RERANKERS
+from gcsa.scene import ImageSet, Scene
+from gcsa.sideinfo.evidence import of_rows
+from gcsa.sideinfo.fov import FovConfig
+from gcsa.sideinfo.rules import Poses, Rule, poses_relevant
+
+DESCRIPTORS = "descriptors_efficientnet_lite0.npz"
+DIMS, POWER = 128, 0.25
+FOV = FovConfig()
+
+
+@dataclass(frozen=True, eq=False)
+class Photos:
+    """Q queries and n database images. Poses of the queries are the truth, their headings known.
+
+    queries (Q, D), database (n, D) float64 of unit length; positions (n, 2), true_positions (Q, 2)
+    in ``unit``; headings (n,), query_headings (Q,) radians; groups (n,) int64, taken together.
+    exclude: (Q, n) bool, no candidates of a query. rule: when an image is relevant.
+    """
+
+    name: str
+    queries: np.ndarray
+    database: np.ndarray
+    positions: np.ndarray
+    headings: np.ndarray
+    true_positions: np.ndarray
+    query_headings: np.ndarray
+    groups: np.ndarray
+    exclude: np.ndarray
+    rule: str
+    unit: str
+    relevant: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        all_images = np.broadcast_to(np.arange(len(self.database)), self.exclude.shape)
+        truth = Poses(self.true_positions, self.query_headings)
+        found = poses_relevant(Rule.of(self.rule), FOV, truth, self._poses, all_images)
+        object.__setattr__(self, "relevant", found & ~self.exclude)
+
+    @property
+    def _poses(self) -> Poses:
+        return Poses(self.positions, self.headings)
+
+    @property
+    def depth(self) -> int:
+        """How many images every query can be compared with."""
+        return int((~self.exclude).sum(axis=1).min())
+
+    @property
+    def scene(self) -> Scene:
+        """As a scene, without the truth."""
+        names = [np.arange(len(rows)).astype(str) for rows in (self.database, self.queries)]
+        known = ImageSet(names[0], self.database, self.positions, self.headings)
+        return Scene(self.name, known, ImageSet(names[1], self.queries, None, self.query_headings))
+
+    def rank(self, method: str | None, **options: Any) -> gcsa.Ranking:
+        """All images that each query may be compared with, best first; options of gcsa.rank."""
+        if method in RERANKERS:
+            return self._by_group(method)
+        known = {"positions": self.positions, "headings": self.headings, "exclude": self.exclude}
+        if method == "posterior":
+            options |= {"query_headings": self.query_headings, "rule": self.rule}
+        return gcsa.rank(
+            self.queries, self.database, method, candidates=self.depth, **known, **options
+        )
+
+    def _by_group(self, method: str) -> gcsa.Ranking:
+        """What reads more of the database than the list has a database without what is left out."""
+        indices = np.empty((len(self.queries), self.depth), dtype=np.int64)
+        scores = np.empty(indices.shape, dtype=np.float32)
+        for out in np.unique(self.exclude, axis=0):
+            some, kept = (self.exclude == out).all(axis=1), np.flatnonzero(~out)
+            found = gcsa.rank(
+                self.queries[some], self.database[kept], method, candidates=self.depth
+            )
+            indices[some], scores[some] = kept[found.indices], found.scores
+        return gcsa.Ranking(indices, scores)
+
+    def calibrated(self) -> gcsa.Calibration:
+        """By the database alone."""
+        return gcsa.fit(
+            self.database,
+            self.positions,
+            headings=self.headings,
+            groups=self.groups,
+            rule=self.rule,
+        )
+
+    def best(self) -> gcsa.Calibration:
+        """The likeliest calibration of these very queries: to compare with, never to be used."""
+        first, rule, scene = self.rank(None), Rule.of(self.rule), self.scene
+        relevant = np.take_along_axis(self.relevant, first.indices, axis=1)
+        sample = labelled_sample(scene, first, relevant, self.true_positions, rule, FOV)
+        left = database_of(scene, rule, FOV).photos_without(self.exclude)
+        for query, rows in enumerate(first.indices):
+            sample.photos[query] = of_rows(left[query], rows[None])[0]
+        return calibrated_on([scene], [sample], rule, FOV)
+
+
+def campus(folder: Path) -> Photos:
+    """IIIT-H: each photo among those of the other photographers, relevant within 25 m."""
+    table, rows = _read(folder / "real_iiith_campus")
+    kept = (table["usable"] == 1).to_numpy()
+    table, rows = table[kept], whitened(rows[kept], rows[kept])
+    positions = table[["east_m", "north_m"]].to_numpy(float)
+    headings = np.radians(table["heading_deg"].to_numpy(float))
+    groups = table["photographer_group"].to_numpy(np.int64)
+    out, poses = groups[:, None] == groups, (positions, headings)
+    return Photos("campus", rows, rows, *poses, *poses, groups, out, "dist", "m")
+
+
+def library(folder: Path) -> Photos:
+    """A library floor: relevant within 10 units and 45 degrees."""
+    table, rows = _read(folder / "real_library_floor")
+    base = (table["split"] == "database").to_numpy()
+    rows = whitened(rows[base], rows)
+    positions = table[["x", "y"]].to_numpy(float)
+    headings = np.radians(table["heading_deg"].to_numpy(float))
+    taken = [datetime.strptime(text, "%Y:%m:%d %H:%M:%S") for text in table["captured_at"][base]]
+    seconds = np.array([(moment - taken[0]).total_seconds() for moment in taken])
+    return Photos(
+        "library",
+        rows[~base],
+        rows[base],
+        positions[base],
+        headings[base],
+        positions[~base],
+        headings[~base],
+        sessions(seconds, positions[base]),
+        np.zeros(((~base).sum(), base.sum()), dtype=bool),
+        "pose@10,45",
+        "units",
+    )
+
+
+SETS = {"real_iiith_campus": campus, "real_library_floor": library}
+
+
+def whitened(fitted: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """PCA to DIMS numbers, each over its variance to the POWER, of unit length."""
+    mean = fitted.mean(axis=0)
+    _, deviation, axes = np.linalg.svd((fitted - mean) / len(fitted) ** 0.5, full_matrices=False)
+    projected = (rows - mean) @ axes[:DIMS].T * deviation[:DIMS] ** (-2 * POWER)
+    return projected / np.linalg.norm(projected, axis=1, keepdims=True)
+
+
+def _read(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
+    """The table of the photos that have descriptors, and these, row by row."""
+    table, stored = pd.read_csv(folder / "meta.csv"), np.load(folder / DESCRIPTORS)
+    row = {name: number for number, name in enumerate(stored["files"])}
+    table = table[table["file"].isin(list(row))].reset_index(drop=True)
+    return table, stored["descriptors"].astype(np.float64)[[row[n] for n in table["file"]]]
