@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from gcsa.datasets.folder.sessions import sessions
 
 import gcsa
-from gcsa.datasets.folder.sessions import sessions
 from gcsa.places.calibrating import calibrated_on, database_of, labelled_sample
 from gcsa.rerankers import RERANKERS
 from gcsa.scene import ImageSet, Scene

@@ -97,8 +97,9 @@ def _taken(images: Images, places: np.ndarray) -> Taken:
     if sequences is None:
         return None, None, None
     frames = in_order(sequences, np.zeros(len(images)) if times is None else times)
-    known = times is not None and np.isfinite(times).all()
-    return sequences, frames, np.round(1e6 * times).astype(np.int64) if known else None
+    if times is None or not np.isfinite(times).all():
+        return sequences, frames, None
+    return sequences, frames, np.round(1e6 * times).astype(np.int64)
 
 
 def _roles(images: Images) -> tuple[np.ndarray, np.ndarray]:
