@@ -95,13 +95,14 @@ def position_with_query(scene: Scene, config: FovConfig) -> Columns | None:
     """
     queries, database = scene.queries, scene.database
     between = positional_db(scene, config)
-    if between is None or queries.positions is None or database.positions is None:
+    reading, known, headings = queries.positions, database.positions, database.headings
+    if between is None or reading is None or known is None or headings is None:
         return None
-    places, facing = _with_padding(database.positions[:, :2]), _with_padding(database.headings)
+    places, facing = _with_padding(known[:, :2]), _with_padding(headings)
     accuracy = np.full(len(queries), np.nan) if queries.accuracy is None else queries.accuracy
 
     def columns(lists: Lists) -> np.ndarray:
-        rows, reading = lists.candidates[:, : max(lists.K, lists.L)], queries.positions
+        rows = lists.candidates[:, : max(lists.K, lists.L)]
         own = _known(
             share_in_field(
                 reading[lists.queries, :2],

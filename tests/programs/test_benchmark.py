@@ -23,7 +23,7 @@ from gcsa.errors import InputError
 from gcsa.evaluate import evaluate
 from gcsa.models.checkpoint import load_checkpoint, save_checkpoint
 from gcsa.models.csa import CSA
-from gcsa.rerankers import RERANKERS
+from gcsa.rerankers import NAMES, RERANKERS
 from gcsa.rerankers.fusion import fuse
 from gcsa.rerankers.similarity import FromDescriptors
 from gcsa.scoring.ranker import rerank
@@ -67,7 +67,8 @@ def test_every_row_is_what_the_method_gives(config, tmp_path):
     for name, ranking in rankings.items():
         expected = mean_ap(scene.scene, scene.truth, ranking)
         assert rows[name].metrics["mAP@10"] == pytest.approx(expected), name
-    assert rows["Net"].metrics == evaluate(config, file)["metrics"]
+    whole = evaluate(config, file)
+    assert rows["Net"].metrics == {**whole["metrics"], **whole["places"]}
     assert len({row.metrics["mAP@20"] for row in result.rows}) == len(names)
 
 
@@ -98,8 +99,8 @@ def test_all_re_rank_the_same_candidates(config, tmp_path):
 def test_all_of_them_have_the_number(config):
     """Beyond it first-round order stays, whatever the method."""
     (scene,) = prepare(config.data, config.fov, [], "val", 20)
-    entrants = contenders(None, [], 7, CPU)
-    assert [c.name for c in entrants] == list(RERANKERS)
+    entrants = contenders(None, [], 7, CPU, config)
+    assert [c.name for c in entrants] == list(NAMES)
     for contender in entrants:
         found = contender.start(scene)(**contender.settings).indices
         assert (found[:, 7:] == scene.candidates.indices[:, 7:]).all()

@@ -102,7 +102,7 @@ def test_tuning_is_done_without_the_reported_split(config, monkeypatch):
 
     monkeypatch.setitem(READERS, "msls", replace(reader, read=noting))
     scenes = training_scenes(config, 30, 10, CPU)
-    for contender in contenders(["alpha-qe", "dba"], [], 30, CPU):
+    for contender in contenders(["alpha-qe", "dba"], [], 30, CPU, config):
         tune(contender, scenes, config)
     assert read == [("zurich", "train", "dist"), ("boston", "train", "dist")], (
         "the rule of validation"
@@ -110,7 +110,7 @@ def test_tuning_is_done_without_the_reported_split(config, monkeypatch):
 
 
 def test_queries_without_a_relevant_image_are_left_out(config, tmp_path, caplog):
-    (contender,) = contenders(["alpha-qe"], [], 30, CPU)
+    (contender,) = contenders(["alpha-qe"], [], 30, CPU, config)
     caplog.set_level("INFO")
     move_away(tmp_path, "zurich")
     scenes = training_scenes(config, 30, 10_000, CPU)
@@ -168,7 +168,7 @@ def test_one_similarity_for_all_settings_of_a_scene_the_first_key_outermost(conf
     grid = {"k": [9, 1], "qe_k": [0, 5]}
     monkeypatch.setitem(RERANKERS, "dba", Method(RERANKERS["dba"].config, note, grid))
     scenes = training_scenes(config, 30, 10_000, CPU)
-    (contender,) = contenders(["dba"], [], 30, CPU)
+    (contender,) = contenders(["dba"], [], 30, CPU, config)
     settings = tune(contender, scenes, config)
     assert tried == 2 * [(9, 0), (9, 5), (1, 0), (1, 5)] and len(set(map(id, similarities))) == 2
     assert settings["k"] == 9 and settings["qe_k"] == 0, "of equals the first"
@@ -176,7 +176,7 @@ def test_one_similarity_for_all_settings_of_a_scene_the_first_key_outermost(conf
 
 def test_grid_of_the_fusion(config, tmp_path):
     trained = Trained("t", load_checkpoint(checkpoint(tmp_path / "c", config))[0], KINDS, config)
-    fusion = contenders([], [trained], 40, CPU)[-1]
+    fusion = contenders([], [trained], 40, CPU, config)[-1]
     assert fusion.grid is FUSION_GRID and fusion.settings == {"weight": 0.5, "normalise": "min-max"}
     (scene,) = prepare(config.data, config.fov, KINDS, "val", 40)
     tried = fusion.start(scene)
