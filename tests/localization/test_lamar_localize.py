@@ -311,5 +311,5 @@ def test_fusion_with_the_first_round(hall, tmp_path, monkeypatch, capsys):
     run(monkeypatch, hall, "--checkpoint", checkpoint, "--fusion", "0.5", "--method", "mean")
     assert "re-ranking fused with the first round, weight 0.5, min-max" in capsys.readouterr().out
     assert (hall / "out/CAB/phone/pairs_reranked.txt").read_text() == half[1]
-    with pytest.raises(InputError, match="--fusion: .* --checkpoint is missing"):
+    with pytest.raises(InputError, match="--fusion: .* --checkpoint or --method is missing"):
         program.localize(config, None, "val", Settings(tmp_path / "out", fusion=Fusion()))

@@ -101,7 +101,7 @@ def test_fusion_with_the_first_round(street, tmp_path, checkpoint):
     expected = fuse(first, refined, 0.4, "z").indices
     assert lists(path, scene) == scene.database.names[expected].tolist()
     assert (expected != refined.indices).any() and (expected != first.indices).any()
-    with pytest.raises(InputError, match="--fusion: .* --checkpoint is missing"):
+    with pytest.raises(InputError, match="--fusion: .* --checkpoint or --method is missing"):
         pairs(config, output, fusion=Fusion())
 
 
