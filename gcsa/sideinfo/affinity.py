@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from gcsa.errors import InputError, nearest
+from gcsa.errors import InputError, given, nearest
 from gcsa.scene import Scene
 from gcsa.sideinfo import fov, heading, radio
 from gcsa.sideinfo.fov import FovConfig
@@ -93,15 +93,15 @@ def position_with_query(scene: Scene, config: FovConfig) -> Columns | None:
     """Of the query, the probability that it is in what a candidate sees, by its device's position;
     of two candidates, the overlap of their fields of view, as positional-db.
     """
-    queries, database = scene.queries, scene.database
-    between = positional_db(scene, config)
-    if between is None or queries.positions is None or database.positions is None:
+    queries, database, reading = scene.queries, scene.database, scene.queries.positions
+    if reading is None or database.positions is None or database.headings is None:
         return None
+    between = given(positional_db(scene, config), f"{scene.name}: poses of the database")
     places, facing = _with_padding(database.positions[:, :2]), _with_padding(database.headings)
     accuracy = np.full(len(queries), np.nan) if queries.accuracy is None else queries.accuracy
 
     def columns(lists: Lists) -> np.ndarray:
-        rows, reading = lists.candidates[:, : max(lists.K, lists.L)], queries.positions
+        rows = lists.candidates[:, : max(lists.K, lists.L)]
         own = _known(
             share_in_field(
                 reading[lists.queries, :2],
