@@ -13,6 +13,7 @@ from gcsa.datasets.folder.images import Images, read_images
 from gcsa.datasets.folder.radio import read_radio
 from gcsa.datasets.hloc import read_names
 from gcsa.datasets.landmarks.features import check_array, unit_rows
+from gcsa.datasets.sessions import in_order
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError, nearest
 from gcsa.rerank import MEANINGS
@@ -74,8 +75,8 @@ def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
         ]
     heard = _radio(inputs.radio, [names for names, _ in parts])
     queries, database = (
-        _image_set(names, rows, images, radio)
-        for (names, rows), radio in zip(parts, heard, strict=True)
+        _image_set(role, names, rows, images, radio)
+        for role, (names, rows), radio in zip(ROLES, parts, heard, strict=True)
     )
     _check_lengths(queries, database)
     if images is not None and inputs.metadata is not None:
@@ -209,9 +210,13 @@ def _matrices(inputs: Inputs) -> Matrices:
 
 
 def _image_set(
-    names: np.ndarray, rows: Any, images: Images | None, radio: Radio | None
+    role: str, names: np.ndarray, rows: Any, images: Images | None, radio: Radio | None
 ) -> ImageSet:
-    """Images with what the table knows of them; those that it lacks are unknown."""
+    """Images with what the table knows of them; those that it lacks are unknown.
+
+    Queries are where their devices say, in gps_lat and gps_lon; in lat and lon where the table has
+    no such columns.
+    """
     if images is None:
         return ImageSet(names, rows, radio=radio)
     order = np.argsort(images.names)
@@ -222,10 +227,25 @@ def _image_set(
         if values is None:
             return None
         found = values[place].copy()
-        found[~known] = np.nan
+        found[~known] = np.nan if values.dtype.kind == "f" else -1
         return found
 
-    return ImageSet(names, rows, of(images.positions), of(images.headings), radio)
+    device = images.device
+    reported = role == "query" and device.positions is not None
+    frames = None if device.sequences is None else in_order(device.sequences, _times(images))
+    return ImageSet(
+        names,
+        rows,
+        of(device.positions if reported else images.positions),
+        of(images.headings),
+        radio,
+        *map(of, (device.accuracy, device.heading_accuracy, device.sequences, frames)),
+    )
+
+
+def _times(images: Images) -> np.ndarray:
+    times = images.device.times
+    return np.zeros(len(images)) if times is None else times
 
 
 def _check_known(path: str, images: Images, names: np.ndarray) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
-from gcsa.errors import InputError, nearest
+from gcsa.errors import InputError, given, nearest
 from gcsa.scene import Scene
 from gcsa.sideinfo import fov, heading, radio
 from gcsa.sideinfo.fov import FovConfig
@@ -93,12 +93,11 @@ def position_with_query(scene: Scene, config: FovConfig) -> Columns | None:
     """Of the query, the probability that it is in what a candidate sees, by its device's position;
     of two candidates, the overlap of their fields of view, as positional-db.
     """
-    queries, database = scene.queries, scene.database
-    between = positional_db(scene, config)
-    reading, known, headings = queries.positions, database.positions, database.headings
-    if between is None or reading is None or known is None or headings is None:
+    queries, database, reading = scene.queries, scene.database, scene.queries.positions
+    if reading is None or database.positions is None or database.headings is None:
         return None
-    places, facing = _with_padding(known[:, :2]), _with_padding(headings)
+    between = given(positional_db(scene, config), f"{scene.name}: poses of the database")
+    places, facing = _with_padding(database.positions[:, :2]), _with_padding(database.headings)
     accuracy = np.full(len(queries), np.nan) if queries.accuracy is None else queries.accuracy
 
     def columns(lists: Lists) -> np.ndarray:

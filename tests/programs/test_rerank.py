@@ -15,6 +15,7 @@ from gcsa.ranking.refine import refine
 from gcsa.ranking.retrieval import retrieve
 from gcsa.rerank import Inputs, Outputs, rerank
 from gcsa.rerank import __main__ as program
+from gcsa.rerank.files import read
 from gcsa.rerankers import RERANKERS
 from gcsa.rerankers.fusion import Fusion, fuse
 from gcsa.rerankers.similarity import FromDescriptors
@@ -322,3 +323,26 @@ def test_fusion_on_the_command_line(files, tmp_path, monkeypatch):
     program.main()
     rerank(given, Outputs(str(tmp_path / "q.txt")), method="alpha-qe", fusion=Fusion(0.3))
     assert open(output).read() == (tmp_path / "q.txt").read_text()
+
+
+def test_what_devices_report_comes_along(files, tmp_path):
+    """gps columns are where queries are; lat and lon only where the table has no such columns."""
+    head = "name,x,y,gps_x,gps_y,gps_accuracy,heading_accuracy,sequence,captured_at"
+    lines = [head, "database/000003,1,2,,,4,,s,", "query/000001,7,7,5,6,3,90,w,2021-01-01T00:00:02"]
+    lines += ["query/000000,7,7,,,,,w,2021-01-01T00:00:01", "query/000002,7,7,8,9,,,,"]
+    (tmp_path / "m.csv").write_text("\n".join(lines))
+    inputs = replace(files["npy"], metadata=str(tmp_path / "m.csv"))
+    (scene, _) = read(inputs)
+    queries, database = scene.queries, scene.database
+    np.testing.assert_array_equal(
+        queries.positions[:4], [[np.nan] * 2, [5, 6], [8, 9], [np.nan] * 2]
+    )
+    assert database.positions[3].tolist() == [1, 2] and np.isnan(database.positions[:3]).all()
+    np.testing.assert_array_equal(queries.accuracy[:3], [np.nan, 3, np.nan])
+    assert database.accuracy[3] == 4 and queries.heading_accuracy[1] == np.pi / 2
+    assert queries.sequences.tolist() == [queries.sequences[1]] * 2 + [-1] * 4
+    assert queries.sequences[1] != database.sequences[3] >= 0
+    assert queries.frames[:2].tolist() == [0, 1]
+    (tmp_path / "m.csv").write_text("name,x,y\ndatabase/000003,1,2\nquery/000001,7,7")
+    (scene, _) = read(inputs)
+    assert scene.queries.positions[1].tolist() == [7, 7] and scene.queries.sequences is None

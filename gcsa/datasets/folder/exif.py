@@ -10,8 +10,8 @@ what phones write there is their system's figure, which holds the true position 
 (Android, Location.getAccuracy) or is the root mean square of the distance, 63 to 68 % (Apple's
 engineers of CLLocation.horizontalAccuracy, developer.apple.com/forums/thread/699996).
 GPSDOP is HDOP or, of a fix in three dimensions, PDOP (tag 0x000B). HDOP times the error of a range
-to a satellite (UERE, one sigma) is the root mean square of the distance (Kaplan and Hegarty,
-*Understanding GPS/GNSS*); PDOP is larger, so that the accuracy from it is stated too low.
+to a satellite (UERE, one sigma) is the root mean square of the distance (US National Academies,
+nationalacademies.org/read/4920/chapter/111); PDOP is larger, and the error from it too.
 """
 
 from __future__ import annotations
