@@ -25,6 +25,7 @@ from gcsa.sideinfo.rules import Poses, Rule, poses_relevant
 
 DESCRIPTORS = "descriptors_efficientnet_lite0.npz"
 DIMS, POWER = 128, 0.25
+TOGETHER = 300  # seconds: what was taken within a stretch of so many was taken together
 FOV = FovConfig()
 
 
@@ -129,14 +130,14 @@ def campus(folder: Path) -> Photos:
 
 
 def library(folder: Path) -> Photos:
-    """A library floor: relevant within 10 units and 45 degrees."""
+    """A library floor, photographed in 40 minutes: relevant within 10 units and 45 degrees."""
     table, rows = _read(folder / "real_library_floor")
     base = (table["split"] == "database").to_numpy()
     rows = whitened(rows[base], rows)
     positions = table[["x", "y"]].to_numpy(float)
     headings = np.radians(table["heading_deg"].to_numpy(float))
     taken = [datetime.strptime(text, "%Y:%m:%d %H:%M:%S") for text in table["captured_at"][base]]
-    seconds = np.array([(moment - taken[0]).total_seconds() for moment in taken])
+    seconds = np.array([(moment - min(taken)).total_seconds() for moment in taken])
     return Photos(
         "library",
         rows[~base],
@@ -145,7 +146,7 @@ def library(folder: Path) -> Photos:
         headings[base],
         positions[~base],
         headings[~base],
-        sessions(seconds, positions[base]),
+        (seconds // TOGETHER).astype(np.int64),
         np.zeros(((~base).sum(), base.sum()), dtype=bool),
         "pose@10,45",
         "units",

@@ -36,7 +36,7 @@ def calibrated(
     """The calibration of a scene from its database alone, for lists of so many ``candidates``.
 
     The defaults where fewer than LEAST images have positions; those for descriptors of that
-    contrast where no place is left that was not taken together (one walk).
+    contrast where no place was photographed on two occasions.
     """
     database = scene.database
     known = 0
@@ -46,9 +46,6 @@ def calibrated(
         return Calibration()
     found = own_sample(scene, rule, fov_config, min(candidates, known - 1))
     if not found.relevant.any():
-        # One session alone leaves no candidates, but tells how alike these descriptors are.
-        alone = replace(scene, database=replace(database, sequences=None))
-        found = own_sample(alone, rule, fov_config, min(candidates, known - 1))
         return adapted(Calibration(), contrast([found]))
     mark = mark_of(scene, rule, fov_config, candidates)
     sessions = database_of(scene, rule, fov_config).sessions

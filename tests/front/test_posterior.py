@@ -119,6 +119,14 @@ def test_fit_on_the_database_and_on_labelled_queries():
     assert used.calibration is own and recall(used) > 0.97
 
 
+def test_a_database_of_one_session_leaves_out_the_image_alone():
+    """Groups that hold all images are no groups; photos of one visit are more alike."""
+    one = gcsa.fit(ROWS, XY, headings=H, groups=np.zeros(120, int))
+    unknown = gcsa.fit(ROWS, XY, headings=H)
+    assert one.source == "database" and one.queries == 120
+    assert one.temperature / unknown.temperature == pytest.approx(0.78, abs=0.01)
+
+
 def test_too_few_images_take_the_defaults():
     found = gcsa.rank(Q, ROWS[:9], "posterior", positions=XY[:9])
     assert found.calibration.source == "defaults"
