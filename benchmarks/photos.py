@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from gcsa.datasets.folder.sessions import sessions
 
 import gcsa
 from gcsa.places.calibrating import calibrated_on, database_of, labelled_sample

@@ -104,6 +104,7 @@ def _read(
     from gcsa.descriptors.hdf5 import RESIDENT
     from gcsa.localization.pairs_files import padded, read_candidates
     from gcsa.ranking.batches import RankedScene
+    from gcsa.ranking.nearby import with_nearby
     from gcsa.ranking.retrieval import retrieve
     from gcsa.sideinfo.affinity import SideInformation, check_kinds
 
@@ -113,6 +114,7 @@ def _read(
     scene, _ = reader(data).read(data, name, split)
     if first is None:
         candidates = retrieve(scene, depth, device, config.data.search)
+        candidates = with_nearby(scene, candidates, config.data.near_device)
     else:
         candidates = padded(read_candidates(first, scene), depth)
     return RankedScene(scene, candidates, SideInformation(scene, kinds, config.fov))

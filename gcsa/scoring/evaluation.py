@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from gcsa.config import Config
+from gcsa.datasets.readers import LABEL_FILES
 from gcsa.evaluation import metrics
 from gcsa.ranking.lists import Ranking
 from gcsa.rerankers import NAMES
@@ -13,10 +14,11 @@ from gcsa.rerankers.fusion import Fusion
 from gcsa.scoring import comparison
 from gcsa.scoring.comparison import Measured
 from gcsa.scoring.confidence import confidence_figures
-from gcsa.scoring.places import place_figures
+from gcsa.scoring.places import DEPTH, place_figures
 from gcsa.scoring.ranker import Ranker, open_ranker, pick_device
 from gcsa.scoring.report import Report, judging, report
 from gcsa.scoring.split import JudgedScene, prepare
+from gcsa.sideinfo.rules import Rule
 
 
 def evaluate(
@@ -88,7 +90,10 @@ def compare(
 
 def measured(ranker: Ranker, split: str) -> Measured:
     """A split read, with the settings to judge it by, and ranked."""
-    config, depth = judging(ranker.config, split), max(*metrics.KS, ranker.depth)
+    config = judging(ranker.config, split)
+    # Places are counted as deep for every ranker. Label files may judge no deeper than models read.
+    judged = Rule.of(config.data.val_labels).kind in LABEL_FILES
+    depth = max(*metrics.KS, ranker.depth, config.model.K if judged else DEPTH)
     device = pick_device(config.train.device)
     scenes = prepare(config.data, config.fov, ranker.kinds, split, depth, device)
     return config, scenes, ranker.rank_all(scenes)
