@@ -7,8 +7,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 case "${1:-}" in
-"") part=streets prefix="" conf=configs/miniworld ;;
---lamar) part=buildings prefix="lamar_" conf=configs/miniworld_lamar ;;
+"") part=streets prefix="" conf=configs/miniworld rule=neighbours ;;
+--lamar) part=buildings prefix="lamar_" conf=configs/miniworld_lamar rule=neighbours-overlap ;;
 *) echo "usage: bash scripts/quickstart.sh [--lamar]" >&2 && exit 2 ;;
 esac
 here=outputs/quickstart
@@ -40,6 +40,10 @@ $python -m gcsa.train --name "${prefix}train" --conf "${conf}_train.yaml"
 best=$runs/${prefix}train/checkpoint_best.pth.tar
 step="evaluation"
 $python -m gcsa.evaluate --conf "${conf}_train.yaml" --json "$outputs/${prefix}none.json" >/dev/null
+for method in "$rule" posterior; do
+    $python -m gcsa.evaluate --conf "${conf}_train.yaml" --method "$method" \
+        --json "$outputs/$prefix$method.json" >/dev/null
+done
 $python -m gcsa.evaluate --conf "${conf}_train.yaml" --checkpoint "$best" \
     --json "$outputs/${prefix}gcsa.json" >/dev/null
 if [ "$part" = streets ]; then

@@ -15,12 +15,14 @@ from gcsa.evaluation.truth import Truth, num_relevant
 from gcsa.places.located import Located
 from gcsa.plots.pictures import Top, top
 from gcsa.ranking.lists import Ranking
+from gcsa.rerankers import apply, known
 from gcsa.scene import Scene
 from gcsa.scoring.confidence import Answers, answers_of
-from gcsa.scoring.evaluation import full_report
-from gcsa.scoring.ranker import open_ranker, pick_device
+from gcsa.scoring.evaluation import full_report, list_depth
+from gcsa.scoring.ranker import open_ranker, pick_device, plain_rule
 from gcsa.scoring.report import Report, judging
 from gcsa.scoring.split import JudgedScene, prepare
+from gcsa.sideinfo.rules import Rule
 
 DEPTH = max(metrics.KS)
 # The measure that decides which queries gained and which lost: AP@10, as mAP@10 selects epochs.
@@ -49,13 +51,16 @@ class SceneOutcome:
 class Outcome:
     """All scenes of a split. config: with the geometry that the checkpoint was trained with.
 
-    first, reranked: reports as of :mod:`gcsa.evaluate`. answers: of lists that come with them.
+    first, reranked: reports as of :mod:`gcsa.evaluate`. plain: (name, report) of the rule that any
+    list must be held against, :func:`gcsa.scoring.ranker.plain_rule`. answers: of lists that come
+    with them.
     """
 
     config: Config
     scenes: list[SceneOutcome]
     first: Report
     reranked: Report
+    plain: tuple[str, Report] | None = None
     answers: Answers | None = None
 
 
@@ -90,7 +95,7 @@ def study(
 ) -> Outcome:
     """Evaluate the first round and a checkpoint, or a method, on a split, query by query."""
     ranker = open_ranker(config, checkpoint, method, overrides)
-    depth, config = max(DEPTH, ranker.depth), judging(ranker.config, split)
+    depth, config = list_depth(ranker), judging(ranker.config, split)
     device = pick_device(config.train.device)
     scenes = prepare(config.data, config.fov, ranker.kinds, split, depth, device)
     if any(isinstance(s.truth, ListedTruth) for s in scenes):
@@ -106,9 +111,22 @@ def study(
         config,
         first=first,
         reranked=full_report(config, split, scenes, rankings, ranker.how),
+        plain=_plain(config, split, scenes, ranker.depth),
         answers=answers_of(config, scenes, rankings),
         scenes=[_outcome(config, s, r) for s, r in zip(scenes, rankings, strict=True)],
     )
+
+
+def _plain(
+    config: Config, split: str, scenes: Sequence[JudgedScene], depth: int
+) -> tuple[str, Report] | None:
+    """The rule without a network on the candidates that were re-ranked, and what it finds."""
+    name = plain_rule(config, scenes)
+    if name is None:
+        return None
+    rule, settings = Rule.of(config.data.val_labels), known(name).config(K=depth)
+    lists = [apply(name, s.scene, s.candidates, settings, rule, config.fov) for s in scenes]
+    return name, full_report(config, split, scenes, lists)
 
 
 def _outcome(config: Config, judged: JudgedScene, ranking: Ranking) -> SceneOutcome:

@@ -77,7 +77,8 @@ def _figures(subject: Subject) -> dict[str, str]:
         "title": escape(run.name),
         "about": escape(about),
         "cards": tables.cards(first, reranked),
-        "results": tables.results(first, reranked),
+        "results": tables.results(first, reranked, outcome.plain)
+        + tables.places(first, reranked, outcome.plain),
         "against_k": _against_k(outcome.scenes),
         "confidence": "" if outcome.answers is None else confidence.section(outcome.answers),
         "curves": _curves([run, *others]),

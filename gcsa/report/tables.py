@@ -28,32 +28,64 @@ def cards(first: Report, reranked: Report) -> str:
     return f'<ul class="cards">{"".join(items)}</ul>'
 
 
-def results(first: Report, reranked: Report) -> str:
+def results(first: Report, reranked: Report, plain: tuple[str, Report] | None = None) -> str:
     """Recall@k and mAP@k by scene, and in total where there are several, without and with
     re-ranking, with the counts.
+
+    plain: name and report of the rule without a network that stands beside them.
     """
-    parts = {name: (first["scenes"][name], reranked["scenes"][name]) for name in first["scenes"]}
+    lists = {"first round": first, **dict([plain] if plain else []), "re-ranked": reranked}
+    parts = {
+        name: {label: found["scenes"][name] for label, found in lists.items()}
+        for name in first["scenes"]
+    }
     if len(parts) > 1:
-        parts["total"] = (first, reranked)
-    body = "".join(_scene_rows(name, *pair) for name, pair in parts.items())
+        parts["total"] = lists
+    body = "".join(_scene_rows(name, rows) for name, rows in parts.items())
     head = ["scene", "list", *(n.replace("recall", "R") for n in NAMES), "queries", "database"]
     return _table(head, body)
 
 
-def _scene_rows(name: str, first: Report, reranked: Report) -> str:
-    counts = first["counts"]
-    values = [100 * first["metrics"][n] for n in NAMES]
+def places(first: Report, reranked: Report, plain: tuple[str, Report] | None = None) -> str:
+    """Place recall and the distance of the first image, of all scenes; "" where not measured."""
+    lists = {"first round": first, **dict([plain] if plain else []), "re-ranked": reranked}
+    rows = {label: found["places"] for label, found in lists.items() if "places" in found}
+    if not rows:
+        return ""
+    names = list(next(iter(rows.values())))
+    body = "".join(
+        f'<tr><th scope="row">{escape(label)}</th>'
+        + "".join(f"<td>{_place_cell(name, values[name])}</td>" for name in names)
+        + "</tr>"
+        for label, values in rows.items()
+    )
+    caption = (
+        "Places: further photos of a place already listed count once. Distance of the first image "
+        "from where the query was taken."
+    )
+    return _table(["list", *names], f"<tbody>{body}</tbody>", caption)
+
+
+def _place_cell(name: str, value: float) -> str:
+    return f"{value:.1f}" if name.startswith("median") else _percent(value)
+
+
+def _scene_rows(name: str, lists: Mapping[str, Report]) -> str:
+    first, *others = lists.items()
+    values, counts = [100 * first[1]["metrics"][n] for n in NAMES], first[1]["counts"]
     queries = f"{counts['with_positives']:,} of {counts['queries']:,}"
     plain = "".join(f"<td>{v:.2f} <small></small></td>" for v in values)
-    now = [100 * reranked["metrics"][n] for n in NAMES]
-    pairs = zip(now, values, strict=True)
-    better = "".join(f"<td>{new:.2f} {_difference(new - old)}</td>" for new, old in pairs)
-    return (
-        f'<tbody><tr><th scope="rowgroup" rowspan="2">{escape(name)}</th>'
-        f'<th scope="row">first round</th>{plain}'
-        f'<td rowspan="2">{queries}</td><td rowspan="2">{counts["database"]:,}</td></tr>'
-        f'<tr class="better"><th scope="row">re-ranked</th>{better}</tr></tbody>'
+    body = (
+        f'<tbody><tr><th scope="rowgroup" rowspan="{len(lists)}">{escape(name)}</th>'
+        f'<th scope="row">{escape(first[0])}</th>{plain}<td rowspan="{len(lists)}">{queries}</td>'
+        f'<td rowspan="{len(lists)}">{counts["database"]:,}</td></tr>'
     )
+    for label, found in others:
+        pairs = zip([100 * found["metrics"][n] for n in NAMES], values, strict=True)
+        cells = "".join(f"<td>{new:.2f} {_difference(new - old)}</td>" for new, old in pairs)
+        kind = ' class="better"' if label == "re-ranked" else ""
+        body += f'<tr{kind}><th scope="row">{escape(label)}</th>{cells}</tr>'
+    return f"{body}</tbody>"
 
 
 def comparison(runs: Sequence[PastRun]) -> str:

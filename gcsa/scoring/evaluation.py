@@ -90,10 +90,15 @@ def compare(
 
 def measured(ranker: Ranker, split: str) -> Measured:
     """A split read, with the settings to judge it by, and ranked."""
-    config = judging(ranker.config, split)
-    # Places are counted as deep for every ranker. Label files may judge no deeper than models read.
-    judged = Rule.of(config.data.val_labels).kind in LABEL_FILES
-    depth = max(*metrics.KS, ranker.depth, config.model.K if judged else DEPTH)
-    device = pick_device(config.train.device)
-    scenes = prepare(config.data, config.fov, ranker.kinds, split, depth, device)
+    config, device = judging(ranker.config, split), pick_device(ranker.config.train.device)
+    scenes = prepare(config.data, config.fov, ranker.kinds, split, list_depth(ranker), device)
     return config, scenes, ranker.rank_all(scenes)
+
+
+def list_depth(ranker: Ranker) -> int:
+    """How many candidates to retrieve for figures: as many for every ranker, for places are counted
+    in all of a list. Label files may judge no deeper than models read.
+    """
+    config = ranker.config
+    judged = Rule.of(config.data.val_labels).kind in LABEL_FILES
+    return max(*metrics.KS, ranker.depth, config.model.K if judged else DEPTH)

@@ -166,6 +166,19 @@ def _of_method(config: Config, name: str, fusion: Fusion | None, device: torch.d
     return Ranker(name, config, [], config.model.K, rank)
 
 
+def plain_rule(config: Config, scenes: Sequence[RankedScene]) -> str | None:
+    """The rule without a network that any list must be held against: by the neighbours of its
+    first image, as the labels say what a neighbour is. None where the database has no poses.
+    """
+    databases = [scene.scene.database for scene in scenes]
+    if any(database.positions is None for database in databases):
+        return None
+    by_distance = Rule.of(config.data.val_labels).kind in ("dist", "pose", "cluster")
+    if by_distance or any(database.headings is None for database in databases):
+        return "neighbours"
+    return "neighbours-overlap"
+
+
 def _keys(overrides: Sequence[str]) -> set[str]:
     return {override.split("=")[0] for override in overrides}
 
