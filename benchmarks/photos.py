@@ -103,6 +103,7 @@ class Photos:
             headings=self.headings,
             groups=self.groups,
             rule=self.rule,
+            candidates=self.depth,
         )
 
     def best(self) -> gcsa.Calibration:

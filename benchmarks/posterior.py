@@ -105,11 +105,16 @@ class World:
     def calibrations(self) -> dict[str, list[Calibration]]:
         """By where they come from, one a scene."""
         rule, count = Rule.of(self.config.data.val_labels), len(self.scenes)
-        found = {"self": [calibrated(s.scene, rule, self.config.fov) for s in self.scenes]}
+        found = {"self": [_by_itself(s, rule, self.config.fov) for s in self.scenes]}
         if self.training:
             found["scenes"] = [calibrate_on_scenes(self.config, self.training)] * count
         found["best on these queries"] = [calibrate_on_scenes(self.config, self.scenes)] * count
         return found
+
+
+def _by_itself(judged: JudgedScene, rule: Rule, fov: FovConfig) -> Calibration:
+    """A scene's calibration by its database alone, for lists as long as its queries'."""
+    return calibrated(judged.scene, rule, fov, judged.candidates.indices.shape[1])
 
 
 def miniworld(part: str, folder: Path) -> World:
@@ -231,7 +236,7 @@ def milliseconds(world: World) -> list[list[str]]:
     """CPU time of a query by objective, evidence included; one thread."""
     judged, fov = world.scenes[0], world.config.fov
     rule = Rule.of(world.config.data.val_labels)
-    locator = Locator(judged.scene, rule, fov, calibrated(judged.scene, rule, fov))
+    locator = Locator(judged.scene, rule, fov, _by_itself(judged, rule, fov))
     count, width = judged.candidates.indices.shape
     lines = []
     for word, objective in OBJECTIVES.items():
