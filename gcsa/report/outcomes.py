@@ -97,7 +97,7 @@ def study(
     ranker = open_ranker(config, checkpoint, method, overrides)
     depth, config = list_depth(ranker), judging(ranker.config, split)
     device = pick_device(config.train.device)
-    scenes = prepare(config.data, config.fov, ranker.kinds, split, depth, device)
+    scenes = prepare(config.data, config.fov, ranker.kinds, split, depth, device, ranker.depth)
     if any(isinstance(s.truth, ListedTruth) for s in scenes):
         raise InputError(
             f"data.dataset: {config.data.dataset} is judged by protocols of its own, which "

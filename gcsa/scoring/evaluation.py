@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from gcsa.config import Config
-from gcsa.datasets.readers import LABEL_FILES
 from gcsa.evaluation import metrics
 from gcsa.ranking.lists import Ranking
 from gcsa.rerankers import NAMES
@@ -14,11 +13,10 @@ from gcsa.rerankers.fusion import Fusion
 from gcsa.scoring import comparison
 from gcsa.scoring.comparison import Measured
 from gcsa.scoring.confidence import confidence_figures
-from gcsa.scoring.places import DEPTH, place_figures
+from gcsa.scoring.places import place_figures
 from gcsa.scoring.ranker import Ranker, open_ranker, pick_device
 from gcsa.scoring.report import Report, judging, report
 from gcsa.scoring.split import JudgedScene, prepare
-from gcsa.sideinfo.rules import Rule
 
 
 def evaluate(
@@ -91,14 +89,13 @@ def compare(
 def measured(ranker: Ranker, split: str) -> Measured:
     """A split read, with the settings to judge it by, and ranked."""
     config, device = judging(ranker.config, split), pick_device(ranker.config.train.device)
-    scenes = prepare(config.data, config.fov, ranker.kinds, split, list_depth(ranker), device)
+    depth = list_depth(ranker)
+    scenes = prepare(config.data, config.fov, ranker.kinds, split, depth, device, ranker.depth)
     return config, scenes, ranker.rank_all(scenes)
 
 
 def list_depth(ranker: Ranker) -> int:
-    """How many candidates to retrieve for figures: as many for every ranker, for places are counted
-    in all of a list. Label files may judge no deeper than models read.
+    """How many candidates to retrieve for figures: ``model.K`` for any ranker that does not read
+    more, without re-ranking too, for places are counted in all of a list.
     """
-    config = ranker.config
-    judged = Rule.of(config.data.val_labels).kind in LABEL_FILES
-    return max(*metrics.KS, ranker.depth, config.model.K if judged else DEPTH)
+    return max(*metrics.KS, ranker.depth, ranker.config.model.K)

@@ -13,9 +13,6 @@ from gcsa.evaluation.truth import Truth, labels, num_relevant
 from gcsa.ranking.lists import Ranking
 from gcsa.scoring.split import JudgedScene
 
-# Images of a list that places are counted in.
-DEPTH = 255
-
 
 def place_figures(
     config: Config, scenes: Sequence[JudgedScene], rankings: Sequence[Ranking]
@@ -33,7 +30,7 @@ def place_figures(
         if not known or scene.database.positions is None:
             return {}
         kept = np.flatnonzero(num_relevant(rule, scene, ranked.judged, config.fov) > 0)
-        lists = ranking.indices[:, :DEPTH]
+        lists = ranking.indices
         relevant.append(labels(rule, scene, ranked.judged, lists, config.fov)[kept])
         numbers.append(place_numbers(scene, lists[kept], rule, config.fov, max(KS)))
         away.append(first_distances(scene, ranked.judged.positions[kept], lists[kept]))

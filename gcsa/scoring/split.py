@@ -49,10 +49,12 @@ def prepare(
     split: str,
     num: int,
     device: torch.device | str = "cpu",
+    read_by_rankers: int | None = None,
 ) -> list[JudgedScene]:
     """Read every scene of a split and retrieve ``num`` candidates for each of its queries.
 
-    Where truth is lists the whole database is ranked, as their protocols ask for.
+    read_by_rankers: how many of them are re-ranked, all if not given: a smaller database is said,
+    and the others are only as many as a label file judges. Where truth is lists the whole database is ranked, as their protocols ask for.
     """
     check_kinds(kinds)
     RESIDENT.limit = int(data.memory * 1e9)
@@ -64,13 +66,15 @@ def prepare(
         with distributed.first_alone():  # the first packs the descriptors, the others find them
             scene, truth = read(data, name, split)
         depth = max(num, len(scene.database)) if isinstance(truth, ListedTruth) else num
+        if isinstance(truth, Truth) and truth.judged is not None and read_by_rankers is not None:
+            depth = max(read_by_rankers, min(num, truth.judged.depth))
         candidates = retrieve(scene, depth, device, data.search)
         candidates = with_nearby(scene, candidates, data.near_device)
-        if len(scene.database) < num:
+        if len(scene.database) < (num if read_by_rankers is None else read_by_rankers):
             logger.info("%s: %d database images, lists padded", name, len(scene.database))
         relevant = None
         if isinstance(truth, Truth):
-            check_depth(scene, truth, min(num, len(scene.database) - 1))
+            check_depth(scene, truth, min(depth, len(scene.database) - 1))
             relevant = labels(rule, scene, truth, candidates.indices, fov)
         side = SideInformation(scene, kinds, fov)
         scenes.append(JudgedScene(scene, candidates, side, relevant, truth))
