@@ -16,7 +16,7 @@ from gcsa.config import Config
 from gcsa.errors import InputError, nearest
 from gcsa.front.arrays import excluded, images, scene_of
 from gcsa.models.checkpoint import Model, load_checkpoint
-from gcsa.places.calibration import Calibration
+from gcsa.places.calibration import Calibration, read_calibration
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine
 from gcsa.ranking.retrieval import retrieve
@@ -77,7 +77,7 @@ def rank(
     exclude: ArrayLike | None = None,
     rule: str = "dist",
     objective: str | float = "precision",
-    calibration: Calibration | None = None,
+    calibration: Calibration | str | Path | None = None,
     settings: Mapping[str, Any] | None = None,
     device: str = "auto",
 ) -> Ranking:
@@ -103,8 +103,9 @@ def rank(
         (within 10 m and 45 degrees), "fov" (fields of view overlap by a third).
     objective: of "posterior": "precision" fills lists for mAP, "recall" for one hit among the
         first; a weight between, 1 is precision.
-    calibration: of "posterior", what :func:`fit` found; without it the database calibrates itself
-        where it has enough images of known position, else the defaults are taken.
+    calibration: of "posterior", what :func:`fit` found, or a file of ``gcsa calibrate``; without it
+        the database calibrates itself where it has enough images of known position, else the
+        defaults are taken.
 
     Raises InputError, which names the argument and what was expected.
 
@@ -129,6 +130,10 @@ def rank(
     if candidates is not None and candidates < 1:
         raise InputError(f"candidates: {candidates} is less than 1")
     place = pick_device(device)
+    if isinstance(calibration, str | Path):
+        calibration = read_calibration(Path(calibration))
+    if not isinstance(calibration, Calibration | None):
+        raise InputError("calibration: expected what gcsa.fit found, or a file")
     if isinstance(method, Path) or (isinstance(method, str) and _is_file(method)):
         method = load(method, device)
     left_out = None if exclude is None else excluded(scene, exclude)

@@ -138,11 +138,14 @@ def words(calibration: Calibration, similarity_step: float = 0.01) -> str:
 
 def adapted(defaults: Calibration, contrast: float) -> Calibration:
     """``defaults`` for descriptors of that contrast: see :func:`gcsa.places.samples.contrast`."""
+    if not LEAST_CONTRAST < contrast < math.inf:  # lists of one, or of images all alike
+        return defaults
     return replace(defaults, temperature=REFERENCE / contrast)
 
 
 # Temperature times contrast of the descriptors that were looked at, on training scenes.
 REFERENCE = 7.5
+LEAST_CONTRAST = 1e-6
 
 
 def _short(key: str, value: Any) -> Any:

@@ -54,7 +54,8 @@ def prepare(
     """Read every scene of a split and retrieve ``num`` candidates for each of its queries.
 
     read_by_rankers: how many of them are re-ranked, all if not given: a smaller database is said,
-    and the others are only as many as a label file judges. Where truth is lists the whole database is ranked, as their protocols ask for.
+    and the others are only as many as a label file judges. Where truth is lists the whole database
+    is ranked, as their protocols ask for.
     """
     check_kinds(kinds)
     RESIDENT.limit = int(data.memory * 1e9)

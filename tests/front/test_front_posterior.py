@@ -127,6 +127,25 @@ def test_a_database_of_one_session_leaves_out_the_image_alone():
     assert one.temperature / unknown.temperature == pytest.approx(0.78, abs=0.01)
 
 
+@pytest.mark.parametrize(
+    "queries, rows, arguments",
+    [
+        (Q, ROWS, {"positions": XY, "candidates": 1}),
+        (Q[[0, 0]], ROWS[np.zeros(50, int)], {"positions": XY[:50]}),
+        (Q, ROWS, {}),
+        (Q, ROWS, {"positions": np.full((120, 2), np.nan)}),
+        (Q, ROWS[:1], {"positions": XY[:1]}),
+        (Q, ROWS, {"positions": XY, "groups": np.zeros(120, int)}),
+        (Q, ROWS, {"positions": XY, "exclude": np.ones((40, 120), bool)}),
+    ],
+)
+def test_what_tells_nothing_is_survived(queries, rows, arguments):
+    """Lists of one, images all alike, no positions, one session, nothing left: a list comes out."""
+    found = gcsa.rank(queries, rows, "posterior", **arguments)
+    assert len(found) == len(queries) and np.isfinite(found.probability).all()
+    assert (found.none >= 0).all() and (found.confidence <= 1.0001).all()
+
+
 def test_too_few_images_take_the_defaults():
     found = gcsa.rank(Q, ROWS[:9], "posterior", positions=XY[:9])
     assert found.calibration.source == "defaults"
@@ -142,6 +161,8 @@ def test_too_few_images_take_the_defaults():
         ("exclude: expected bool .40, 120.", {"exclude": np.zeros((2, 2), bool)}),
         ("groups: expected integers", {"groups": np.zeros(120)}),
         ("queries.accuracy: expected positive", {"query_accuracy": np.zeros(40)}),
+        ("none.yaml: no such calibration file", {"calibration": "none.yaml"}),
+        ("calibration: expected what gcsa.fit found", {"calibration": 25.0}),
     ],
 )
 def test_wrong_arguments_are_named(message, arguments):
