@@ -3,7 +3,8 @@
 A pickle can name any function and have it called. Here it gets plain containers, numbers, strings
 and NumPy arrays, and classes that the caller has a harmless replacement for; whatever else it
 names is refused, with its name, before anything is called. Arrays are rebuilt from their bytes by
-code of this module: what NumPy restores by itself can be told to read beyond them.
+code of this module, which copies them first: what NumPy restores by itself can be told to read
+beyond them.
 """
 
 from __future__ import annotations
@@ -147,14 +148,30 @@ def _scalar(items: _Items, data: bytes | str) -> Any:
     return _array((), items, False, data)[()]
 
 
-def _from_buffer(data: Any, items: _Items, shape: tuple, order: str) -> np.ndarray:
-    return _array(shape, items, order == "F", data)
+def _from_buffer(data: Any, items: _Items, shape: tuple, order: str) -> _Array:
+    """An array as protocol 5 spells it; like any other it is made once the pickle is at its end."""
+    made = _Array()
+    made.state = (1, shape, items, order == "F", _own(data))
+    return made
+
+
+def _own(data: Any) -> bytes:
+    """An array's data as bytes that nobody else can change.
+
+    A pickle may make a bytearray longer after it has handed it over: its memory then moves, and
+    an array laid over it would be of memory that is free.
+    """
+    if isinstance(data, str):  # of Python 2
+        return data.encode("latin1")
+    if not isinstance(data, (bytes, bytearray, memoryview)):
+        raise _PickleError(f"damaged, the data of an array is of type {type(data).__name__}")
+    return bytes(data)
 
 
 def _array(shape: tuple, items: _Items, fortran: bool, data: Any) -> np.ndarray:
-    data = data.encode("latin1") if isinstance(data, str) else data  # a Python 2 string
     order: Literal["C", "F"] = "F" if fortran else "C"
     dtype = items.dtype()
+    data = data if dtype.hasobject else _own(data)
     if len(data) != math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize):
         raise _PickleError(
             f"damaged, an array of shape {shape} and type {dtype} has {len(data)} bytes"

@@ -188,6 +188,54 @@ def test_items_have_no_fields_beyond_their_bytes(tmp_path):
     assert load(path).fields is None and load(path) == np.float32
 
 
+MEMO_1, MEMO_2 = b"q\x01", b"q\x02"
+GROWING = b"\x80\x05\x96" + struct.pack("<Q", 64) + bytes(range(64)) + MEMO_1  # a bytearray
+FLOATS = (
+    b"cnumpy\ndtype\nU\x02f4K\x00K\x01\x87R(K\x03U\x01<NNN" + 2 * b"J\xff\xff\xff\xff" + b"K\x00tb"
+)
+LAID_OVER = {
+    "_frombuffer": b"cnumpy.core.numeric\n_frombuffer\n(h\x01" + FLOATS + b"K\x10\x85U\x01CtR",
+    "state": b"cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87R"
+    b"(K\x01K\x10\x85" + FLOATS + b"\x89h\x01tb",
+}  # fmt: skip
+# While the pickle is still read, the first byte of the array's data is set to 7.
+CHANGED = MEMO_2 + b"0h\x01K\x00K\x07s0h\x01h\x02\x86."
+
+
+@pytest.mark.parametrize("spelt", LAID_OVER)
+def test_arrays_lie_over_no_memory_that_may_move(tmp_path, spelt):
+    raw, array = load(written(tmp_path, GROWING + b"0" + LAID_OVER[spelt] + CHANGED))
+    assert raw == bytes([7, *range(1, 64)])
+    expected = bytes(range(64)) if spelt == "_frombuffer" else bytes(raw)
+    assert array.tobytes() == expected and array.dtype == np.float32
+    raw[:] = bytes(64)
+    raw.extend(bytes(10**6))  # no BufferError either: nobody holds on to it
+    assert array.tobytes() == expected
+
+
+def test_an_array_s_data_may_grow_while_the_pickle_is_read(tmp_path):
+    grown = MEMO_2 + b"0h\x01(" + b"K\x05" * 100_000 + b"e0h\x02."
+    found = load(written(tmp_path, GROWING + b"0" + LAID_OVER["_frombuffer"] + grown))
+    assert found.tobytes() == bytes(range(64))
+
+
+def test_nothing_is_an_array_before_the_pickle_is_at_its_end(tmp_path):
+    """BUILD upon an array would hand it to NumPy's own __setstate__, and indexing reads it."""
+    state = MEMO_2 + b"0h\x02(K\x01K\x10\x85" + FLOATS + b"\x89h\x01tb."
+    found = load(written(tmp_path, GROWING + b"0" + LAID_OVER["_frombuffer"] + state))
+    assert found.tobytes() == bytes(range(64))
+    data = b"0h\x01" + LAID_OVER["_frombuffer"] + b"K\x00K\x07s."
+    with pytest.raises(InputError, match="does not support item assignment"):
+        load(written(tmp_path, GROWING + data))
+
+
+@pytest.mark.parametrize("data", [b"K\x40", b"N", b"](K\x01K\x02e", b"}"])
+def test_an_array_s_data_is_bytes(tmp_path, data):
+    for made in LAID_OVER.values():
+        with pytest.raises(InputError, match="damaged, the data of an array is of type"):
+            load(written(tmp_path, b"\x80\x05" + made.replace(b"h\x01", data) + b"."))
+
+
 def test_other_encodings_are_refused(tmp_path):
     data = b"\x80\x02c_codecs\nencode\nX\x01\x00\x00\x00aX\x05\x00\x00\x00rot13\x86R."
     with pytest.raises(InputError, match="rot13"):
