@@ -17,7 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from gcsa.datasets.settings import HEADING_CONVENTIONS, DataConfig
+from gcsa.datasets.settings import CANDIDATES, HEADING_CONVENTIONS, DataConfig
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
 from gcsa.losses import LossConfig, check_loss
@@ -194,6 +194,7 @@ def _check_choices(config: Config) -> None:
             raise InputError(f"data.{key}: {error}") from error
     choices = {
         "data.heading_convention": (config.data.heading_convention, HEADING_CONVENTIONS),
+        "data.candidates": (config.data.candidates, CANDIDATES),
         "data.search": (config.data.search, SEARCHES),
         "fov.cutoff": (config.fov.cutoff, CUTOFFS),
         "train.system": (config.train.system, SYSTEMS),

@@ -20,11 +20,10 @@ from gcsa.config import Config
 from gcsa.datasets.readers import reader, scene_names
 from gcsa.errors import InputError
 from gcsa.evaluation import metrics
-from gcsa.evaluation.truth import Clusters, Judged, Truth, check_depth, labels, num_relevant
+from gcsa.evaluation.truth import Clusters, Truth, check_depth, labels, num_relevant
 from gcsa.ranking.lists import Ranking
-from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import Scene
-from gcsa.scoring.split import JudgedScene
+from gcsa.scoring.split import JudgedScene, first_round
 from gcsa.sideinfo.affinity import SideInformation
 
 logger = logging.getLogger(__name__)
@@ -111,7 +110,7 @@ def _few(
         raise InputError(f"{scene.name}: what is relevant is not known here; see --no_tuning")
     few, own = with_queries(scene, rows), _truth_of(truth, rows)
     check_depth(few, own, min(depth, len(few.database) - 1))
-    candidates = retrieve(few, depth, device, config.data.search)
+    candidates = first_round(config.data, few, own, depth, device)
     return JudgedScene(few, candidates, SideInformation(few, [], config.fov), None, own)
 
 
@@ -119,7 +118,7 @@ def _truth_of(truth: Truth, rows: np.ndarray) -> Truth:
     """The truth of some queries."""
     judged, clusters = truth.judged, truth.clusters
     if judged is not None:
-        judged = Judged(judged.relevant[rows], judged.num_relevant[rows], judged.depth)
+        judged = judged.of_rows(rows)
     if clusters is not None:
         clusters = Clusters(clusters.queries[rows], clusters.database)
     headings = None if truth.headings is None else truth.headings[rows]

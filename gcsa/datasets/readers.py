@@ -15,7 +15,8 @@ from scipy.sparse import csr_array
 from gcsa.datasets import msls
 from gcsa.datasets.folder import scene as folder
 from gcsa.datasets.lamar import scene as lamar
-from gcsa.datasets.lamar.label_files import label_path, load_labels
+from gcsa.datasets.lamar.label_files import LabelFile
+from gcsa.datasets.lamar.label_rows import find_label_file, labels_of_scene
 from gcsa.datasets.landmarks import rsfm
 from gcsa.datasets.landmarks import scene as revisited
 from gcsa.datasets.settings import SPLITS, DataConfig
@@ -93,20 +94,20 @@ def _read_lamar(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth
         scene = replace(scene, database=database, queries=queries)
     rule = config.train_labels if split == "train" else config.val_labels
     if truth is not None and rule in LABEL_FILES:
-        path = label_path(config.labels, name, split, LABEL_FILES[rule])
-        sizes = len(scene.queries), len(scene.database)
-        truth = replace(truth, judged=_judged(path, *sizes, own_queries=split == "train"))
+        path = find_label_file(config.labels, name, split, LABEL_FILES[rule])
+        content = labels_of_scene(path, scene, split, LABEL_FILES[rule])
+        truth = replace(truth, judged=_judged(content, len(scene.database), rule))
     return scene, truth
 
 
-def _judged(path: Path, queries: int, database: int, own_queries: bool) -> Judged:
+def _judged(content: LabelFile, database: int, rule: str) -> Judged:
     """A label file as the truth holds it."""
-    content = load_labels(path, queries, database, num_candidates=1, own_queries=own_queries)
     query, column = np.nonzero(content.labels)
     entries = np.ones(len(query), dtype=bool), (query, content.topk[query, column])
-    relevant = csr_array(entries, shape=(queries, database))
+    relevant = csr_array(entries, shape=(len(content.topk), database))
     counts = relevant.sum(axis=1) if content.num_pos is None else content.num_pos
-    return Judged(relevant, np.asarray(counts), content.topk.shape[1])
+    published = rule == "score" and content.names is None
+    return Judged(relevant, np.asarray(counts), content.topk, published)
 
 
 def _lamar_protocol(config: DataConfig, split: str) -> str:
@@ -115,12 +116,17 @@ def _lamar_protocol(config: DataConfig, split: str) -> str:
         "geometry": "by geometry alone: fields of view 10 m deep overlap by 1/3 (label files)",
     }
     rule = files.get(config.val_labels) or Rule.of(config.val_labels).words
+    lists = {
+        "labels": "; candidates are those that the label files list",
+        "published": "; candidates are those that published label files list, else retrieved",
+    }
+    listed = lists.get(config.candidates, "") if config.val_labels in LABEL_FILES else ""
     queries = "Queries of phone and HoloLens, camera by camera"
     if split == "train":
         queries = "Queries are the images of the map themselves"
     return (
         f"LaMAR {split}, relevant: {rule}. {queries}, database: the map session of their own "
-        f"scene; {COUNTED}"
+        f"scene{listed}; {COUNTED}"
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 SPLITS = ("train", "val", "test")
 # "published": counter-clockwise from east (+x), although read as clockwise from north (+y).
 HEADING_CONVENTIONS = ("correct", "published")
+# "published": of label files that name no images, as the published ones, and else searched for.
+CANDIDATES = ("search", "labels", "published")
 
 
 @dataclass
@@ -31,6 +33,7 @@ class DataConfig:
     num_workers: int = 8  # threads that prepare batches ahead of the model
     memory: float = 8.0  # gigabytes of the mapped descriptor files that may stay resident
     search: str = "auto"  # first round: auto | fp32 | half | faiss, the same result by each
+    candidates: str = "search"  # LaMAR: search | labels (its files' topk) | published (of those)
     on_device: bool = False  # keep the training descriptors on the GPU (2 bytes a number)
     radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
     radio: bool = True  # LaMAR, folder: false reads the scenes as if no image had heard any radio

@@ -28,12 +28,23 @@ class Judged:
     """The content of a label file: which database images are relevant to each query.
 
     relevant: (q, n) csr_array bool. num_relevant: (q,) int64, of the whole database. depth: how
-    many candidates of each query were judged; others count as not relevant.
+    many candidates of each query were judged; others count as not relevant. topk: (q, depth) int64,
+    those candidates, best first, -1 for padding: a first round too. published: whether the file is
+    of the published ones, which name no images.
     """
 
     relevant: csr_array
     num_relevant: np.ndarray
-    depth: int
+    topk: np.ndarray
+    published: bool
+
+    @property
+    def depth(self) -> int:
+        return self.topk.shape[1]
+
+    def of_rows(self, rows: np.ndarray) -> Judged:
+        """What is said of some queries."""
+        return Judged(self.relevant[rows], self.num_relevant[rows], self.topk[rows], self.published)
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,15 +54,17 @@ def compute_labels(
     scene, truth = read_scene(root, scene_name, split, descriptors)
     own = split == "train"  # retrieve leaves each image out of its own list
     topk = retrieve(scene, candidates, device).indices
+    names = scene.queries.names, scene.database.names
     folder = Path(root) / scene_name
     mapped = read_map(folder)
     queries = [mapped] if own else read_queries(folder, split)
     views = Views.of(queries), Views.of([mapped])
     if local is None:
-        return LabelFile(topk, *geometry_labels(scene, given(truth, scene_name), topk, own, views))
+        judged, num_pos = geometry_labels(scene, given(truth, scene_name), topk, own, views)
+        return LabelFile(topk, judged, num_pos, *names)
     config = config or SampsonConfig()
     labels = match_scores(*views, topk, local, config) >= config.min_score
-    return LabelFile(topk, labels, None if own else labels.sum(axis=1))
+    return LabelFile(topk, labels, None if own else labels.sum(axis=1), *names)
 
 
 def parser() -> argparse.ArgumentParser:

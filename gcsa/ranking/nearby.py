@@ -31,7 +31,7 @@ def with_nearby(scene: Scene, candidates: Ranking, num: int) -> Ranking:
     added[asked] = np.where(_listed(near, candidates.indices[asked]), -1, near)
     added[added == own_rows(scene)[:, None]] = -1
     indices = np.concatenate([candidates.indices, added], axis=1)
-    scores = np.concatenate([candidates.scores, _similarities(scene, added)], axis=1)
+    scores = np.concatenate([candidates.scores, similarities(scene, added)], axis=1)
     order = np.argsort(-scores, axis=1, kind="stable")
     return Ranking(*(np.take_along_axis(a, order, axis=1) for a in (indices, scores)))
 
@@ -41,7 +41,7 @@ def _listed(near: np.ndarray, lists: np.ndarray) -> np.ndarray:
     return np.stack([np.isin(a, b) for a, b in zip(near, lists, strict=True)])
 
 
-def _similarities(scene: Scene, rows: np.ndarray) -> np.ndarray:
+def similarities(scene: Scene, rows: np.ndarray) -> np.ndarray:
     """Inner products (Q, m) float32 of queries and database rows, -inf where a row is -1."""
     scores = np.full(rows.shape, -np.inf, dtype=np.float32)
     for query, listed in enumerate(rows):

@@ -76,7 +76,10 @@ def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
     fov = replace(fov, **{name: getattr(config.fov, name) for name in kept})
     if "data.heading_convention" in asked:
         convention = config.data.heading_convention
-    return replace(config, fov=fov, data=replace(config.data, heading_convention=convention))
+    data = replace(config.data, heading_convention=convention)
+    if settings is None and "data.candidates" not in asked:
+        data = replace(data, candidates="published")  # the published code does not retrieve
+    return replace(config, fov=fov, data=data)
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -15,10 +16,12 @@ from gcsa.datasets.settings import DataConfig
 from gcsa.descriptors.hdf5 import RESIDENT
 from gcsa.errors import InputError
 from gcsa.evaluation.listed import ListedTruth
-from gcsa.evaluation.truth import Truth, check_depth, labels
+from gcsa.evaluation.truth import Judged, Truth, check_depth, labels
 from gcsa.ranking.batches import RankedScene
-from gcsa.ranking.nearby import with_nearby
+from gcsa.ranking.lists import Ranking
+from gcsa.ranking.nearby import similarities, with_nearby
 from gcsa.ranking.retrieval import retrieve
+from gcsa.scene import Scene
 from gcsa.sideinfo.affinity import SideInformation, check_kinds
 from gcsa.sideinfo.fov import FovConfig
 
@@ -69,7 +72,7 @@ def prepare(
         depth = max(num, len(scene.database)) if isinstance(truth, ListedTruth) else num
         if isinstance(truth, Truth) and truth.judged is not None and read_by_rankers is not None:
             depth = max(read_by_rankers, min(num, truth.judged.depth))
-        candidates = retrieve(scene, depth, device, data.search)
+        candidates = first_round(data, scene, truth, depth, device)
         candidates = with_nearby(scene, candidates, data.near_device)
         if len(scene.database) < (num if read_by_rankers is None else read_by_rankers):
             logger.info("%s: %d database images, lists padded", name, len(scene.database))
@@ -80,3 +83,32 @@ def prepare(
         side = SideInformation(scene, kinds, fov)
         scenes.append(JudgedScene(scene, candidates, side, relevant, truth))
     return scenes
+
+
+def first_round(
+    data: DataConfig,
+    scene: Scene,
+    truth: Truth | ListedTruth | None,
+    num: int,
+    device: torch.device | str,
+) -> Ranking:
+    """``num`` candidates of each query: retrieved, or by ``data.candidates`` a label file's topk.
+
+    Of the latter each score is the inner product, or that of an entry before if it is lower.
+    """
+    judged = truth.judged if isinstance(truth, Truth) else None
+    if judged is None and data.candidates == "labels":
+        raise InputError(
+            f"data.candidates=labels: {scene.name} has no label file in use "
+            "(LaMAR, data.train_labels and data.val_labels: score)"
+        )
+    if judged is None or not (data.candidates == "labels" or _as_published(data, judged)):
+        return retrieve(scene, num, device, data.search)
+    logger.info("%s: candidates are those of its label file", scene.name)
+    indices = judged.topk[:, :num]
+    scores = np.minimum.accumulate(similarities(scene, indices), axis=1)
+    return Ranking(indices, scores)
+
+
+def _as_published(data: DataConfig, judged: Judged) -> bool:
+    return data.candidates == "published" and judged.published

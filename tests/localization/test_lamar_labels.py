@@ -38,21 +38,6 @@ def test_written_and_read(tmp_path):
     assert label_path("d", "HGE", "test", "geometry").name == "lamar_geometry_HGE_query.npz"
 
 
-def test_a_training_image_is_never_its_own_candidate(tmp_path):
-    topk = np.array([[0, 2, 1], [2, 0, 3], [3, 1, 2], [1, 2, 0]], dtype=np.int32)
-    labels = np.array([[1, 1, 0], [0, 1, 1], [1, 0, 1], [0, 0, 1]], dtype=np.uint8)
-    np.savez(tmp_path / "x.npz", topk=topk, labels=labels)
-    own = load_labels(tmp_path / "x.npz", 4, 4, 3, own_queries=True)
-    assert own.topk.tolist() == [[2, 1, -1], [2, 0, 3], [3, 1, -1], [1, 2, 0]]
-    assert own.labels.tolist() == [
-        [True, False, False],
-        [False, True, True],
-        [True, False, False],
-        [False, False, True],
-    ]
-    assert (load_labels(tmp_path / "x.npz", 4, 4, 3).topk == topk).all()
-
-
 def test_labels_of_other_lists():
     content = labelled(np.random.default_rng(1))
     positive = {(q, d) for q, d in zip(*np.nonzero(content.labels), strict=True)}
@@ -75,6 +60,9 @@ def test_labels_of_other_lists():
         (dict(num_pos=np.full(6, -1)), r"num_pos\[0\] is negative"),
         (dict(topk=np.arange(54).reshape(6, 9)), r"topk\[2, 2\] is 20, the database .* 20 images"),
         (dict(topk=np.full((6, 9), 3)), r"topk\[0\] lists 3 twice"),
+        (dict(names=np.arange(6)), r"names int64 .6,. should be text of shape .6,."),
+        (dict(names=np.array(list("abcde"))), r"names <U1 .5,. should be text of shape .6,."),
+        (dict(database=np.array(list("aabcdefghijklmnopqrs"))), "database has 'a' twice"),
     ],
 )
 def test_a_file_that_does_not_fit(tmp_path, change, problem):

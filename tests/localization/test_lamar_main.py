@@ -218,7 +218,8 @@ def test_training_scenes_are_measured_by_the_rule_of_the_metrics(halls, tmp_path
     for name in ("CAB", "HGE"):
         path = label_path(tmp_path / "labels", name, "train", "geometry")
         content = dict(np.load(path))
-        opposite = LabelFile(content["topk"], ~content["labels"].astype(bool))
+        images = read_scene(tmp_path / "datasets/lamar", name)[0].database.names
+        opposite = LabelFile(content["topk"], ~content["labels"].astype(bool), None, images, images)
         save_labels(label_path(tmp_path / "labels", name, "train", "scores"), opposite)
     one, other = (
         evaluate(load_config(None, overrides(halls, {"data.train_labels": rule})), split="train")

@@ -5,14 +5,16 @@ first-round candidates, best first; labels (Q, N) bool, aligned with it: column 
 candidate topk[:, j] is positive; and, of "query" files, num_pos (Q,) int, the number of positives
 of each query. "db" files are for training, where the queries are the database images themselves: an
 image is never its own candidate (the query as its own positive belongs to the rows of the loss,
-:mod:`gcsa.ranking.batches`), and where a file lists it, it is dropped. Labels that geometry alone
-gave have another name, ``lamar_geometry_...``. :mod:`gcsa.localization.labels` computes both.
+:mod:`gcsa.ranking.batches`). Our files have names (Q,) and database (n,) str too, the images that
+the rows of topk and its entries are of. Published files have neither, and the scene's name in lower
+case: :mod:`gcsa.datasets.lamar.label_rows` puts either in a scene's order. Labels that geometry
+alone gave have another name, ``lamar_geometry_...``. :mod:`gcsa.localization.labels` computes both.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +28,15 @@ from gcsa.files import replacing
 class LabelFile:
     """topk: (Q, N) int64 database rows, -1 where a list is shorter. labels: (Q, N) bool.
 
-    num_pos: (Q,) int64, positives of each query; None in a file of training queries.
+    num_pos: (Q,) int64, positives of each query; None in a file of training queries. names: (Q,)
+    str, the queries; database: (n,) str, whose rows topk holds; None in files without.
     """
 
     topk: np.ndarray
     labels: np.ndarray
     num_pos: np.ndarray | None = None
+    names: np.ndarray | None = None
+    database: np.ndarray | None = None
 
     def of(self, candidates: np.ndarray) -> np.ndarray:
         """Labels of other lists: (Q, M) database rows or -1 -> (Q, M) bool; False if not in topk.
@@ -53,25 +58,21 @@ def label_path(folder: str | os.PathLike, scene: str, split: str, method: str = 
 def save_labels(path: str | os.PathLike, content: LabelFile) -> None:
     """Write a label file, all or nothing."""
     arrays: dict[str, Any] = {"topk": content.topk, "labels": content.labels}
-    if content.num_pos is not None:
-        arrays["num_pos"] = content.num_pos
+    more = {name: getattr(content, name) for name in ("num_pos", "names", "database")}
+    arrays |= {name: array for name, array in more.items() if array is not None}
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)
 
 
 def load_labels(
-    path: str | os.PathLike,
-    num_queries: int,
-    num_database: int,
-    num_candidates: int,
-    own_queries: bool = False,
+    path: str | os.PathLike, num_queries: int, num_database: int, num_candidates: int
 ) -> LabelFile:
     """Read a label file of a scene with these numbers of images, N columns >= num_candidates.
 
-    own_queries: the queries are the database images (a "db" file); each is dropped from its own
-    row, whose end is then padded. Raises InputError where the file does not fit.
+    Rows are as the file has them. Raises InputError where the file does not fit.
     """
-    topk, labels, num_pos = _read_arrays(path)
+    content = _read_arrays(path)
+    topk, num_pos = content.topk, content.num_pos
     if topk.shape[0] != num_queries:
         raise InputError(f"{path}: {topk.shape[0]} queries, the scene has {num_queries}")
     if topk.shape[1] < num_candidates:
@@ -92,11 +93,24 @@ def load_labels(
         raise InputError(f"{path}: topk[{row}] lists {ordered[row, column]} twice")
     if num_pos is not None and (num_pos < 0).any():
         raise InputError(f"{path}: num_pos[{int(np.argmin(num_pos))}] is negative")
-    labels &= topk >= 0
-    return LabelFile(*(without_own(topk, labels) if own_queries else (topk, labels)), num_pos)
+    _check_names(path, "names", content.names, num_queries)
+    _check_names(path, "database", content.database, num_database)
+    return replace(content, labels=content.labels & (topk >= 0))
 
 
-def _read_arrays(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+def _check_names(path: str | os.PathLike, array: str, names: np.ndarray | None, num: int) -> None:
+    if names is None:
+        return
+    if names.shape != (num,) or names.dtype.kind != "U":
+        raise InputError(
+            f"{path}: {array} {names.dtype} {names.shape} should be text of shape ({num},)"
+        )
+    values, counts = np.unique(names, return_counts=True)
+    if len(values) < num:
+        raise InputError(f"{path}: {array} has '{values[counts.argmax()]}' twice")
+
+
+def _read_arrays(path: str | os.PathLike) -> LabelFile:
     if not Path(path).is_file():
         raise MissingFileError(f"{path}: no such label file (gcsa lamar.labels computes one)")
     try:
@@ -118,7 +132,8 @@ def _read_arrays(path: str | os.PathLike) -> tuple[np.ndarray, np.ndarray, np.nd
     if num_pos is not None and (num_pos.shape != topk.shape[:1] or num_pos.dtype.kind not in "iu"):
         raise InputError(f"{path}: num_pos {num_pos.dtype} {num_pos.shape} should be (Q,) integers")
     num_pos = None if num_pos is None else num_pos.astype(np.int64)
-    return topk.astype(np.int64), labels.astype(bool), num_pos
+    named = {name: arrays.get(name) for name in ("names", "database")}
+    return LabelFile(topk.astype(np.int64), labels.astype(bool), num_pos, **named)
 
 
 def without_own(topk: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
