@@ -6,14 +6,17 @@ on soft bins as in the published DIR code (naver/deep-image-retrieval).
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 from gcsa.losses.bins import BinnedAPLoss
 
-# The share of relevant entries among the others of a bin, (p - 1) / (c - 1), has no bounded slope
-# as the bin's content c falls to 1. Below 1 + MARGIN its slope is taken as if c were that.
+# The share of irrelevant entries among the others of a bin, (c - p) / (c - 1), has no bounded slope
+# as the bin's content c falls to 1. Below 1 + MARGIN its slope is taken as if c were that. Of a bin
+# without irrelevant entries the share is 0 for every c: there the slope, 0, needs no bound.
 MARGIN = 0.1
+TINY = 1e-8  # DIR's guard against 0 / 0
 
 
 class TieAwareAPLoss(BinnedAPLoss):
@@ -23,8 +26,8 @@ class TieAwareAPLoss(BinnedAPLoss):
     r = max(p - 1, 0) / max(c - 1, 0), the AP is the sum over bins, divided by that of all p, of
     p / c * (c r + (P + 1 - r (C + 1)) ln((C + c + 1) / (C + 1))),
     or in its simplified form of p (2 P + p + 1) / (2 C + c + 1).
-    Values are the published ones; gradients too, but where c lies between 1 and 1 + MARGIN and
-    theirs are as large as 1e8.
+    Values are the published ones; gradients too, but where c lies between 1 and 1 + MARGIN: there
+    those of r are bounded, as DIR's are as large as 1e8.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class TieAwareAPLoss(BinnedAPLoss):
             return (relevant * ratio).sum(-1) / total
         others = _share_of_others(every, relevant)
         spread = (relevant_above + 1 - others * (above + 1)) * (every / (above + 1)).log1p()
-        return (relevant / (every + 1e-8) * (every * others + spread)).sum(-1) / total
+        return (relevant / (every + TINY) * (every * others + spread)).sum(-1) / total
 
 
 def _above(content: Tensor) -> Tensor:
@@ -55,7 +58,8 @@ def _above(content: Tensor) -> Tensor:
 
 def _share_of_others(every: Tensor, relevant: Tensor) -> Tensor:
     """r of :class:`TieAwareAPLoss`, (B, M), with a slope of at most 1 / MARGIN."""
-    others, relevant = (every - 1).clamp(min=0), (relevant - 1).clamp(min=0)
-    exact = relevant / (others + 1e-8)
-    bounded = relevant / others.clamp(min=MARGIN)
+    others = (every - 1).clamp(min=0) + TINY
+    exact = (relevant - 1).clamp(min=0) / others
+    bounded = 1 - (every - relevant + TINY) / others.clamp(min=MARGIN)
+    bounded = bounded.where(relevant >= 1, torch.zeros_like(bounded))
     return bounded + (exact - bounded).detach()

@@ -1,5 +1,7 @@
 """k-reciprocal encoding against plain loops over sets, written from the equations."""
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 import torch
@@ -19,8 +21,17 @@ from gcsa.errors import InputError
 from gcsa.rerankers.k_reciprocal import KReciprocalConfig, distance, k_reciprocal
 
 
-def by_loops(block: np.ndarray, k1: int, k2: int, lambda_: float) -> list[float]:
+def joins(common: int, size: int, variant: str) -> bool:
+    """Whether a list of that size joins, of which so many are shared."""
+    share = Fraction(common, size)
+    return share >= Fraction(2, 3) if variant == "paper" else share > Fraction(2, 3)
+
+
+def by_loops(
+    block: np.ndarray, k1: int, k2: int, lambda_: float, variant: str = "paper"
+) -> list[float]:
     """Final distances to image 0, from similarities (T, T)."""
+    k_half = int(k1 / 2) if variant == "paper" else int(np.around(k1 / 2))
     T = len(block)
     distance = [[block[p, p] - block[p, g] for g in range(T)] for p in range(T)]
     distance = [[d / max(row) for d in row] for row in distance]
@@ -40,8 +51,8 @@ def by_loops(block: np.ndarray, k1: int, k2: int, lambda_: float) -> list[float]
         whole = reciprocal(p, k1)
         expanded = set(whole)
         for g in whole:  # equation 3
-            half = reciprocal(g, k1 // 2)
-            if len(whole & half) >= 2 / 3 * len(half) - 1e-9:
+            half = reciprocal(g, k_half)
+            if joins(len(whole & half), len(half), variant):
                 expanded |= half
         row = [np.exp(-distance[p][g]) if g in expanded else 0.0 for g in range(T)]  # 7
         encodings.append([v / sum(row) for v in row])
@@ -64,29 +75,42 @@ def by_loops(block: np.ndarray, k1: int, k2: int, lambda_: float) -> list[float]
     st.integers(1, 6),
     st.sampled_from([0.0, 0.3, 1.0]),
     st.integers(1, 20),
+    st.sampled_from(["paper", "code"]),
 )
-def test_equals_loops(seed, k1, k2, lambda_, num):
+def test_equals_loops(seed, k1, k2, lambda_, num, variant):
     scene = random_scene(seed, queries=2)
     first = pad(first_round(scene, num), 3)
-    found = k_reciprocal(descriptors_of(scene), first, KReciprocalConfig(k1, k2, lambda_))
+    config = KReciprocalConfig(k1, k2, lambda_, variant)
+    found = k_reciprocal(descriptors_of(scene), first, config)
     for query in range(2):
         listed = first.indices[query, :num]
-        expected = by_loops(list_block(scene, query, listed), k1, k2, lambda_)[1:]
+        expected = by_loops(list_block(scene, query, listed), k1, k2, lambda_, variant)[1:]
         expected = {int(i): -d for i, d in zip(listed, expected, strict=True)}
         assert by_index(found, query) == pytest.approx(expected, abs=1e-5)
 
 
-def test_two_thirds_is_enough_to_join():
-    """A member whose own list is shared by exactly two thirds brings the rest of it along."""
-    similarity = np.eye(5)
-    for a, b, s in [(0, 1, 0.9), (0, 2, 0.8), (1, 2, 0.7), (1, 3, 0.95), (3, 4, 0.5)]:
-        similarity[a, b] = similarity[b, a] = s
-    block = torch.from_numpy(similarity.astype(np.float32))[None]
-    valid = torch.ones(1, 5, dtype=torch.bool)
-    for k1 in (2, 3, 4):
-        found = distance(block, valid, KReciprocalConfig(k1, 1, 0.0))
-        expected = by_loops(similarity, k1, 1, 0.0)
-        np.testing.assert_allclose(found[0].numpy(), expected, atol=1e-6)
+def jaccard(places: list[int], k1: int, variant: str) -> tuple[np.ndarray, list[float]]:
+    """Jaccard distances to image 0 of images at these places on a line, and the same by loops."""
+    similarity = -np.abs(np.subtract.outer(places, places)).astype(np.float32)
+    valid = torch.ones(1, len(places), dtype=torch.bool)
+    found = distance(
+        torch.from_numpy(similarity)[None], valid, KReciprocalConfig(k1, 1, 0.0, variant)
+    )
+    return found[0].numpy(), by_loops(similarity, k1, 1, 0.0, variant)
+
+
+# R(0, 4) is {0, 1, 3, 4, 5}; R(4, 2) is {3, 4, 6}, of which it has exactly two thirds: 6 joins it
+# in the paper alone. In the second 7 / 2 is 3 or 4.
+SHARED_BY_TWO_THIRDS = ([0, -7, 25, -17, -20, 23, -32], 4)
+ODD = ([0, 36, -51, -59, -1, -24, -29, -56, 13], 7)
+
+
+@pytest.mark.parametrize(("places", "k1"), [SHARED_BY_TWO_THIRDS, ODD])
+def test_the_paper_and_its_code_differ(places, k1):
+    paper, code = jaccard(places, k1, "paper"), jaccard(places, k1, "code")
+    np.testing.assert_allclose(paper[0], paper[1], atol=1e-6)
+    np.testing.assert_allclose(code[0], code[1], atol=1e-6)
+    assert np.abs(np.subtract(paper[1], code[1])).max() > 0.01
 
 
 def test_mutual_neighbours_pass_a_hub():
@@ -119,6 +143,7 @@ def test_lambda_of_one_is_the_first_round():
         ({"k1": 0}, "k-reciprocal.k1: 0 is not a number of 1 or more"),
         ({"k2": 0}, "k-reciprocal.k2: 0 is not a number of 1 or more"),
         ({"K": -1}, "k-reciprocal.K: -1 is not a number of 0 or more"),
+        ({"variant": "cod"}, "k-reciprocal.variant: 'cod' is not a choice"),
         ({"lambda_": 1.5}, "k-reciprocal.lambda_: 1.5 is not from 0 to 1"),
     ],
 )
