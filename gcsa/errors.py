@@ -10,8 +10,10 @@ import difflib
 import importlib
 import logging
 import os
+import signal
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -50,14 +52,42 @@ def similar(word: str, words: Iterable[str]) -> str:
 
 
 def run_program(main: Callable[[], object]) -> None:
-    """Run a program's ``main``; an InputError ends it with one line and status 2."""
+    """Run a program's ``main``; an InputError ends it with one line and status 2.
+
+    Ctrl-C and SIGTERM end it with one line and status 130, once what is half done is removed.
+    """
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        _of_the_package(main)()
+        with _terminable():
+            _of_the_package(main)()
     except InputError as error:
         sys.exit(_fail(f"error: {error}", 2))
     except KeyboardInterrupt as stop:
         sys.exit(_fail("; ".join(["interrupted", *map(str, stop.args)]), 130))
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM, which ends a process at once, interrupt this one as Ctrl-C does."""
+    process = os.getpid()
+
+    def interrupt(number: int, frame: object) -> None:
+        if os.getpid() != process:  # a worker, forked with this handler: it ends as without it
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+            return
+        signal.signal(number, signal.SIG_IGN)  # a second one would cut the clearing up short
+        raise KeyboardInterrupt
+
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:  # whoever started us wants otherwise
+        yield
+        return
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is interrupt:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def _of_the_package(main: Callable[[], object]) -> Callable[[], object]:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
+import shutil
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 from gcsa.errors import InputError, similar
@@ -15,35 +20,48 @@ from gcsa.errors import InputError, similar
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
+# The file within a temporary folder, and nothing else is there.
+PART = "part"
+
+
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary path in the folder of ``path``; on success it is renamed to ``path``.
+    """Yield the path of an empty temporary file; on success ``path`` holds what was written to it.
 
-    On an error, or when the process is interrupted, the temporary file is removed and a file
-    that was at ``path`` before is left as it was. Folders are made where they lack. InputError
-    where nothing can be written there.
+    A plain file is replaced at once, by a rename; a link stays, and what it leads to is replaced.
+    A pipe, a device, and the file that standard output or error goes to are written into. Folders
+    are made where they lack. On an error, or when the process is interrupted, the temporary file
+    is removed and a file that was at ``path`` before is left as it was.
+
+    Raises InputError where nothing can be written there, as where a folder is.
     """
     path = Path(path)
-    temporary = _temporary(path)
+    with _told(path):
+        stream = _is_stream(path)
+        target = Path(os.path.realpath(path))
+        folder, lock = _own_folder(Path(tempfile.gettempdir()) if stream else target.parent)
     try:
-        yield temporary
-        temporary.chmod(0o666 & ~_umask())  # mkstemp's are for their owner alone
-        _rename(temporary, path)
+        yield folder / PART
+        with _told(path):
+            if stream:
+                _pour(folder / PART, path)
+            else:
+                os.replace(folder / PART, target)
     except OSError as error:
         if error.errno in FULL and not isinstance(error, InputError):
             raise _refused(path, error) from error
         raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # what cannot be removed now is swept later
+            _remove(folder, lock)
+        os.close(lock)
 
 
 def make_folder(path: str | os.PathLike) -> Path:
     """Make a folder where it lacks; InputError where that cannot be."""
     path = Path(path)
-    try:
+    with _told(path):
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _refused(path, error) from error
     return path
 
 
@@ -61,28 +79,91 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _temporary(path: Path) -> Path:
+def _is_stream(path: Path) -> bool:
+    """Whether what is there is written into, not replaced: it is no plain file, or printed to."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
-    except OSError as error:
-        raise _refused(path, error) from error
-    os.close(handle)
-    return Path(name)
+        there = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    if stat.S_ISDIR(there.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    return not stat.S_ISREG(there.st_mode) or _printed_to(there) is not None
 
 
-def _rename(temporary: Path, path: Path) -> None:
+def _printed_to(there: os.stat_result) -> int | None:
+    """The descriptor of standard output or error, where it is this file."""
+    for handle in (1, 2):
+        with suppress(OSError):  # closed
+            if os.path.samestat(there, os.fstat(handle)):
+                return handle
+    return None
+
+
+def _pour(temporary: Path, path: Path) -> None:
+    """Write a file's content into what is at ``path``, after what was printed there before."""
+    for printed in (sys.stdout, sys.stderr):
+        if printed is not None:
+            printed.flush()
+    own = _printed_to(path.stat())
+    handle = os.open(path, os.O_WRONLY | os.O_NOCTTY) if own is None else os.dup(own)
+    with open(temporary, "rb") as source, open(handle, "wb") as sink:
+        shutil.copyfileobj(source, sink)
+
+
+def _own_folder(parent: Path) -> tuple[Path, int]:
+    """A new folder in ``parent`` with an empty file, and the lock that says that we are alive.
+
+    A lock ends with its process, however that ends; it also holds between containers, which do
+    not know each other's processes. It is the folder's, as HDF5 wants that of the file.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    _sweep(parent)
+    while True:
+        folder = Path(tempfile.mkdtemp(dir=parent, prefix=".gcsa-", suffix=".tmp"))
+        with suppress(FileNotFoundError):  # swept before it was locked
+            lock = _open_folder(folder)
+            try:
+                with suppress(OSError):  # a disk without locks, where nobody sweeps
+                    fcntl.flock(lock, fcntl.LOCK_EX)
+                (folder / PART).touch()
+            except BaseException:
+                os.close(lock)
+                raise
+            return folder, lock
+
+
+@cache
+def _sweep(parent: Path) -> None:
+    """Remove the temporary folders of processes that were killed; once, as folders may be large."""
+    for folder in parent.glob(".gcsa-*.tmp"):
+        with suppress(OSError):  # in use, of another user, or on a disk without locks
+            lock = _open_folder(folder)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _remove(folder, lock)
+            finally:
+                os.close(lock)
+
+
+def _open_folder(folder: Path) -> int:
+    return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+
+
+def _remove(folder: Path, opened: int) -> None:
+    """Remove a temporary folder; in one that holds more than ours, that stays."""
+    with suppress(FileNotFoundError):
+        os.unlink(PART, dir_fd=opened)
+    folder.rmdir()
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Turn an error of the system into one that names the path."""
     try:
-        os.replace(temporary, path)
+        yield
     except OSError as error:
         raise _refused(path, error) from error
 
 
 def _refused(path: Path, error: OSError) -> InputError:
     return InputError(f"{path}: cannot be written ({error.strerror or error})")
-
-
-def _umask() -> int:
-    mask = os.umask(0)  # there is no way to ask without setting it
-    os.umask(mask)
-    return mask

@@ -85,9 +85,11 @@ def write_predictions(output: str | Path, lines: Sequence[str]) -> Path:
     archive = output.with_suffix(".zip")
     if archive == output:
         raise InputError(f"--output: '{output}' is the name of the zip; end it in .csv")
-    write_text(output, "\n".join(lines) + "\n")
+    text = "\n".join(lines) + "\n"
+    write_text(output, text)
     with replacing(archive) as temporary, zipfile.ZipFile(temporary, "w") as file:
-        file.write(output, output.name, compress_type=zipfile.ZIP_DEFLATED)
+        # Not read back: where the output is a pipe, there is nothing to read.
+        file.writestr(output.name, text, compress_type=zipfile.ZIP_DEFLATED)
     return archive
 
 
