@@ -208,3 +208,24 @@ def test_a_stopped_program_says_one_line_and_leaves_nothing(tmp_path, number):
     process.send_signal(number)
     assert process.communicate(timeout=30)[1] == "interrupted\n"
     assert process.returncode == 130 and not list(tmp_path.iterdir())
+
+
+def test_a_forked_worker_ends_by_the_signal_itself():
+    """Whoever ends workers so, as pools do, wants no line of each."""
+    code = """
+import os, signal, time
+from gcsa.errors import run_program
+def main():
+    read, write = os.pipe()
+    worker = os.fork()
+    if not worker:
+        os.write(write, b"x")
+        while True:
+            time.sleep(0.01)
+    os.read(read, 1)
+    os.kill(worker, signal.SIGTERM)
+    print(os.WTERMSIG(os.waitpid(worker, 0)[1]))
+run_program(main)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == (f"{int(signal.SIGTERM)}\n", "")

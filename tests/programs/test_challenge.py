@@ -1,5 +1,7 @@
 """The challenge file: as the official evaluator reads it."""
 
+import os
+import subprocess
 import zipfile
 
 import numpy as np
@@ -76,3 +78,14 @@ def test_other_data_sets_have_no_challenge_file(world, checkpoint, tmp_path, mon
     other = {**world, "data.dataset": "lamar"}
     with pytest.raises(InputError, match="the challenge is of msls, not 'lamar'"):
         run(monkeypatch, other, "--checkpoint", checkpoint, "--output", tmp_path / "c.csv")
+
+
+def test_the_file_may_be_a_pipe(tmp_path):
+    """Its zip has what was written; nothing is read back from the pipe."""
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    reader = subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True)
+    archive = program.write_predictions(pipe, ["query a b"])
+    assert reader.communicate(timeout=30)[0] == "query a b\n"
+    with zipfile.ZipFile(archive) as file:
+        assert file.namelist() == ["pipe.csv"] and file.read("pipe.csv") == b"query a b\n"
