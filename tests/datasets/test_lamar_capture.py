@@ -97,6 +97,16 @@ def test_signals_that_are_none_are_left_out_and_counted(tmp_path, caplog):
         assert f"{name}.txt: 4 of 6 signals are unknown" in caplog.text
 
 
+def test_positions_far_out_of_range_are_refused(tmp_path):
+    write_session(
+        tmp_path,
+        sensors=[["s/cam", "", *PINHOLE]],
+        trajectories=[[t, "s/cam", 1, 0, 0, 0, 0, 0, z] for t, z in enumerate((1e8, 1.1e8))],
+    )
+    with pytest.raises(InputError, match=r"trajectories.txt: line 3: tx, ty, tz lie beyond 1e.08"):
+        read_session(tmp_path)
+
+
 def test_files_that_are_absent_are_none(tmp_path):
     write_rows(tmp_path / "sensors.txt", [["cam", "", *PINHOLE]])
     session = read_session(tmp_path)

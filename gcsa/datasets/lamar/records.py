@@ -17,6 +17,7 @@ import numpy as np
 
 from gcsa.datasets.lamar.table import Kind, Table, need, read_table
 from gcsa.errors import InputError
+from gcsa.scene import EARTH
 from gcsa.sideinfo.radio import measured
 from gcsa.sideinfo.scans import Scans, clock_of
 
@@ -155,6 +156,9 @@ def _check_poses(table: Table) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         raise table.error(row, f"qw, qx, qy, qz have length {norms[row]:.6g}, expected 1")
+    far = (np.abs(table.numbers("tx", "ty", "tz")) > EARTH).any(axis=1)
+    if far.any():
+        raise table.error(int(far.argmax()), f"tx, ty, tz lie beyond {EARTH:g} metres")
 
 
 def read_images(path: Path, cameras: Collection[str]) -> Images | None:
