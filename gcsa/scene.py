@@ -17,6 +17,10 @@ import numpy as np
 
 from gcsa.errors import InputError
 
+# Metres: coordinates beyond are of no map.
+EARTH = 1e8
+# Radians: ten turns; what is beyond is degrees, or has lost its digits.
+MOST_TURNED = 20 * np.pi
 # How far the norm of a half-precision descriptor of unit length may be from 1.
 NORM_TOLERANCE = 1e-2
 # The norm is checked on this many rows, spread evenly: reading all would page in every descriptor.
@@ -76,6 +80,7 @@ class ImageSet:
             _check_shape(self.headings, (n,), f"{where}.headings")
             if np.isinf(self.headings).any():
                 raise InputError(f"{where}.headings: infinite (NaN is the mark for unknown)")
+            check_range(self.headings, MOST_TURNED, "radians", f"{where}.headings")
         for name in ("accuracy", "heading_accuracy"):
             _check_accuracy(getattr(self, name), n, f"{where}.{name}")
         for name in ("sequences", "frames", "times"):
@@ -128,12 +133,23 @@ def _check_shape(array: np.ndarray, shape: tuple[int, ...], where: str) -> None:
         )
 
 
+def check_range(values: np.ndarray, most: float, unit: str, where: str) -> None:
+    """Raise InputError for the first row of ``values`` (n, ...) beyond ``most``; NaN passes."""
+    beyond = np.abs(values) > most
+    if beyond.any():
+        row = int(np.argwhere(beyond)[0, 0])
+        raise InputError(
+            f"{where}: row {row} has {values[beyond][0]:g}, beyond {most:.5g} {unit} either way"
+        )
+
+
 def _check_positions(positions: np.ndarray, n: int, where: str) -> None:
     dimensions = 3 if positions.ndim == 2 and positions.shape[1] == 3 else 2
     _check_shape(positions, (n, dimensions), where)
     unknown = np.isnan(positions)
     if np.isinf(positions).any() or (unknown.any(1) != unknown.all(1)).any():
         raise InputError(f"{where}: coordinates must be finite, or all NaN for an unknown position")
+    check_range(positions, EARTH, "metres", where)
 
 
 def _check_accuracy(accuracy: np.ndarray | None, n: int, where: str) -> None:

@@ -34,6 +34,16 @@ def test_a_correct_scene_passes():
         ({"positions": np.array([[0, np.nan], [0, 0], [0, 0]])}, "positions: coordinates"),
         ({"headings": np.zeros(2)}, r"headings: expected float64 of shape \(3,\)"),
         ({"headings": np.array([0, np.inf, 0])}, "headings: infinite"),
+        (
+            {"headings": np.array([0, np.nan, -1e16])},
+            "headings: row 2 has -1e.16, beyond 62.832",
+        ),
+        ({"headings": np.array([270.0, 0, 0])}, "headings: row 0 has 270, beyond 62.832 radians"),
+        (
+            {"positions": np.array([[0, 0], [0, 1e9], [0, 0]])},
+            "positions: row 1 has 1e.09, beyond",
+        ),
+        ({"positions": np.array([[0, 0, 0], [0, 0, -1e9], [0, 0, 0]])}, "row 1 has -1e.09, beyond"),
         ({"descriptors": np.eye(3, 8)[:2]}, r"descriptors: expected shape \(3, D\)"),
         ({"descriptors": 2 * np.eye(3, 8)}, "descriptors: row 0 has length 2;"),
         ({"descriptors": np.full((3, 8), np.nan)}, "descriptors: row 0 has length nan"),

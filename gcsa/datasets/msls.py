@@ -20,7 +20,7 @@ from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.evaluation.truth import Truth
 from gcsa.files import similar_folder
-from gcsa.scene import ImageSet, Scene
+from gcsa.scene import EARTH, ImageSet, Scene
 from gcsa.sideinfo.utm import Zone, to_utm, zone_of
 
 logger = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ VAL_CITIES = "cph sf".split()
 TEST_CITIES = "miami athens buenosaires stockholm bengaluru kampala".split()
 # Metres between readings and positions of a database, in the median: more is another zone.
 ZONE_ERROR = 1000.0
+# The largest number of a column, either way: degrees (whole turns of ca are taken off), metres.
+BOUNDS = dict(ca=1e4, lon=180.0, lat=90.0, easting=EARTH, northing=EARTH)
 SUBTASKS = "all s2w w2s o2n n2o d2n n2d".split()
 
 
@@ -121,9 +123,11 @@ def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFram
         flags["ca"] = raw["ca"]
         for name in {"lon", "lat"} & set(raw):
             flags[name] = raw[name]
+        _check_bounds(flags, keep, folder / "raw.csv")
     if post is not None:
         flags[["easting", "northing"]] = post[["easting", "northing"]]
         _check_coordinates(flags, keep, folder / "postprocessed.csv", optional)
+        _check_bounds(flags, keep, folder / "postprocessed.csv")
     for name in {"sequence_key", "frame_number"} & set(sequences):
         flags[name] = sequences[name]
     if not keep.any():
@@ -208,6 +212,17 @@ def _check_coordinates(table: pd.DataFrame, keep: np.ndarray, path: Path, test: 
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise _row_error(path, int(row), ("easting", "northing")[column], "no coordinate")
+
+
+def _check_bounds(table: pd.DataFrame, keep: np.ndarray, path: Path) -> None:
+    """What the images to keep have of BOUNDS lies within them; NaN passes."""
+    for column in [name for name in BOUNDS if name in table]:
+        most = BOUNDS[column]
+        wrong = keep & (np.abs(table[column].to_numpy(dtype=np.float64)) > most)
+        if wrong.any():
+            row = int(wrong.argmax())
+            problem = f"{table[column][row]:g} is not from -{most:g} to {most:g}"
+            raise _row_error(path, row, column, problem)
 
 
 def _row_error(path: Path, row: int, column: str, problem: str) -> InputError:

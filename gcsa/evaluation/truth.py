@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from gcsa.errors import InputError, given
-from gcsa.scene import Scene
+from gcsa.scene import EARTH, MOST_TURNED, Scene, check_range
 from gcsa.sideinfo import rules
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import OVERLAP, Poses, Rule
@@ -74,6 +74,9 @@ class Truth:
         q = len(self.positions)
         if self.positions.ndim != 2 or (self.headings is not None and len(self.headings) != q):
             raise InputError(f"truth: {q} positions and headings that do not fit them")
+        check_range(self.positions, EARTH, "metres", "truth.positions")
+        if self.headings is not None:
+            check_range(self.headings, MOST_TURNED, "radians", "truth.headings")
 
 
 # A rule takes (rule, scene, truth, queries (m,), database (m,), fov) and returns (m,) bool.

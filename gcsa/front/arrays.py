@@ -9,7 +9,7 @@ import torch
 from numpy.typing import ArrayLike
 
 from gcsa.errors import InputError
-from gcsa.scene import ImageSet, Scene
+from gcsa.scene import EARTH, MOST_TURNED, ImageSet, Scene, check_range
 from gcsa.sideinfo.radio import Radio, from_rssi
 
 
@@ -89,6 +89,8 @@ def cameras(
         raise InputError(
             f"{place}, {facing}: expected (n, 2) and (n,), got {xy.shape} and {along.shape}"
         )
+    check_range(xy, EARTH, "metres", place)
+    check_range(along, MOST_TURNED, "radians", facing)
     return xy[:, :2], along
 
 

@@ -15,6 +15,7 @@ unknown: "zero": its affinity is 0, unknown, to every image: a session without r
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +30,11 @@ try:
 except ImportError:  # not compiled: see setup.py
     _kernels = None
 
+logger = logging.getLogger(__name__)
+
 MAX_DISTANCE = 500.0  # metres
+# No receiver hears less; where they do not know receivers write 0, 127 and the like.
+WEAKEST = -120.0  # dBm
 DEFAULT_MHZ = 2400.0  # Bluetooth, and WiFi of unknown frequency
 SCALE = 2.5e-4  # affinity lost per metre
 UNKNOWN = ("zero", "published")
@@ -79,6 +84,25 @@ class Radio:
         return tuple(np.ascontiguousarray(p, t) for p, t in zip(parts, types, strict=True))
 
 
+def measured(rssi_dbm: np.ndarray, where: str) -> np.ndarray:
+    """Which signals are measurements, bool of the same shape: from -120 dBm to below 0.
+
+    The others (NaN too) are unknown and count as not heard; how many they are is said.
+    where: the file or argument that they are of, for the message.
+    """
+    known = (rssi_dbm >= WEAKEST) & (rssi_dbm < 0)
+    if not known.all():
+        unknown, total = known.size - np.count_nonzero(known), known.size
+        logger.warning(
+            "%s: %d of %d signals are unknown (0, positive or below %g dBm), not counted as heard",
+            where,
+            unknown,
+            total,
+            WEAKEST,
+        )
+    return known
+
+
 def path_loss_distance(rssi_dbm: np.ndarray, frequency_mhz: np.ndarray) -> np.ndarray:
     """Metres at which free-space path loss explains a signal, at most 500.
 
@@ -95,10 +119,13 @@ def from_rssi(rssi_dbm: np.ndarray, frequency_mhz: np.ndarray | float = DEFAULT_
     """Radio of n images from signals (n, T) in dBm, NaN where one was not heard.
 
     frequency_mhz: a number, or (T,); see :func:`path_loss_distance`. Transmitters are numbered.
+    What is no measurement was not heard: :func:`measured`.
     """
     if rssi_dbm.ndim != 2 or np.isinf(rssi_dbm).any():
         raise InputError(f"radio: expected signals (n, T) in dBm, got shape {rssi_dbm.shape}")
     image, transmitter = np.nonzero(~np.isnan(rssi_dbm))
+    known = measured(rssi_dbm[image, transmitter], "radio")
+    image, transmitter = image[known], transmitter[known]
     frequency = np.broadcast_to(frequency_mhz, rssi_dbm.shape[1:])[transmitter]
     metres = path_loss_distance(rssi_dbm[image, transmitter], frequency)
     entries = metres - MAX_DISTANCE, (image, transmitter)

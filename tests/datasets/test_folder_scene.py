@@ -172,7 +172,7 @@ q/1.jpg,aa,-40,2412,wifi
 db/b.jpg,aa,-60,2412,wifi
 db/b.jpg,aa,-50,2412,wifi
 db/b.jpg,aa,-70,,bluetooth
-db/a.jpg,bb,-200,2412,wifi
+db/a.jpg,bb,-120,2412,wifi
 """
 
 
@@ -201,13 +201,32 @@ def test_radio(tmp_path):
         ("c,aa,-40", "line 2, column 'name': 'c' is no image that is known"),
         ("a,,-40", "column 'transmitter': is empty"),
         ("a,aa,", "column 'rssi': is empty"),
-        ("a,aa,100", "signal in dBm '100' is not from -200 to 0"),
+        ("a,aa,loud", "'loud' is not a number"),
     ],
 )
 def test_faults_of_radio(tmp_path, row, message):
     path = write_csv(tmp_path / "radio.csv", f"name,transmitter,rssi|{row}")
     with pytest.raises(InputError, match=f"radio.csv: .*{message}"):
         read_radio(path, np.array(["a", "b"]))
+
+
+def test_radio_without_case(tmp_path):
+    rows = "a,AA:0b,-50,WiFi|b,aa:0B,-50,wifi|b,aa:0b,-60,Bluetooth"
+    path = write_csv(tmp_path / "radio.csv", f"name,transmitter,rssi,kind|{rows}")
+    heard = read_radio(path, np.array(["a", "b"]))
+    assert heard.transmitters.tolist() == ["bluetooth/aa:0b", "wifi/aa:0b"]
+    expected = [[0, metres(-50) - 500], [metres(-60) - 500, metres(-50) - 500]]
+    np.testing.assert_allclose(heard.matrix.toarray(), expected)
+
+
+def test_signals_that_are_none(tmp_path, caplog):
+    rows = [f"a,{i},{rssi}" for i, rssi in enumerate("0 127 5 -121 nan -120 -0.5".split())]
+    path = write_csv(tmp_path / "radio.csv", "|".join(["name,transmitter,rssi", *rows]))
+    heard = read_radio(path, np.array(["a", "b"]))
+    assert heard.transmitters.tolist() == ["5", "6"] and heard.has_any.tolist() == [True, False]
+    assert "radio.csv: 5 of 7 signals are unknown" in caplog.text
+    write_csv(path, "name,transmitter,rssi|a,x,0")
+    assert read_radio(path, np.array(["a", "b"])).matrix.shape == (2, 0)
 
 
 def test_descriptors_by_name_or_by_row(tmp_path):

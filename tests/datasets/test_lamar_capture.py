@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from captures import GUID, HEADERS, PINHOLE, write_rows, write_scene
+from captures import GUID, HEADERS, PINHOLE, write_rows, write_scene, write_session
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -79,6 +79,32 @@ def test_whatever_the_grammar_allows_is_read(tmp_path, data):
     assert (camera.model, camera.width, camera.height) == ("PINHOLE", 640, 480)
     assert camera.params == (500.5, 500, 320, 240)
     assert session.queries is session.subsessions is session.alignment is None
+
+
+def test_signals_that_are_none_are_left_out_and_counted(tmp_path, caplog):
+    signals = [0, 127, 5, -120.5, -120, -40]
+    mac, beacon = "aa:bb:cc:dd:ee:ff", GUID.format(3, 1)
+    write_session(
+        tmp_path,
+        sensors=[["s/cam", "", *PINHOLE], ["s/w", "", "wifi"], ["s/b", "", "bt"]],
+        wifi=[[t, "s/w", mac, 2412000, rssi] for t, rssi in enumerate(signals)],
+        bt=[[t, "s/b", beacon, rssi] for t, rssi in enumerate(signals)],
+    )
+    session = read_session(tmp_path)
+    for scans, name in ((session.wifi, "wifi"), (session.bluetooth, "bt")):
+        assert scans.timestamps.tolist() == [4, 5] and scans.rssi_dbm.tolist() == [-120, -40]
+        assert len(scans.clock) == len(scans.transmitter) == len(scans.frequency_mhz) == 2
+        assert f"{name}.txt: 4 of 6 signals are unknown" in caplog.text
+
+
+def test_positions_far_out_of_range_are_refused(tmp_path):
+    write_session(
+        tmp_path,
+        sensors=[["s/cam", "", *PINHOLE]],
+        trajectories=[[t, "s/cam", 1, 0, 0, 0, 0, 0, z] for t, z in enumerate((1e8, 1.1e8))],
+    )
+    with pytest.raises(InputError, match=r"trajectories.txt: line 3: tx, ty, tz lie beyond 1e.08"):
+        read_session(tmp_path)
 
 
 def test_files_that_are_absent_are_none(tmp_path):

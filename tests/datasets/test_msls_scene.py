@@ -93,6 +93,17 @@ def test_headings_may_be_missing_or_out_of_range(root, cell, degrees):
     assert np.isnan(heading) if degrees is None else heading == pytest.approx(np.deg2rad(degrees))
 
 
+FAR = "raw ca 1e16|raw ca -10001|raw lon 181|raw lat 1e16|postprocessed easting -1e9"
+
+
+@pytest.mark.parametrize("cell", [*FAR.split("|"), "postprocessed northing 1e16"])
+def test_numbers_far_out_of_range_are_refused(root, cell):
+    file, column, cell = cell.split()
+    edit(root / "train_val" / "cph" / "database" / f"{file}.csv", put(2, column, cell))
+    with pytest.raises(InputError, match=f"{file}.csv: line 4, column '{column}': .* is not from"):
+        read_scene(root, "cph")
+
+
 def test_test_cities_with_and_without_ground_truth(root):
     full, truth = read_scene(root, "miami", subtask="all")
     assert truth is not None and full.database.positions is not None

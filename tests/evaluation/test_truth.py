@@ -132,3 +132,12 @@ def test_noise_for_truth_changes_no_affinity_and_no_score():
     np.testing.assert_array_equal(found[0][0], found[1][0])
     np.testing.assert_array_equal(found[0][1].scores, found[1][1].scores)
     np.testing.assert_array_equal(found[0][1].indices, found[1][1].indices)
+
+
+def test_true_poses_far_out_of_range_are_refused():
+    unknown = np.full((2, 2), np.nan)
+    Truth(unknown, np.array([np.nan, 7.0]))
+    with pytest.raises(InputError, match=r"truth.headings: row 1 has 1e.16, beyond 62.832 radians"):
+        Truth(unknown, np.array([0, 1e16]))
+    with pytest.raises(InputError, match=r"truth.positions: row 0 has 1e.09, beyond 1e.08 metres"):
+        Truth(np.array([[0, 1e9], [0, 0]]))

@@ -113,6 +113,10 @@ def test_overlap_is_the_shared_area_and_unknown_poses_share_none():
     np.testing.assert_allclose(found[:2, :2], [[1, 0.5], [0.5, 1]], atol=0.01)
     assert (found[2] == 0).all()
     assert gcsa.overlap(xy, facing, [[0, 1000]], [0.0]).tolist() == [[0.0]] * 3
+    with pytest.raises(InputError, match="^other_headings: row 0 has 1e.16, beyond 62.832 radians"):
+        gcsa.overlap(xy, facing, [[0, 0]], [1e16])
+    with pytest.raises(InputError, match="^positions: row 1 has 1e.09, beyond 1e.08 metres"):
+        gcsa.overlap([[0, 0], [1e9, 0]], [0.0, 0.0])
 
 
 def test_radio_is_in_dbm():

@@ -258,3 +258,12 @@ def test_blocks_are_far_faster_than_a_loop(way):
     )
     np.testing.assert_allclose((1 - found) / 2.5e-4, expected, atol=1e-3)
     assert fast < slow / (150 if way == "compiled" else 30)
+
+
+def test_arrays_of_signals_that_are_none(caplog):
+    nan = np.nan
+    heard = radio.from_rssi(np.array([[nan, -50.0, 0.0, 127.0], [-121.0, nan, -120.0, 3.0]]))
+    expected = [[0, radio.path_loss_distance(-50.0, 2400.0) - 500, 0, 0], [0, 0, 0, 0]]
+    np.testing.assert_allclose(heard.matrix.toarray(), expected, atol=1e-9)
+    assert heard.matrix.indices.tolist() == [1, 2], "-120 dBm is heard, from 500 m"
+    assert "radio: 4 of 6 signals are unknown" in caplog.text, "what was not heard is no signal"

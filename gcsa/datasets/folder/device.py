@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from gcsa.datasets.folder.positions import EARTH, GPS, planar
+from gcsa.datasets.folder.positions import GPS, planar
 from gcsa.datasets.folder.table import Table
 from gcsa.errors import InputError
+from gcsa.scene import EARTH
 
 
 @dataclass(frozen=True, eq=False)

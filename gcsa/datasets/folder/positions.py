@@ -6,9 +6,9 @@ import numpy as np
 
 from gcsa.datasets.folder.table import Table
 from gcsa.errors import InputError
+from gcsa.scene import EARTH
 from gcsa.sideinfo.geodesy import LIMIT, distance, middle, to_metres
 
-EARTH = 1e8  # metres: coordinates beyond it are of no map
 COMMON = {("lat", "lon"): "degrees", ("x", "y"): "metres"}
 # Where a device's own reading stands, by the columns of the positions.
 GPS = {("lat", "lon"): ("gps_lat", "gps_lon"), ("x", "y"): ("gps_x", "gps_y")}

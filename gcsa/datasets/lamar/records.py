@@ -17,6 +17,8 @@ import numpy as np
 
 from gcsa.datasets.lamar.table import Kind, Table, need, read_table
 from gcsa.errors import InputError
+from gcsa.scene import EARTH
+from gcsa.sideinfo.radio import measured
 from gcsa.sideinfo.scans import Scans, clock_of
 
 POSE = {name: float for name in "qw qx qy qz tx ty tz".split()}
@@ -154,6 +156,9 @@ def _check_poses(table: Table) -> None:
     if wrong.any():
         row = int(wrong.argmax())
         raise table.error(row, f"qw, qx, qy, qz have length {norms[row]:.6g}, expected 1")
+    far = (np.abs(table.numbers("tx", "ty", "tz")) > EARTH).any(axis=1)
+    if far.any():
+        raise table.error(int(far.argmax()), f"tx, ty, tz lie beyond {EARTH:g} metres")
 
 
 def read_images(path: Path, cameras: Collection[str]) -> Images | None:
@@ -172,7 +177,7 @@ def read_images(path: Path, cameras: Collection[str]) -> Images | None:
 
 
 def read_wifi(path: Path, sensors: Collection[str]) -> Scans | None:
-    """WiFi rows, kHz converted to MHz; names and scan times are not read."""
+    """WiFi rows with a measured signal, kHz converted to MHz; names, scan times are not read."""
     columns: dict[str, Kind] = {"timestamp": int, "sensor_id": "category", "mac_addr": "category"}
     columns |= {"frequency_khz": int, "rssi_dbm": float}
     table = read_table(path, columns, widths=range(5, MOST_FIELDS))
@@ -187,7 +192,7 @@ def read_wifi(path: Path, sensors: Collection[str]) -> Scans | None:
 
 
 def read_bluetooth(path: Path, sensors: Collection[str]) -> Scans | None:
-    """Bluetooth rows, of unknown frequency; names are not read."""
+    """Bluetooth rows with a measured signal, of unknown frequency; names are not read."""
     columns: dict[str, Kind] = {"timestamp": int, "sensor_id": "category", "id": "category"}
     columns |= {"rssi_dbm": float}
     table = read_table(path, columns, widths=range(4, MOST_FIELDS))
@@ -204,14 +209,16 @@ def _scans(
     clocks, clock = np.unique(clock_of(ids), return_inverse=True)
     values, transmitter = table.codes(name)
     transmitters, lower = np.unique(np.char.lower(values), return_inverse=True)
+    signal = table.numbers("rssi_dbm")
+    known = measured(signal, str(table.path))
     return Scans(
-        timestamps=table.numbers("timestamp"),
+        timestamps=table.numbers("timestamp")[known],
         clocks=clocks,
-        clock=clock.reshape(-1)[sensor],
+        clock=clock.reshape(-1)[sensor][known],
         transmitters=transmitters,
-        transmitter=lower.reshape(-1)[transmitter],
-        rssi_dbm=table.numbers("rssi_dbm"),
-        frequency_mhz=frequency,
+        transmitter=lower.reshape(-1)[transmitter][known],
+        rssi_dbm=signal[known],
+        frequency_mhz=frequency[known],
     )
 
 
