@@ -7,6 +7,7 @@ So scalars are kept as written, and text settings take them literally.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -19,10 +20,17 @@ NULLS = ("", "~", "null", "Null", "NULL")
 QUOTED = r""""[^"]*"|'[^']*'"""
 ITEM = rf"""\s*({QUOTED}|[^\s,"'\[\]][^,\[\]]*?)\s*"""
 
+# YAML's types that are read, and what refuses all others.
+TAGS = (*(f"tag:yaml.org,2002:{kind}" for kind in ("str", "seq", "map", "null")), None)
+
 
 class _AsWritten(yaml.SafeLoader):
-    """YAML whose scalars are text; but no value at all is None, and "<<" merges."""
+    """YAML whose scalars are text; but no value at all is None, and "<<" merges.
 
+    Other types (``!!timestamp``, ``!!python/...``) are unknown to it.
+    """
+
+    yaml_constructors = {tag: yaml.SafeLoader.yaml_constructors[tag] for tag in TAGS}
     yaml_implicit_resolvers = {
         first: yaml.SafeLoader.yaml_implicit_resolvers[first] for first in ("", "<")
     }
@@ -30,7 +38,7 @@ class _AsWritten(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
         if isinstance(node, yaml.MappingNode):
             keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            double = [key for key in keys if keys.count(key) > 1]
+            double = [key for key, count in Counter(keys).items() if count > 1]
             if double:
                 problem = f"found key '{double[0]}' twice"
                 raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)

@@ -220,6 +220,8 @@ def test_a_wrong_file_is_named(tmp_path):
         ("model: {Kay: 7}", r"c.yaml: no setting 'model.Kay'"),
         ("model: 7", "section 'model' must hold keys"),
         ("model: {K: 7, K: 8}", "not YAML .*'K' twice"),
+        ("data: {root: !!bool msls}", "not YAML .*bool"),
+        ("data: {root: !!python/name:os.system x}", "not YAML .*python/name:os.system"),
         ("model: [1]", "section 'model' must hold keys, got a list"),
         ("data: {root: [a]}", "c.yaml: data.root: "),
         ("data: {val_scenes: [[a]]}", "data.val_scenes: expected a value or a list of values"),
