@@ -10,12 +10,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import numpy as np
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from gcsa.datasets.settings import CANDIDATES, HEADING_CONVENTIONS, DataConfig
 from gcsa.errors import InputError, MissingFileError, nearest
@@ -28,6 +27,7 @@ from gcsa.places.locator import PosteriorConfig
 from gcsa.ranking.retrieval import CHOICES as SEARCHES
 from gcsa.sideinfo.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.sideinfo.rules import Rule
+from gcsa.written import from_command_line, read_yaml, typed
 
 SYSTEMS = ("gcsa", "csa")
 OPTIMIZERS = ("adam", "sgd")
@@ -98,17 +98,9 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     config = OmegaConf.structured(Config)
     if path is not None:
         path = _find(path)
-        config = _merge(config, _read_yaml(path), str(path))
+        config = _merge(config, read_yaml(path), str(path))
     for override in overrides:
-        if not re.match(r"^\w+\.\w+=", override):
-            raise InputError(f"'{override}': expected section.key=value")
-        try:
-            change = OmegaConf.from_dotlist([override])
-        except YAMLError as error:
-            raise InputError(
-                f"'{override}': the value is not YAML (lists: [a,b], without spaces or in quotes)"
-            ) from error
-        config = _merge(config, change, "command line")
+        config = _merge(config, _change(override), "command line")
     result = cast(Config, OmegaConf.to_object(config))
     _check_choices(result)
     _check_bounds(result)
@@ -144,42 +136,57 @@ def _find(path: str | Path) -> Path:
     raise MissingFileError(f"{path}: no such config file{hint}")
 
 
-def _read_yaml(path: Path) -> Any:
+def _change(override: str) -> dict[str, dict[str, Any]]:
+    """The section, key and value of ``section.key=value``, nested as in a file."""
+    parts = re.match(r"^(\w+)\.(\w+)=(.*)$", override, re.DOTALL)
+    if not parts:
+        raise InputError(f"'{override}': expected section.key=value")
+    section, key, text = parts.groups()
     try:
-        return OmegaConf.load(path)
-    except YAMLError as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+        return {section: {key: from_command_line(text, _kinds(section).get(key))}}
+    except InputError as error:
+        raise InputError(f"'{override}': {error}") from error
+
+
+def _kinds(section: str) -> dict[str, Any]:
+    """The types of a section's settings by key; empty where there is no such section."""
+    kinds = get_type_hints(Config)
+    return get_type_hints(kinds[section]) if section in kinds else {}
 
 
 def _merge(config: Any, changes: Any, source: str) -> Any:
     """Merge settings into the structured config, after a look for keys that do not exist."""
     sections = {f.name: getattr(Config(), f.name) for f in fields(Config)}
-    if not OmegaConf.is_dict(changes):
+    if not isinstance(changes, dict):
         raise InputError(f"{source}: expected the sections {', '.join(sections)}")
+    values_of: dict[str, dict[str, Any]] = {}
     for section, values in changes.items():
         if section not in sections:
             raise InputError(f"{source}: no section '{section}'{nearest(str(section), sections)}")
-        if not OmegaConf.is_dict(values):
-            raise InputError(f"{source}: section '{section}' must hold keys, got '{values}'")
-        known = {f.name for f in fields(sections[section])}
+        if not isinstance(values, dict):
+            got = "a list" if isinstance(values, list) else f"'{values}'"
+            raise InputError(f"{source}: section '{section}' must hold keys, got {got}")
+        kinds = _kinds(section)
         for key in values:
-            if key not in known:
-                hint = nearest(str(key), known)
+            if key not in kinds:
+                hint = nearest(str(key), kinds)
                 raise InputError(f"{source}: no setting '{section}.{key}'{hint}")
+        values_of[section] = {
+            key: typed(value, kinds[key], f"{source}: {section}.{key}")
+            for key, value in values.items()
+        }
     try:
-        return OmegaConf.merge(config, changes)
+        return OmegaConf.merge(config, values_of)
     except OmegaConfBaseException as error:
-        reason = _no_list(str(error.full_key), changes) or str(error).splitlines()[0]
+        reason = _no_list(str(error.full_key), values_of) or str(error).splitlines()[0]
         raise InputError(f"{source}: {error.full_key}: {reason}") from error
 
 
-def _no_list(key: str, changes: Any) -> str | None:
+def _no_list(key: str, changes: dict[str, dict[str, Any]]) -> str | None:
     """What to write where a plain word was given to a setting that is a list; else None."""
     section, _, name = key.partition(".")
-    defaults = getattr(Config(), section)
-    value = OmegaConf.select(changes, key)
-    wanted = isinstance(getattr(defaults, name, None), list)
-    if not wanted or isinstance(value, ListConfig | DictConfig):
+    value = changes[section].get(name)
+    if _kinds(section).get(name) != list[str] or isinstance(value, list | dict):
         return None
     words = "" if value is None else ",".join(re.findall(r"[^\s,]+", str(value)))
     return f"'{value}' is not a list; write {key}=[{words}]"

@@ -116,6 +116,70 @@ def test_what_is_wrong_is_named(override, message):
     assert "\n" not in str(caught.value)
 
 
+LITERAL = ["010", "007", "1_1_1", "no", "null", "~", "1.10", "12:30", "1e3", "true", "photos #2",
+           "a: b", "=", "0x10", "2024-01-01", ".nan", "*x", "&x", "!x", "%", "it's"]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", LITERAL)
+def test_text_is_taken_literally(text, tmp_path):
+    """On the command line, bare or in quotes, and from the file that a run keeps."""
+    quote = '"' if "'" in text else "'"
+    for given in (text, f"{quote}{text}{quote}"):
+        config = load_config(None, [f"data.root={given}", f"data.val_scenes=[{given},x, {given} ]"])
+        assert config.data.root == text
+        assert config.data.val_scenes == [text, "x", text]
+    save_config(config, tmp_path / "c.yaml")
+    assert load_config(tmp_path / "c.yaml") == config
+
+
+def test_text_of_a_file_is_taken_literally(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "data: {root: 010, descriptors: no, val_scenes: [010, 1_1_1, no, null]}\n"
+        "train: {checkpoint: null, learning_rate: .5, num_epochs: 010, keep_best: yes}\n"
+        "posterior: {objective: 0.50}\n"
+    )
+    config = load_config(path)
+    assert (config.data.root, config.data.descriptors) == ("010", "no")
+    assert config.data.val_scenes == ["010", "1_1_1", "no", "null"]
+    assert config.train.checkpoint is None and config.train.keep_best is True
+    assert (config.train.learning_rate, config.train.num_epochs) == (0.5, 10)
+    assert config.posterior.objective == "0.50"
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("data.val_scenes=[]", []),
+        ("data.val_scenes=[ ]", []),
+        ("""data.val_scenes=["a, b",'c]',d e]""", ["a, b", "c]", "d e"]),
+        ("data.root=[a]", "[a]"),
+        ("data.root=a=b", "a=b"),
+        ("data.descriptors=", ""),
+        ("train.checkpoint=null", None),
+        ("train.checkpoint=", None),
+        ("model.K=010", 10),
+        ("data.memory=1e1", 10.0),
+    ],
+)
+def test_values_of_the_command_line(override, expected):
+    key = override.partition("=")[0]
+    section, name = key.split(".")
+    assert getattr(getattr(load_config(None, [override]), section), name) == expected
+
+
+@pytest.mark.parametrize("text", ["${oc.env:HOME}", "a/${data.outputs}", "${", "???"])
+def test_nothing_is_filled_in(text, tmp_path):
+    """Neither from the command line nor from files, which may be somebody else's."""
+    message = re.escape(f"'{text}': expected a plain value, nothing is filled in")
+    for key, value in (("root", text), ("val_scenes", f"[x,{text}]")):
+        with pytest.raises(InputError, match=f"command line: data.{key}: {message}"):
+            load_config(None, [f"data.{key}={value}"])
+    (tmp_path / "c.yaml").write_text(f"data: {{root: '{text}'}}")
+    with pytest.raises(InputError, match=f"c.yaml: data.root: {message}"):
+        load_config(tmp_path / "c.yaml")
+
+
 def test_a_bare_name_is_the_shipped_file_unless_there_is_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert load_config("msls_train") == load_config(CONFIGS / "msls_train.yaml")
@@ -155,6 +219,13 @@ def test_a_wrong_file_is_named(tmp_path):
         ("model: {K: 7", "not YAML"),
         ("model: {Kay: 7}", r"c.yaml: no setting 'model.Kay'"),
         ("model: 7", "section 'model' must hold keys"),
+        ("model: {K: 7, K: 8}", "not YAML .*'K' twice"),
+        ("data: {root: !!bool msls}", "not YAML .*bool"),
+        ("data: {root: !!python/name:os.system x}", "not YAML .*python/name:os.system"),
+        ("model: [1]", "section 'model' must hold keys, got a list"),
+        ("data: {root: [a]}", "c.yaml: data.root: "),
+        ("data: {val_scenes: [[a]]}", "data.val_scenes: expected a value or a list of values"),
+        ("data: {root: {a: b}}", "data.root: expected a value or a list of values"),
         ("- 1", "expected the sections data, fov, model, csa, loss, mining, posterior, train"),
     ]:
         path.write_text(text)

@@ -7,7 +7,6 @@ from the file that is released with a checkpoint.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Iterable
@@ -56,7 +55,7 @@ def draw_building(out: str | os.PathLike, scene: str, descriptors: str | os.Path
             buildings.write_scenes(out, spec, SEED, crew)
         _copy(source, features)
         save_labels(labels, compute_labels(out / "datasets" / "lamar", scene, "val", features))
-    return [*_settings(out, scene), f"data.labels={quoted(labels.parent)}"]
+    return [*_settings(out, scene), f"data.labels={labels.parent}"]
 
 
 def _check(name: str, known: Iterable[str]) -> None:
@@ -75,11 +74,6 @@ def _copy(source: Path, target: Path) -> None:
         shutil.copyfile(source, temporary)
 
 
-def quoted(path: Path) -> str:
-    """A path as a value of YAML, whatever stands in it."""
-    return json.dumps(str(path))
-
-
 def _settings(out: Path, scene: str) -> list[str]:
-    folders = [f"data.root={quoted(out / 'datasets')}", f"data.outputs={quoted(out / 'outputs')}"]
+    folders = [f"data.root={out / 'datasets'}", f"data.outputs={out / 'outputs'}"]
     return [*folders, f"data.val_scenes=[{scene}]"]

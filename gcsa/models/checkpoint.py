@@ -25,6 +25,7 @@ from gcsa.models.csa import CSA
 from gcsa.models.csa_state import arguments_of, content_of, state_of
 from gcsa.models.gcsa import GCSA, ModelConfig
 from gcsa.sideinfo.affinity import check_kinds, width
+from gcsa.written import refuse_references
 
 Model = GCSA | CSA
 
@@ -99,13 +100,18 @@ def _empty_gcsa(content: dict[str, Any], path: str | os.PathLike) -> tuple[GCSA,
 
 
 def read_settings(path: str | os.PathLike) -> dict[str, Any] | None:
-    """The settings that were saved with a checkpoint; None in a file of the published code."""
+    """The settings that were saved with a checkpoint; None in a file of the published code.
+
+    Raises InputError at a text with ``${...}``.
+    """
     if not zipfile.is_zipfile(path):
         return None
     with zipfile.ZipFile(path) as archive:
         if SETTINGS_RECORD not in archive.namelist():
             return None
-        return json.loads(archive.read(SETTINGS_RECORD))
+        settings = json.loads(archive.read(SETTINGS_RECORD))
+    refuse_references(settings, str(path))
+    return settings
 
 
 def load_pretrained(model: Model, path: str | os.PathLike) -> list[str]:

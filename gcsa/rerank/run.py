@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, get_type_hints
 
 import torch
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from yaml import YAMLError
 
 from gcsa import rerankers
 from gcsa.config import load_config
@@ -28,6 +27,7 @@ from gcsa.scoring.ranker import fused, open_checkpoint, pick_device
 from gcsa.sideinfo.affinity import SideInformation
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import Rule
+from gcsa.written import from_command_line, typed
 
 # Images, their matrices if given, the first round -> re-ranked lists.
 Apply = Callable[[Scene, Matrices | None, Ranking], Ranking]
@@ -83,20 +83,19 @@ def method_settings(name: str, entries: Sequence[str]) -> Any:
     if name not in rerankers.RERANKERS:
         raise InputError(f"--method: no '{name}'{nearest(name, rerankers.RERANKERS)}")
     config = rerankers.known(name).config
-    known = [f.name for f in fields(config)]
+    known, changes = get_type_hints(config), {}
     for entry in entries:
-        key, equals, _ = entry.partition("=")
+        key, equals, text = entry.partition("=")
         if not equals:
             raise InputError(f"'{entry}': expected parameter=value")
         if key not in known:
             raise InputError(f"{name}: no parameter '{key}'{nearest(key, known)}")
+        value = from_command_line(text, known[key])
+        changes[key] = typed(value, known[key], f"{name}.{key}")
     try:
-        changes = OmegaConf.from_dotlist(list(entries))
         return OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(config), changes))
     except OmegaConfBaseException as error:
         raise InputError(f"{name}.{error.full_key}: {str(error).splitlines()[0]}") from error
-    except YAMLError as error:
-        raise InputError(f"{name}: a value in '{' '.join(entries)}' is not YAML") from error
 
 
 def _by_method(

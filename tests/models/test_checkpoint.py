@@ -59,6 +59,14 @@ def test_settings_travel_with_the_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["c.pth.tar"]
 
 
+def test_settings_of_a_file_are_plain_values(tmp_path):
+    """Nothing of a stranger's checkpoint is filled in from the environment."""
+    settings = {"config": {"data": {"val_scenes": ["a", "${oc.env:SECRET}"]}}}
+    save_checkpoint(tmp_path / "c.pth.tar", GCSA(**ARGUMENTS), KINDS, settings)
+    with pytest.raises(InputError, match=r"c.pth.tar: config: data: .*oc.env:SECRET.*plain value"):
+        read_settings(tmp_path / "c.pth.tar")
+
+
 def test_a_projection_goes_into_a_bigger_model(tmp_path):
     small = GCSA(**{**ARGUMENTS, "num_layers": 0, "aff_dim": 0})
     save_checkpoint(tmp_path / "pre.pth.tar", small, [])

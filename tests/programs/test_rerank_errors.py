@@ -241,12 +241,14 @@ def test_tables_that_do_not_fit(folder):
 
 def test_parameters():
     assert method_settings("icfrr", ["KG=7", "base=anchored", "beta=1"]).base == "anchored"
+    assert method_settings("icfrr", ["KG=010", "beta=.5", "base='position'"]).KG == 10
     for entries, message in {
         ("alhpa=3",): "alpha-qe: no parameter 'alhpa' .did you mean 'alpha'",
         ("alpha",): "'alpha': expected parameter=value",
         ("k=many",): "alpha-qe.k: .*many",
         ("k=-1",): "alpha-qe.k: -1 is not a number of 0 or more",
-        ("k=[",): "alpha-qe: a value in 'k=.' is not YAML",
+        ("k=[",): "alpha-qe.k: Value '.' .*Integer",
+        ("k=${oc.env:HOME}",): "alpha-qe.k: '.{oc.env:HOME}': expected a plain value",
     }.items():
         with pytest.raises(InputError, match=message):
             method_settings("alpha-qe", entries)
