@@ -35,6 +35,8 @@ def test_a_correct_scene_passes():
         ({"headings": np.zeros(2)}, r"headings: expected float64 of shape \(3,\)"),
         ({"headings": np.array([0, np.inf, 0])}, "headings: infinite"),
         ({"descriptors": np.eye(3, 8)[:2]}, r"descriptors: expected shape \(3, D\)"),
+        ({"descriptors": np.eye(3, 8, dtype=bool)}, "descriptors: expected floats, got bool"),
+        ({"descriptors": np.eye(3, 8, dtype=complex)}, "expected floats, got complex128"),
         ({"descriptors": 2 * np.eye(3, 8)}, "descriptors: row 0 has length 2;"),
         ({"descriptors": np.full((3, 8), np.nan)}, "descriptors: row 0 has length nan"),
         ({"descriptors": np.eye(3, 9)}, "length 9, those of the queries 8"),
