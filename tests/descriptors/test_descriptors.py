@@ -110,6 +110,20 @@ def test_the_pack_serves_alone(source):
     np.testing.assert_array_equal(open_pack(source).array, expected)
 
 
+def test_a_pack_that_was_never_checked_serves_alone_once_it_is(source):
+    expected = np.array(open_pack(source).array)
+    record, array = source.with_suffix(".pack.json"), source.with_suffix(".pack.npy")
+    earlier = json.dumps({**json.loads(record.read_text()), "version": 2})
+    record.write_text(earlier)
+    source.unlink()
+    np.testing.assert_array_equal(open_pack(source).array, expected)
+    assert json.loads(record.read_text())["version"] == PACK_VERSION
+    record.write_text(earlier)
+    np.save(array, expected * np.array([[1], [1], [3]], dtype=np.float16))
+    with pytest.raises(MissingFileError, match="no such descriptor file"):
+        open_pack(source)
+
+
 def test_an_image_without_a_descriptor_is_named(source):
     with pytest.raises(InputError, match=r"feats.h5: no descriptor for image 'query/x.jpg' \(nor"):
         open_pack(source).rows(["query/x.jpg", NAMES[0], "zz"])
