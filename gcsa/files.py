@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one."""
+"""Text of others read; files written so that a reader never sees half of one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
-from gcsa.errors import InputError, similar
+from gcsa.errors import InputError, MissingFileError, similar
 
 # Of a disk that takes no more; other faults in the middle of writing are the program's.
 FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
@@ -71,6 +71,20 @@ def similar_folder(path: str | os.PathLike) -> str:
     if not path.parent.is_dir():
         return ""
     return similar(path.name, [p.name for p in path.parent.iterdir() if p.is_dir()])
+
+
+def read_text(path: str | os.PathLike) -> str:
+    """The UTF-8 text of a file, line ends as "\\n", without the byte-order mark of Windows.
+
+    InputError where there is no such file, or it is not UTF-8.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such file")
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 text ({error.reason})") from error
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

@@ -23,8 +23,10 @@ EARTH = 1e8
 MOST_TURNED = 20 * np.pi
 # How far the norm of a half-precision descriptor of unit length may be from 1.
 NORM_TOLERANCE = 1e-2
-# The norm is checked on this many rows, spread evenly: reading all would page in every descriptor.
+# The norm of rows on disk was checked when they were read or packed: here of this many, spread
+# evenly, as reading all would page in every descriptor. Of arrays in memory it is checked of all.
 NORM_ROWS = 64
+NORM_CHUNK = 8192  # rows looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +75,7 @@ class ImageSet:
         if len(values) < n:
             raise InputError(f"{where}.names: '{values[counts.argmax()]}' appears twice")
         if self.descriptors is not None:
-            _check_descriptors(self.descriptors, n, f"{where}.descriptors")
+            _check_descriptors(self.descriptors, self.names, f"{where}.descriptors")
         if self.positions is not None:
             _check_positions(self.positions, n, f"{where}.positions")
         if self.headings is not None:
@@ -159,15 +161,22 @@ def _check_accuracy(accuracy: np.ndarray | None, n: int, where: str) -> None:
             raise InputError(f"{where}: expected positive numbers, NaN where unknown")
 
 
-def _check_descriptors(descriptors: Any, n: int, where: str) -> None:
+def _check_descriptors(descriptors: Any, names: np.ndarray, where: str) -> None:
+    n = len(names)
     if len(descriptors.shape) != 2 or descriptors.shape[0] != n:
         raise InputError(f"{where}: expected shape ({n}, D), got {tuple(descriptors.shape)}")
-    rows = np.unique(np.linspace(0, n - 1, min(n, NORM_ROWS)).astype(np.int64))
-    norms = np.linalg.norm(np.asarray(descriptors[rows], dtype=np.float32), axis=1)
-    wrong = ~(np.abs(norms - 1) <= NORM_TOLERANCE)
-    if wrong.any():
-        row = int(rows[wrong.argmax()])
-        raise InputError(
-            f"{where}: row {row} has length {norms[wrong.argmax()]:.4g}; "
-            "descriptors must be finite and L2-normalised"
-        )
+    if descriptors.dtype.kind != "f":
+        raise InputError(f"{where}: expected floats, got {descriptors.dtype}")
+    rows = np.arange(n)
+    if not isinstance(descriptors, np.ndarray):
+        rows = np.unique(np.linspace(0, n - 1, min(n, NORM_ROWS)).astype(np.int64))
+    for start in range(0, len(rows), NORM_CHUNK):
+        part = rows[start : start + NORM_CHUNK]
+        norms = np.linalg.norm(np.asarray(descriptors[part], dtype=np.float32), axis=1)
+        wrong = ~(np.abs(norms - 1) <= NORM_TOLERANCE)
+        if wrong.any():
+            row = int(part[wrong.argmax()])
+            raise InputError(
+                f"{where}: row {row} has length {norms[wrong.argmax()]:.4g}; "
+                f"descriptors must be finite and L2-normalised; image '{names[row]}'"
+            )

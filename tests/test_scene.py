@@ -45,6 +45,8 @@ def test_a_correct_scene_passes():
         ),
         ({"positions": np.array([[0, 0, 0], [0, 0, -1e9], [0, 0, 0]])}, "row 1 has -1e.09, beyond"),
         ({"descriptors": np.eye(3, 8)[:2]}, r"descriptors: expected shape \(3, D\)"),
+        ({"descriptors": np.eye(3, 8, dtype=bool)}, "descriptors: expected floats, got bool"),
+        ({"descriptors": np.eye(3, 8, dtype=complex)}, "expected floats, got complex128"),
         ({"descriptors": 2 * np.eye(3, 8)}, "descriptors: row 0 has length 2;"),
         ({"descriptors": np.full((3, 8), np.nan)}, "descriptors: row 0 has length nan"),
         ({"descriptors": np.eye(3, 9)}, "length 9, those of the queries 8"),

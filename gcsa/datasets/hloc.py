@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from gcsa.errors import InputError, MissingFileError
-from gcsa.files import write_text
+from gcsa.errors import InputError
+from gcsa.files import read_text, write_text
 
 PathLike = str | os.PathLike
 Names = Sequence[str] | np.ndarray  # (n,) str
@@ -65,12 +64,7 @@ def fields_by_line(
     width: how many fields a line must have, None for any number from ``least`` on. form: the
     fields, for messages.
     """
-    if not Path(path).is_file():
-        raise MissingFileError(f"{path}: no such file")
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason})") from error
+    lines = read_text(path).splitlines()
     found = [(i, line.split()) for i, line in enumerate(lines, start=1) if line.strip()]
     for number, fields in found:
         if len(fields) < least or width not in (None, len(fields)):

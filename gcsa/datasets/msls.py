@@ -45,6 +45,7 @@ def read_scene(
     descriptors: str | os.PathLike | None = None,
     subtask: str | None = None,
     query_gps: bool = False,
+    normalise: bool = False,
 ) -> tuple[Scene, Truth | None]:
     """Read one city.
 
@@ -54,6 +55,7 @@ def read_scene(
     subtask: keep the images that its column of subtask_index.csv marks ("all", "s2w", ...);
         None keeps every image.
     query_gps: the scene knows the GPS readings (lon, lat of raw.csv) of the queries.
+    normalise: as of :func:`gcsa.descriptors.hdf5.open_pack`.
 
     The scene's frame is the UTM zone in which the readings of the database lie where its positions
     say; None where that is none.
@@ -66,7 +68,7 @@ def read_scene(
     if subtask is not None and subtask not in SUBTASKS:
         hint = nearest(subtask, SUBTASKS)
         raise InputError(f"data.subtask: '{subtask}' is not a subtask of MSLS{hint}")
-    pack = None if descriptors is None else open_pack(descriptors)
+    pack = None if descriptors is None else open_pack(descriptors, normalise)
     tables = {role: _read_role(folder / role, subtask, optional) for role in ("database", "query")}
     images = {}
     for role, table in tables.items():

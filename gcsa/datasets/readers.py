@@ -64,6 +64,7 @@ def _read_msls(config: DataConfig, city: str, split: str) -> tuple[Scene, Truth 
         descriptors=descriptor_file(config, city),
         subtask=None if split == "train" else config.subtask,
         query_gps=config.query_gps,
+        normalise=config.normalise,
     )
 
 
@@ -88,6 +89,7 @@ def _read_lamar(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth
         split,
         descriptors=descriptor_file(config, name),
         heading_convention=config.heading_convention,
+        normalise=config.normalise,
     )
     if not config.radio:
         database, queries = (replace(p, radio=None) for p in (scene.database, scene.queries))
@@ -180,6 +182,7 @@ def _read_folder(config: DataConfig, name: str, split: str) -> tuple[Scene, Trut
         descriptors=descriptor_file(config, name),
         radio=config.radio,
         query_gps=config.query_gps,
+        normalise=config.normalise,
     )
 
 

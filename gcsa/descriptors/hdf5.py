@@ -18,21 +18,24 @@ import logging
 import os
 import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
+from gcsa.descriptors.lengths import Normalised, off_unit
 from gcsa.descriptors.memory import mapped_bytes, release
-from gcsa.descriptors.packing import pack
+from gcsa.descriptors.packing import PACK_CHUNK, pack
 from gcsa.errors import InputError, MissingFileError
 from gcsa.files import write_text
 
 logger = logging.getLogger(__name__)
 
-PACK_VERSION = 2
+PACK_VERSION = 3  # every row is of unit length, and those that were not are counted
+UNCHECKED = 2  # the version before; where its source is gone there is nothing else
+NORMALISE = "data.normalise=true brings all to unit length"
 
 
 class Resident:
@@ -138,11 +141,13 @@ class Pack:
     """Every descriptor of one file: ``array`` (n, D) float16, memory-mapped, row i of ``names[i]``.
 
     ``source`` is the HDF5 file it was made from; ``keys`` are the names as UTF-8 bytes, sorted.
+    ``normalised``: the rows that are not of unit length in the source; here all are.
     """
 
     source: Path
     keys: np.ndarray
     array: np.ndarray
+    normalised: Normalised = Normalised()
 
     @property
     def names(self) -> np.ndarray:
@@ -164,10 +169,12 @@ class Pack:
         return DescriptorRows(self.array, index)
 
 
-def open_pack(source: str | os.PathLike) -> Pack:
+def open_pack(source: str | os.PathLike, normalise: bool = False) -> Pack:
     """Open the pack of an hloc descriptor file, building it first where it lacks or is stale.
 
     Where the HDF5 file itself is gone and its pack is whole, the pack serves alone.
+    normalise: descriptors that were not of unit length are taken as normalised, which is logged;
+    otherwise they are an InputError that names the image.
     """
     source = Path(source)
     pack = _open_fresh(source)
@@ -181,6 +188,7 @@ def open_pack(source: str | os.PathLike) -> Pack:
         pack = _open_fresh(source)
     if pack is None:
         raise InputError(f"{source}: changed while its descriptors were being packed")
+    pack.normalised.report(str(source), len(pack.array), normalise, NORMALISE)
     return pack
 
 
@@ -198,12 +206,28 @@ def _open_fresh(source: Path) -> Pack | None:
         array = np.load(array_path, mmap_mode="r")
         names = np.load(names_path)
         whole = record["version"] == PACK_VERSION and list(array.shape) == record["shape"]
-    except (OSError, ValueError, KeyError):
+        normalised = Normalised(**record.get("normalised", {}))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
         return None
+    if not source.is_file() and record["version"] == UNCHECKED:
+        whole = list(array.shape) == record["shape"] and _passes(array, record, record_path)
     if not whole or len(names) != len(array) or not _is_fresh(record, source, record_path):
         logger.info("%s: its packed descriptors are stale, packing again", source)
         return None
-    return Pack(source, names, array)
+    if record.get("lacking"):
+        text = "%s: %d images have no descriptor ('%s', ...); was the extraction interrupted?"
+        logger.warning(text, source, record["lacking"], record["first_lacking"])
+    return Pack(source, names, array, normalised)
+
+
+def _passes(array: np.ndarray, record: dict, record_path: Path) -> bool:
+    """Whether a pack that nobody looked at has rows of unit length; then its record says so."""
+    for start in range(0, len(array), PACK_CHUNK):
+        if len(off_unit(array[start : start + PACK_CHUNK])):
+            return False
+        release(array)
+    write_text(record_path, json.dumps({**record, "version": PACK_VERSION}))
+    return True
 
 
 def _is_fresh(record: dict, source: Path, record_path: Path) -> bool:
@@ -225,13 +249,17 @@ def _is_fresh(record: dict, source: Path, record_path: Path) -> bool:
 def _build(source: Path) -> None:
     array_path, names_path, record_path = _paths(source)
     stat, digest = source.stat(), _content_hash(source)
+    packed = pack(source, array_path, names_path)
     record = {
         "version": PACK_VERSION,
         "source": source.name,
         "size": stat.st_size,
         "mtime_ns": stat.st_mtime_ns,
         "blake2b": digest,
-        "shape": pack(source, array_path, names_path),
+        "shape": packed.shape,
+        "normalised": asdict(packed.normalised),
+        "lacking": packed.lacking,
+        "first_lacking": packed.first_lacking,
     }
     write_text(record_path, json.dumps(record))
 

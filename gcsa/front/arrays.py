@@ -42,9 +42,9 @@ def images(
     """The images of a role, "query" or "database", numbered; shapes as in :func:`gcsa.rank`."""
     prefix = "" if role == "database" else f"{role}_"
     rows = array(f"{role}_descriptors", descriptors)
-    if rows.ndim != 2 or rows.dtype.kind not in "fiu":
+    if rows.ndim != 2 or rows.dtype.kind != "f":
         raise InputError(
-            f"{role}_descriptors: expected numbers (n, D), got {rows.dtype} {rows.shape}"
+            f"{role}_descriptors: expected floats (n, D), got {rows.dtype} {rows.shape}"
         )
     kept = rows if rows.dtype in (np.float16, np.float32) else rows.astype(np.float32)
     if heard is not None and not isinstance(heard, Radio):

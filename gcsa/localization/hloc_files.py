@@ -23,7 +23,7 @@ from gcsa.datasets.hloc import read_pairs as read_pairs
 from gcsa.datasets.hloc import write_pairs as write_pairs
 from gcsa.datasets.lamar.records import Camera
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import replacing
+from gcsa.files import read_text, replacing
 from gcsa.localization.poses import Poses
 
 TRAJECTORY_HEADER = "# timestamp, device_id, qw, qx, qy, qz, tx, ty, tz, *covar"
@@ -123,9 +123,7 @@ def trajectory_text(timestamps: Numbers, device_ids: Names, poses: Poses) -> str
 
 def read_trajectory(path: PathLike) -> PosesInTime:
     """The records of such a file; covariances are passed over."""
-    if not Path(path).is_file():
-        raise MissingFileError(f"{path}: no such file")
-    return _trajectory(Path(path).read_text(encoding="utf-8"), str(path))
+    return _trajectory(read_text(path), str(path))
 
 
 def _trajectory(text: str, path: str) -> PosesInTime:

@@ -152,7 +152,7 @@ def _descriptors(inputs: Inputs, role: str, split: np.ndarray | None) -> tuple[n
     """
     file = str(inputs.queries if role == "query" else inputs.database)
     if split is not None:
-        return split, open_pack(Path(file)).rows(split)
+        return split, open_pack(Path(file), normalise=True).rows(split)
     if _is_hdf5(file):
         return _of_hloc(inputs, role, Path(file))
     if Path(file).suffix != ".npy":
@@ -160,12 +160,12 @@ def _descriptors(inputs: Inputs, role: str, split: np.ndarray | None) -> tuple[n
     array = check_array(read_array(file), Path(file), None, None, None)
     names = _names(inputs, role, len(array), file)
     rows = np.empty(array.shape, dtype=np.float16)
-    unit_rows(array, rows, file)
+    unit_rows(array, rows, file, names)
     return names, rows
 
 
 def _of_hloc(inputs: Inputs, role: str, path: Path) -> tuple[np.ndarray, Any]:
-    pack = open_pack(path)
+    pack = open_pack(path, normalise=True)
     names, prefix = pack.names, _of(inputs, role, "prefix")
     listed = _of(inputs, role, "names")
     if listed is not None:

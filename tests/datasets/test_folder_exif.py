@@ -17,7 +17,7 @@ from PIL import Image
 
 from gcsa.config import load_config
 from gcsa.datasets.folder.describe import DESC_FN, describe
-from gcsa.datasets.folder.exif import Pose, read_pose, true_north
+from gcsa.datasets.folder.exif import Pose, _of_gps, read_pose, true_north
 from gcsa.datasets.folder.from_exif import from_exif
 from gcsa.datasets.folder.images import read_images
 from gcsa.errors import InputError
@@ -71,6 +71,7 @@ NAN = np.nan
     [
         (LUND, None, [LAT, LON, NAN, NAN]),
         ({**LUND, 1: "S", 3: "W"}, None, [-LAT, -LON, NAN, NAN]),
+        ({**LUND, 1: "s", 3: "W "}, None, [-LAT, -LON, NAN, NAN]),
         ({**LUND, 5: b"\0", 6: 37.5, 16: "T", 17: 359.9}, None, [LAT, LON, 37.5, 359.9]),
         ({**LUND, 5: b"\1", 6: 37.5, 17: 360.0}, None, [LAT, LON, -37.5, 0]),
         ({**LUND, 17: 1000.0}, None, [LAT, LON, NAN, NAN]),
@@ -89,6 +90,20 @@ NAN = np.nan
 )
 def test_a_pose(tmp_path, gps, description, expected):
     np.testing.assert_allclose(pose(tmp_path, gps, description), expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("signs", [(1, 1, 1), (-1, -1, -1), (-1, 1, 1), (1, -1, 1), (1, 1, -1)])
+@pytest.mark.parametrize(("ns", "north"), [("N", 1), ("S", -1)])
+@pytest.mark.parametrize(("ew", "east"), [("E", 1), ("W", -1)])
+def test_the_letter_tells_the_half(signs, ns, north, ew, east):
+    """Degrees that carry a sign and the letter too, as some phones write them (SRATIONAL)."""
+    lat, lon = (
+        tuple(sign * part for sign, part in zip(signs, parts, strict=True))
+        for parts in ((36.0, 48.0, 14.5), (122.0, 25.0, 9.0))
+    )
+    found = _of_gps({1: ns, 2: lat, 3: ew, 4: lon})
+    # 36 + 48/60 + 14.5/3600 and 122 + 25/60 + 9/3600
+    assert (found.lat, found.lon) == pytest.approx((north * 36.8040278, east * 122.4191667))
 
 
 @pytest.mark.parametrize(
@@ -203,6 +218,26 @@ def test_a_table(tmp_path, caplog):
     listed = rows(path)
     assert [r["name"] for r in listed] == ["sub/c.jpg"] and "split" not in listed[0]
     assert listed[0]["alt"] == "" and len(read_images(path)) == 1
+
+
+def test_no_photo_is_left_out_in_silence(tmp_path, caplog):
+    folder = tmp_path / "photos"
+    photo(folder / "1.JPG", LUND)
+    photo(tmp_path / "disk" / "deep" / "3.jpg", LUND)
+    (folder / "linked").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "deep" / "back").symlink_to(tmp_path / "disk")
+    for name in ("2.HEIC", "4.heic", "5.dng", "._1.JPG", "._2.HEIC", "notes.txt"):
+        (folder / name).write_bytes(b"\0\5\x16\7")
+    with caplog.at_level("INFO"):
+        found = [row["name"] for row in rows(from_exif(folder))]
+    assert found == ["1.JPG", "linked/deep/3.jpg"]
+    assert "photos of other kinds passed over: 1 .dng, 2 .heic; convert them" in caplog.text
+    assert "2 files ._* of macOS passed over" in caplog.text
+    assert "back: a link to a folder above it, not followed" in caplog.text
+    (folder / "1.JPG").unlink()
+    (folder / "linked").unlink()
+    with pytest.raises(InputError, match="no images .*; 1 .dng, 2 .heic: convert them to .jpg"):
+        from_exif(folder, force=True)
 
 
 def test_mistakes(tmp_path):

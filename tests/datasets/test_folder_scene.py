@@ -229,6 +229,22 @@ def test_signals_that_are_none(tmp_path, caplog):
     assert read_radio(path, np.array(["a", "b"])).matrix.shape == (2, 0)
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_rows_of_any_length_are_normalised_where_asked(tmp_path, caplog, monkeypatch, kind):
+    monkeypatch.setattr("gcsa.datasets.folder.scene.CHUNK", 3)
+    rows = np.random.default_rng(0).normal(size=(4, 8))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    np.save(tmp_path / "long.npy", (rows * [[1], [1], [1], [30]]).astype(kind))
+    with pytest.raises(InputError, match="row 3 .image 'q/2.jpg'. has length 30, expected 1;"):
+        scene_of(tmp_path, descriptors=tmp_path / "long.npy")
+    with caplog.at_level("INFO"):
+        scene, _ = scene_of(tmp_path, descriptors=tmp_path / "long.npy", normalise=True)
+    np.testing.assert_allclose(scene.queries.descriptors[:], rows[[1, 3]], atol=1e-3)
+    assert "1 of 4 descriptors normalised: not of unit length (row 3 (image 'q/2.jpg')" in (
+        caplog.text
+    )
+
+
 def test_descriptors_by_name_or_by_row(tmp_path):
     rows = np.random.default_rng(0).normal(size=(4, 8))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
@@ -246,16 +262,25 @@ def test_descriptors_by_name_or_by_row(tmp_path):
     np.save(tmp_path / "less.npy", rows[1:].astype(np.float16))
     np.save(tmp_path / "long.npy", (2 * rows).astype(np.float16))
     np.save(tmp_path / "nan.npy", np.where(np.arange(4)[:, None] == 2, np.nan, rows))
+    np.save(tmp_path / "zero.npy", np.where(np.arange(4)[:, None] == 1, 0, rows))
     np.save(tmp_path / "flat.npy", rows[0])
+    np.save(tmp_path / "whole.npy", np.eye(4, 8, dtype=np.int64))
+    (tmp_path / "empty.npy").touch()
+    with open(tmp_path / "zip.npy", "wb") as file:
+        np.savez(file, rows)
     np.save(tmp_path / "objects.npy", np.array([{}], dtype=object), allow_pickle=True)
     for file, message in {
         "less.h5": "less.h5: no descriptor for image 'db/b.jpg'",
         "less.npy": "less.npy: 3 rows for the 4 images of images.csv",
-        "long.npy": "database.descriptors: row 0 has length 2",
-        "nan.npy": "nan.npy: row 2 is not finite",
-        "flat.npy": r"expected floats of shape \(n, D\), got float64 \(8,\)",
-        "objects.npy": "objects.npy: not an array of numbers",
-        "none.npy": "none.npy: no such descriptor file",
+        "long.npy": r"long.npy: descriptor of row 0 \(image 'db/b.jpg'\) has length 2",
+        "nan.npy": r"nan.npy: descriptor of row 2 \(image 'db/a.jpg'\) is not finite",
+        "zero.npy": r"zero.npy: descriptor of row 1 \(image 'q/1.jpg'\) is zero",
+        "flat.npy": r"two-dimensional array of floats, got float64 \(8,\)",
+        "whole.npy": r"two-dimensional array of floats, got int64 \(4, 8\)",
+        "objects.npy": "objects.npy: not a readable .npy file",
+        "empty.npy": "empty.npy: not a readable .npy file",
+        "zip.npy": "zip.npy: not a readable .npy file .it is an .npz",
+        "none.npy": "none.npy: no such feature file",
     }.items():
         with pytest.raises(InputError, match=message):
             scene_of(tmp_path, descriptors=tmp_path / file)

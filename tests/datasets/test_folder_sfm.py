@@ -138,6 +138,14 @@ def test_a_camera_that_looks_down_has_no_heading(tmp_path):
         ("images.txt", "1 1 0 0 0 0 0 0 1\n\n", "expected 'IMAGE_ID QW QX"),
         ("images.txt", "1 1 0 x 0 0 0 0 1 a\n\n", "expected 'IMAGE_ID QW QX"),
         ("images.txt", "1 0 0 0 0 0 0 0 1 a\n\n", "a quaternion is 0"),
+        (
+            "images.txt",
+            "1 1 0 0 0 0 0 0 1 a\n\n\n2 1 0 0\n",
+            "images.txt: line 4: '2 1 0 0': expected",
+        ),
+        # Images alone, no lines of points: each second one was lost.
+        ("images.txt", "1 1 0 0 0 0 0 0 1 a\n2 1 0 0 0 0 0 0 1 b\n", "line 2: '2 .* b': expected"),
+        ("images.txt", "1 1 0 0 0 0 0 0 1 a\n1.5 2 -1 3\n", "line 2: .*: expected the points"),
         ("images.txt", "# nothing\n", "images.txt: holds no images"),
         ("images.bin", "", "images.bin: only text is read"),
         ("none.json", None, "none.json: no such file"),
@@ -150,6 +158,30 @@ def test_faults(tmp_path, file, text, message):
     with pytest.raises(InputError, match=message) as caught:
         from_sfm(model, tmp_path / "images.csv")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda text: text.rstrip("\n"),
+        lambda text: text + "\n",
+        lambda text: "\n" + text,
+        lambda text: text.replace("3.0 4.0 7\n", "3.0 4.0 7\n \n\n# a comment\n"),
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: "\ufeff" + text,
+    ],
+    ids=["no end", "end", "first", "between", "windows", "mark"],
+)
+def test_lines_as_colmap_reads_them(tmp_path, change):
+    rotations, places, _ = street(np.random.default_rng(4))
+    write_colmap(tmp_path / "images.txt", rotations, places)
+    expected = read_colmap(tmp_path / "images.txt")
+    text = (tmp_path / "images.txt").read_text()
+    (tmp_path / "images.txt").write_text(change(text), newline="")
+    names, *poses = read_colmap(tmp_path / "images.txt")
+    assert names == expected[0] == [f"db/{i}.jpg" for i in range(6)]
+    for found, known in zip(poses, expected[1:], strict=True):
+        np.testing.assert_array_equal(found, known)
 
 
 def test_cameras_that_disagree(tmp_path):

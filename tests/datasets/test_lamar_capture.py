@@ -181,6 +181,13 @@ def test_errors_name_file_and_line(root, name, index, line, problem):
     assert problem in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_byte_order_mark_is_passed_over(root):
+    path = sessions(root) / "query_val_hololens" / "queries.txt"
+    expected = read_scene(root, "CAB")[0].queries.names
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_scene(root, "CAB")[0].queries.names.tolist() == expected.tolist()
+
+
 def write_large(folder, images=20_000, rows=100_000, subs=20):
     """A session of many sub-sessions, one camera a frame, and as many WiFi as Bluetooth rows."""
     random = np.random.default_rng(0)

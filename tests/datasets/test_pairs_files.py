@@ -154,6 +154,16 @@ def test_names_of_a_list(tmp_path):
         read_names(tmp_path / "l.txt")
 
 
+def test_the_mark_of_windows_is_no_part_of_a_name(tmp_path):
+    text = "\ufeffq/1.jpg db/1.jpg 0.5\r\nq/2.jpg db/2.jpg 0.25\r\n"
+    (tmp_path / "s.txt").write_text(text, newline="")
+    (tmp_path / "p.txt").write_text(text.replace(" 0.5", "").replace(" 0.25", ""), newline="")
+    names = [["q/1.jpg", "q/2.jpg"], ["db/1.jpg", "db/2.jpg"]]
+    assert [part.tolist() for part in read_pairs(tmp_path / "p.txt")] == names
+    assert [part.tolist() for part in read_scores(tmp_path / "s.txt")] == [*names, [0.5, 0.25]]
+    assert read_names(tmp_path / "s.txt") == names[0]
+
+
 @pytest.mark.skipif(not AACHEN.is_dir(), reason="hloc's pairs of Aachen are not here")
 def test_the_pairs_of_aachen(tmp_path):
     path = AACHEN / "pairs-query-netvlad20.txt"

@@ -146,7 +146,7 @@ def test_descriptors_are_normalised_and_it_is_said(gnd, tmp_path, arrays, caplog
     scene, _ = read_scene(gnd, dump(tmp_path / "raw.pkl", scaled))
     np.testing.assert_allclose(scene.database.descriptors, arrays["db"], atol=1e-3)
     said = [r.getMessage() for r in caplog.records]
-    assert said == [f"{tmp_path}/raw.pkl: 'db': lengths from 1 to 9, normalised"]
+    assert said == [f"{tmp_path}/raw.pkl: 'db': lengths from 1 to 9, 8 of 9 normalised"]
 
 
 def test_a_pack_is_made_once_and_again_when_its_source_changes(gnd, pkl, arrays, monkeypatch):
@@ -208,7 +208,10 @@ def test_wrong_ground_truth(tmp_path, change, message):
             "'db': expected a two-dimensional array of floats",
         ),
         (lambda a: a.update(db=a["db"][0]), "'db': expected a two-dimensional array of floats"),
-        (lambda a: a["query"].__setitem__(1, 0), "'query': row 1 is zero or not finite"),
+        (
+            lambda a: a["query"].__setitem__(1, 0),
+            "'query': row 1 is zero or not finite, it has no direction: image '",
+        ),
         (lambda a: a["db"].__setitem__(8, np.nan), "'db': row 8 is zero or not finite"),
     ],
 )
@@ -233,6 +236,9 @@ def test_wrong_distractors(tmp_path, gnd, pkl):
     assert message("c.npy", 3 * unit(20)).startswith(
         "row 0 has length 3, expected 1; gcsa datasets"
     )
+    late = unit(200)
+    late[103] *= 30
+    assert message("e.npy", late).startswith("row 103 has length 30, expected 1; gcsa datasets")
     assert message("d.pkl", {"r1m": 1}) == "expected one bare array, got a dict of r1m"
     with pytest.raises(InputError, match="distractors need the descriptors"):
         read_scene(gnd, None, tmp_path / "a.npy")

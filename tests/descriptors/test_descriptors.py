@@ -47,6 +47,7 @@ def test_rows_are_the_descriptors_of_the_names(source):
 
 def test_float32_files_are_packed_in_half_precision(tmp_path):
     path, values = tmp_path / "feats.h5", np.linspace(-1, 1, 7, dtype=np.float32)
+    values /= np.linalg.norm(values)
     with h5py.File(path, "w") as file:
         file["a.jpg/global_descriptor"] = values
     np.testing.assert_array_equal(open_pack(path).array[0], values.astype(np.float16))
@@ -82,13 +83,16 @@ def test_a_copied_source_keeps_its_pack(source):
 
 
 @pytest.mark.parametrize(
-    "damage", ["truncated array", "no array", "no names", "broken record", "old version"]
+    "damage",
+    ["truncated array", "empty array", "no array", "no names", "broken record", "old version"],
 )
 def test_a_pack_that_is_not_whole_is_made_again(source, damage):
     expected = np.array(open_pack(source).array)
     array, record = source.with_suffix(".pack.npy"), source.with_suffix(".pack.json")
     if damage == "truncated array":
         array.write_bytes(array.read_bytes()[:-10])
+    elif damage == "empty array":
+        array.write_bytes(b"")
     elif damage == "no array":
         array.unlink()
     elif damage == "no names":
@@ -106,6 +110,20 @@ def test_the_pack_serves_alone(source):
     np.testing.assert_array_equal(open_pack(source).array, expected)
 
 
+def test_a_pack_that_was_never_checked_serves_alone_once_it_is(source):
+    expected = np.array(open_pack(source).array)
+    record, array = source.with_suffix(".pack.json"), source.with_suffix(".pack.npy")
+    earlier = json.dumps({**json.loads(record.read_text()), "version": 2})
+    record.write_text(earlier)
+    source.unlink()
+    np.testing.assert_array_equal(open_pack(source).array, expected)
+    assert json.loads(record.read_text())["version"] == PACK_VERSION
+    record.write_text(earlier)
+    np.save(array, expected * np.array([[1], [1], [3]], dtype=np.float16))
+    with pytest.raises(MissingFileError, match="no such descriptor file"):
+        open_pack(source)
+
+
 def test_an_image_without_a_descriptor_is_named(source):
     with pytest.raises(InputError, match=r"feats.h5: no descriptor for image 'query/x.jpg' \(nor"):
         open_pack(source).rows(["query/x.jpg", NAMES[0], "zz"])
@@ -117,6 +135,12 @@ def test_an_image_without_a_descriptor_is_named(source):
         (np.zeros(15), r"image 'query/images/-b.jpg' has shape \(15,\), that of .* \(16,\)"),
         (np.zeros((16, 1)), r"has shape \(16, 1\)"),
         (np.full(16, np.nan), "image 'query/images/-b.jpg' is not finite"),
+        (np.full(16, np.inf), "image 'query/images/-b.jpg' is not finite"),
+        (np.zeros(16), "image 'query/images/-b.jpg' is zero, it has no direction"),
+        (np.eye(1, 16, dtype=np.int32)[0], "image 'query/images/-b.jpg' is of int32, expected"),
+        (np.eye(1, 16, dtype=bool)[0], "image 'query/images/-b.jpg' is of bool, expected floats"),
+        (np.eye(1, 16, dtype=complex)[0], "'query/images/-b.jpg' is of complex128, expected"),
+        (h5py.Empty("f4"), r"'query/images/-b.jpg' is empty, expected a vector \(D,\) of floats"),
     ],
 )
 def test_a_wrong_descriptor_is_named_and_leaves_nothing_behind(source, value, message):
@@ -126,6 +150,57 @@ def test_a_wrong_descriptor_is_named_and_leaves_nothing_behind(source, value, me
     with pytest.raises(InputError, match=message):
         open_pack(source)
     assert [p.name for p in source.parent.iterdir()] == [source.name]
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_every_length_is_looked_at(tmp_path, caplog, kind):
+    names = [f"{i:03d}.jpg" for i in range(200)]
+    rows = np.random.default_rng(0).normal(size=(200, 16))
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    lengths = np.ones((200, 1))
+    lengths[101] = 30
+    lengths[150] = 1e-3 if kind == np.float16 else 1e6  # half precision ends at 65504
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        for name, row in zip(names, (rows * lengths).astype(kind), strict=True):
+            file[f"{name}/global_descriptor"] = row
+    wrong = "f.h5: descriptor of image '101.jpg' has length 30, expected 1 .*data.normalise=true"
+    for _ in range(2):  # packed, and opened
+        with pytest.raises(InputError, match=wrong):
+            open_pack(tmp_path / "f.h5")
+        with caplog.at_level("INFO"):
+            pack = open_pack(tmp_path / "f.h5", normalise=True)
+        assert "2 of 200 descriptors normalised" in caplog.text
+        caplog.clear()
+    np.testing.assert_allclose(pack.array, rows, atol=1e-3)
+    np.testing.assert_array_equal(pack.array[:101], rows[:101].astype(kind).astype(np.float16))
+
+
+def test_what_is_no_vector(tmp_path):
+    for file, value in {"row": np.eye(1, 16), "group": None, "none": np.zeros(0)}.items():
+        with h5py.File(tmp_path / f"{file}.h5", "w") as written:
+            for name in ("db/0.jpg", "db/1.jpg"):
+                if value is None:
+                    written[f"{name}/global_descriptor/__array__"] = np.eye(1, 16)[0]
+                else:
+                    written[f"{name}/global_descriptor"] = value
+    for file, got in {
+        "row": r"has shape \(1, 16\)",
+        "group": "is a group",
+        "none": "is empty",
+    }.items():
+        with pytest.raises(InputError, match=f"{file}.h5: descriptor of image 'db/0.jpg' {got}.*"):
+            open_pack(tmp_path / f"{file}.h5")
+
+
+def test_images_without_a_descriptor_are_said(source, caplog):
+    with h5py.File(source, "a") as file:
+        file.create_group("db/interrupted.jpg")
+        file["db/other.jpg/keypoints"] = np.zeros((3, 2))
+        file[f"{NAMES[0]}/keypoints"] = np.zeros((3, 2))
+    for _ in range(2):
+        caplog.clear()
+        assert len(open_pack(source).names) == 3
+        assert "2 images have no descriptor ('db/interrupted.jpg', ...)" in caplog.text
 
 
 def test_files_that_are_not_descriptors(tmp_path):

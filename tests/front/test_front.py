@@ -127,7 +127,8 @@ def test_radio_is_in_dbm():
 @pytest.mark.parametrize(
     "message, arguments",
     [
-        ("query_descriptors: expected numbers", {"query_descriptors": QUERIES[0]}),
+        ("query_descriptors: expected floats", {"query_descriptors": QUERIES[0]}),
+        ("query_descriptors: expected floats", {"query_descriptors": np.eye(5, 8, dtype=int)}),
         ("descriptors: row 0 has length 2", {"database_descriptors": 2 * DATABASE}),
         ("candidates: 0 is less than 1", {"candidates": 0}),
         ("no re-ranker 'k-reciprocl'.*k-reciprocal", {"method": "k-reciprocl"}),

@@ -167,11 +167,16 @@ def _checked(lat: float, lon: float, alt: float, heading: float, magnetic: bool)
 
 
 def _degrees(parts: Any, letter: Any, plus: str, minus: str) -> float:
-    """Degrees, minutes and seconds of EXIF with the letter of their half, as signed degrees."""
-    if letter not in (plus, minus) or not isinstance(parts, tuple) or len(parts) != 3:
+    """Degrees, minutes and seconds of EXIF with the letter of their half, as signed degrees.
+
+    Exif's numbers have no sign; of phones that write one beside the letter, the letter tells the
+    half and the parts the size, whichever of them are negative.
+    """
+    half = letter.strip("\0 ").upper() if isinstance(letter, str) else None
+    if half not in (plus, minus) or not isinstance(parts, tuple) or len(parts) != 3:
         return NAN
-    value = sum(_number(part) / 60**i for i, part in enumerate(parts))
-    return value if letter == plus else -value
+    value = sum(abs(_number(part)) / 60**i for i, part in enumerate(parts))
+    return value if half == plus else -value
 
 
 def _number(value: Any) -> float:

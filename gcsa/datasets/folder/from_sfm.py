@@ -18,7 +18,8 @@ from pathlib import Path
 import numpy as np
 
 from gcsa import options
-from gcsa.errors import InputError, MissingFileError
+from gcsa.errors import InputError
+from gcsa.files import read_text
 
 logger = logging.getLogger(__name__)
 
@@ -69,8 +70,9 @@ def read_opensfm(path: Path) -> Model:
     """The cameras of OpenSfM's reconstruction.json, all its parts; the world is east, north, up."""
     from scipy.spatial.transform import Rotation
 
+    text = read_text(path)
     try:
-        parts = json.loads(_text(path))
+        parts = json.loads(text)
         shots = {name: shot for part in parts for name, shot in part["shots"].items()}
         turns = np.array([shot["rotation"] for shot in shots.values()], dtype=np.float64)
         offsets = np.array([shot["translation"] for shot in shots.values()], dtype=np.float64)
@@ -81,25 +83,47 @@ def read_opensfm(path: Path) -> Model:
 
 
 def read_colmap(path: Path) -> Model:
-    """The cameras of COLMAP's images.txt, in COLMAP's world."""
+    """The cameras of COLMAP's images.txt, in COLMAP's world.
+
+    A line of an image, then one of its points, which may be empty; as COLMAP's own reader does,
+    comments and empty lines are skipped where an image is due. InputError names file and line.
+    """
     from scipy.spatial.transform import Rotation
 
-    lines = [line for line in _text(path).splitlines() if not line.startswith("#")]
     names, values = [], []
-    for line in lines[::2]:  # each second line is of points
+    lines = iter(enumerate(read_text(path).split("\n"), start=1))
+    for number, line in lines:
+        if not line.strip() or line.startswith("#"):
+            continue
         fields = line.split(maxsplit=9)
         try:
             values.append([float(field) for field in fields[1:8]])
             names.append(fields[9].strip())
         except (ValueError, IndexError) as error:
             raise InputError(
-                f"{path}: '{line[:60]}': expected 'IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME'"
+                f"{path}: line {number}: '{line[:60]}': expected "
+                "'IMAGE_ID QW QX QY QZ TX TY TZ CAMERA_ID NAME'"
             ) from error
+        _check_points(path, *next(lines, (number + 1, "")))
     table = np.array(values).reshape(-1, 7)
     if not np.linalg.norm(table[:, :4], axis=1).all():
         raise InputError(f"{path}: a quaternion is 0")
     rotations = Rotation.from_quat(table[:, [1, 2, 3, 0]]).as_matrix()
     return _model(path, names, rotations, table[:, 4:])
+
+
+def _check_points(path: Path, number: int, line: str) -> None:
+    """InputError where the line behind an image's is not of points: X Y POINT3D_ID each."""
+    fields = line.split()
+    try:
+        whole = len(fields) % 3 == 0 and all(np.isfinite(float(field)) for field in fields)
+    except ValueError:
+        whole = False
+    if not whole:
+        raise InputError(
+            f"{path}: line {number}: '{line[:60]}': expected the points of the image above, "
+            "'X Y POINT3D_ID ...', or an empty line"
+        )
 
 
 def upright(rotations: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,15 +165,6 @@ def _headings(rotations: np.ndarray) -> list[float | None]:
     degrees = np.rad2deg(np.arctan2(east, north)) % 360
     level = np.hypot(east, north) >= LEAST_HORIZONTAL
     return [round(float(d), 2) if known else None for d, known in zip(degrees, level, strict=True)]
-
-
-def _text(path: Path) -> str:
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such file")
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason})") from error
 
 
 def parser() -> argparse.ArgumentParser:

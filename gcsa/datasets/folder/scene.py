@@ -17,8 +17,10 @@ import numpy as np
 
 from gcsa.datasets.folder.images import Images, read_images
 from gcsa.datasets.folder.radio import read_radio
+from gcsa.datasets.landmarks.features import check_array, read_file
 from gcsa.datasets.sessions import in_order, sessions
-from gcsa.descriptors.hdf5 import DescriptorRows, open_pack
+from gcsa.descriptors.hdf5 import NORMALISE, DescriptorRows, open_pack
+from gcsa.descriptors.lengths import UnitRows
 from gcsa.errors import InputError, MissingFileError, similar
 from gcsa.evaluation.truth import Clusters, Truth
 from gcsa.scene import ImageSet, Scene
@@ -38,6 +40,7 @@ def read_scene(
     descriptors: str | os.PathLike | None = None,
     radio: bool = True,
     query_gps: bool = False,
+    normalise: bool = False,
 ) -> tuple[Scene, Truth | None]:
     """Read one folder as the scene ``name``.
 
@@ -45,6 +48,7 @@ def read_scene(
         row of images.csv; without it the scene's descriptors are None. radio: False leaves
         radio.csv out.
     query_gps: readings of the queries' devices that are their lat, lon count as evidence, too.
+    normalise: as of :func:`gcsa.descriptors.hdf5.open_pack`, also of a .npy.
 
     The truth is None where neither the positions of queries and database nor places are known.
     Places are the truth's clusters (rule "cluster"). Raises InputError, which names file and line.
@@ -53,7 +57,7 @@ def read_scene(
     if not (folder / TABLE).is_file():
         raise MissingFileError(f"{folder / TABLE}: no such file{_others(folder)}")
     images = read_images(folder / TABLE)
-    rows = None if descriptors is None else _descriptors(Path(descriptors), images)
+    rows = None if descriptors is None else _descriptors(Path(descriptors), images, normalise)
     heard = None
     if radio and (folder / RADIO_TABLE).is_file():
         heard = read_radio(folder / RADIO_TABLE, images.names)
@@ -156,31 +160,31 @@ def _others(folder: Path) -> str:
     return f" (data.root, data.val_scenes, ...); expected a table of the images of {folder}"
 
 
-def _descriptors(path: Path, images: Images):
+def _descriptors(path: Path, images: Images, normalise: bool):
     """A function from rows of the table to descriptors."""
     if path.suffix != ".npy":
-        pack = open_pack(path)
+        pack = open_pack(path, normalise)
         return lambda rows: pack.rows(images.names[rows])
-    array = _array(path, len(images))
+    array = _array(path, images.names, normalise)
     return lambda rows: DescriptorRows(array, rows)
 
 
-def _array(path: Path, count: int) -> np.ndarray:
-    """The array (count, D) float16 of a .npy file, mapped where it is of that type."""
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such descriptor file")
-    try:
-        array = np.load(path, mmap_mode="r")
-    except ValueError as error:
-        raise InputError(f"{path}: not an array of numbers ({error})") from error
-    if array.ndim != 2 or array.dtype.kind != "f":
-        raise InputError(
-            f"{path}: expected floats of shape (n, D), got {array.dtype} {array.shape}"
-        )
-    if len(array) != count:
-        raise InputError(f"{path}: {len(array)} rows for the {count} images of {TABLE}")
-    for start in range(0, count, CHUNK):
-        finite = np.isfinite(array[start : start + CHUNK]).all(axis=1)
-        if not finite.all():
-            raise InputError(f"{path}: row {start + int(finite.argmin())} is not finite")
-    return array if array.dtype == np.float16 else np.asarray(array).astype(np.float16)
+def _array(path: Path, names: np.ndarray, normalise: bool) -> np.ndarray:
+    """The array (n, D) float16 of a .npy file, mapped where it is of that type and unit length."""
+    array = check_array(read_file(path), path, None, None, None)
+    if len(array) != len(names):
+        raise InputError(f"{path}: {len(array)} rows for the {len(names)} images of {TABLE}")
+    unit = UnitRows(str(path), lambda row: f"row {row} (image '{names[row]}')")
+    mapped = array.dtype == np.float16
+    result = array if mapped else np.empty(array.shape, dtype=np.float16)
+    for start in range(0, len(array), CHUNK):
+        rows = array[start : start + CHUNK]
+        with np.errstate(over="ignore"):  # such rows are not of unit length
+            block = rows.astype(np.float16)
+        unit.bring(rows, block, start)
+        if mapped and unit.found.count:
+            result, mapped = np.array(array), False
+        if not mapped:
+            result[start : start + CHUNK] = block
+    unit.found.report(str(path), len(array), normalise, NORMALISE)
+    return result

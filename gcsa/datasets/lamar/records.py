@@ -17,6 +17,7 @@ import numpy as np
 
 from gcsa.datasets.lamar.table import Kind, Table, need, read_table
 from gcsa.errors import InputError
+from gcsa.files import read_text
 from gcsa.scene import EARTH
 from gcsa.sideinfo.radio import measured
 from gcsa.sideinfo.scans import Scans, clock_of
@@ -226,7 +227,7 @@ def read_queries(path: Path, devices: Collection[str]) -> Queries | None:
     """queries.txt is stricter: "timestamp, id" with exactly one space, and nothing else."""
     if not path.is_file():
         return None
-    lines = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    lines = read_text(path).removesuffix("\n").split("\n")
     if lines == [""]:
         lines = []
     matches = [re.fullmatch(r"(-?\d{1,18}), ([^\s,](?:[^,]*[^\s,])?)", line) for line in lines]
@@ -253,4 +254,4 @@ def read_subsessions(path: Path) -> tuple[str, ...] | None:
     """The sub-sessions that a session was put together from."""
     if not path.is_file():
         return None
-    return tuple(line.strip() for line in path.read_text().splitlines() if line.strip())
+    return tuple(line.strip() for line in read_text(path).splitlines() if line.strip())

@@ -84,6 +84,7 @@ def read_scene(
     descriptors: str | os.PathLike | None = None,
     devices: Sequence[str] | None = None,
     heading_convention: str = "correct",
+    normalise: bool = False,
 ) -> tuple[Scene, Truth | None]:
     """Read one scene.
 
@@ -94,6 +95,7 @@ def read_scene(
         lamar writes them, to its sessions/; without it the scene's descriptors are None.
     devices: "phone", "hololens"; None for those that exist.
     heading_convention: "correct", or "published", which mirrors the headings (and the truth's).
+    normalise: as of :func:`gcsa.descriptors.hdf5.open_pack`.
 
     Names are ``sessions/<session>/raw_data/<path>``. Positions (n, 3) are metres in the frame of
     the map, headings those of the cameras' axes, NaN within a degree of straight up or down.
@@ -108,7 +110,7 @@ def read_scene(
     mapped = read_map(folder)
     parts = [mapped] if split == "train" else read_queries(folder, split, devices)
     names = np.concatenate([part.names for part in parts])
-    rows = None if descriptors is None else _DescriptorFile(descriptors)
+    rows = None if descriptors is None else _DescriptorFile(descriptors, normalise)
     database_radio, query_radio = _radio(mapped, parts)
     rotations, positions = mapped.poses()
     database = ImageSet(
@@ -214,8 +216,8 @@ def _truth(parts: list[Part], convention: str) -> Truth:
 class _DescriptorFile:
     """Descriptors by image name, whichever of the two forms of names the file has."""
 
-    def __init__(self, path: str | os.PathLike):
-        self._pack = open_pack(path)
+    def __init__(self, path: str | os.PathLike, normalise: bool):
+        self._pack = open_pack(path, normalise)
         self._full = bool(np.char.startswith(self._pack.keys, b"sessions/").any())
 
     def __call__(self, names: np.ndarray):

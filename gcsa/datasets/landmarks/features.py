@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 
 from gcsa import pickles
+from gcsa.descriptors.lengths import off_unit
+from gcsa.descriptors.memory import release
 from gcsa.errors import InputError, MissingFileError
 from gcsa.files import replacing, write_text
-from gcsa.scene import NORM_ROWS, NORM_TOLERANCE
+from gcsa.scene import NORM_TOLERANCE
 
 logger = logging.getLogger(__name__)
 
@@ -36,14 +38,19 @@ NAMES = "_names"
 
 
 def open_features(
-    path: str | os.PathLike, role: str | None, rows: int | None = None, width: int | None = None
+    path: str | os.PathLike,
+    role: str | None,
+    rows: int | None = None,
+    width: int | None = None,
+    names: np.ndarray | None = None,
 ) -> np.ndarray:
     """The descriptors of one role: (n, D) of unit length, a read-only memory map.
 
     float16, but for a .npy, which keeps its type.
     path: .pkl or .npz. role: the key; None for a file that is one bare array, which may be .npy.
-    rows, width: n and D where known. Descriptors of other lengths are normalised, which is
-    logged. Raises InputError where key, shape or values cannot be right.
+    rows, width: n and D where known. names: (n,) of the images, for messages. Descriptors of
+    other lengths are normalised and counted in the log, those of a .npy refused. Raises
+    InputError where key, shape or values cannot be right.
     """
     path = Path(path)
     if role is None and path.suffix == ".npy":
@@ -55,7 +62,7 @@ def open_features(
         found = read_file(path)
         source = path.stat()
         content = check_array(pick(found, path, role), path, role, rows, width)
-        _write_pack(content, path, role, source)
+        _write_pack(content, path, role, source, names)
         packed = _open_pack(path, role)
     if packed is None:
         raise InputError(f"{path}: changed while its descriptors were being packed")
@@ -74,7 +81,10 @@ def read_file(path: str | os.PathLike) -> Any:
             with np.load(path, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
         if path.suffix == ".npy":
-            return np.load(path, mmap_mode="r", allow_pickle=False)
+            found = np.load(path, mmap_mode="r", allow_pickle=False)
+            if not isinstance(found, np.ndarray):
+                raise ValueError("it is an .npz")
+            return found
     except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"{path}: not a readable {path.suffix} file ({error})") from error
     raise InputError(f"{path}: expected a .pkl, .npz or .npy file")
@@ -130,36 +140,46 @@ def check_array(
     raise InputError(f"{where}: descriptors of length {array.shape[1]}, expected {width}")
 
 
-def unit_rows(array: np.ndarray, out: np.ndarray, where: str) -> None:
+def unit_rows(
+    array: np.ndarray, out: np.ndarray, where: str, names: np.ndarray | None = None
+) -> None:
     """Write the rows of ``array`` (n, D), divided by their lengths, into ``out`` (n, D).
 
-    Logs one line where they were not of unit length. Raises InputError for a row that is zero or
-    not finite.
+    Logs how many were not of unit length. Raises InputError for a row that is zero or not finite,
+    by its number and, where names (n,) are given, its image.
     """
-    shortest, longest = np.inf, 0.0
+    shortest, longest, count = np.inf, 0.0, 0
     for start in range(0, len(array), CHUNK):
         block = np.asarray(array[start : start + CHUNK], dtype=np.float32)
         lengths = np.linalg.norm(block, axis=1)
         wrong = ~(np.isfinite(lengths) & (lengths > 0))
         if wrong.any():
             row = start + int(wrong.argmax())
-            raise InputError(f"{where}: row {row} is zero or not finite, it has no direction")
+            image = "" if names is None else f": image '{names[row]}'"
+            raise InputError(
+                f"{where}: row {row} is zero or not finite, it has no direction{image}"
+            )
         out[start : start + CHUNK] = block / lengths[:, None]
+        count += int((np.abs(lengths - 1) > NORM_TOLERANCE).sum())
         shortest, longest = min(shortest, lengths.min()), max(longest, lengths.max())
-    if len(array) and max(longest - 1, 1 - shortest) > NORM_TOLERANCE:
-        logger.info("%s: lengths from %.4g to %.4g, normalised", where, shortest, longest)
+    if count:
+        text = "%s: lengths from %.4g to %.4g, %d of %d normalised"
+        logger.info(text, where, shortest, longest, count, len(array))
 
 
 def _check_lengths(array: np.ndarray, path: Path) -> None:
-    """InputError where rows, some spread evenly, are not of unit length."""
-    rows = np.unique(np.linspace(0, max(len(array) - 1, 0), min(len(array), NORM_ROWS)).astype(int))
-    lengths = np.linalg.norm(np.asarray(array[rows], dtype=np.float32), axis=1)
-    wrong = ~(np.abs(lengths - 1) <= NORM_TOLERANCE)
-    if wrong.any():
-        raise InputError(
-            f"{path}: row {rows[wrong.argmax()]} has length {lengths[wrong.argmax()]:.4g}, "
-            "expected 1; gcsa datasets.landmarks.convert normalises"
-        )
+    """InputError where a row is not of unit length. Pages that were read go back."""
+    for start in range(0, len(array), CHUNK):
+        wrong = off_unit(array[start : start + CHUNK])
+        if len(wrong):
+            row = start + int(wrong[0])
+            length = np.linalg.norm(array[row].astype(np.float64))
+            raise InputError(
+                f"{path}: row {row} has length {length:.4g}, expected 1; "
+                "gcsa datasets.landmarks.convert normalises"
+            )
+        if isinstance(array, np.memmap):
+            release(array)
 
 
 def _paths(path: Path, role: str | None) -> tuple[Path, Path]:
@@ -167,12 +187,18 @@ def _paths(path: Path, role: str | None) -> tuple[Path, Path]:
     return path.with_name(f"{stem}.npy"), path.with_name(f"{stem}.json")
 
 
-def _write_pack(array: np.ndarray, path: Path, role: str | None, source: os.stat_result) -> None:
+def _write_pack(
+    array: np.ndarray,
+    path: Path,
+    role: str | None,
+    source: os.stat_result,
+    names: np.ndarray | None,
+) -> None:
     array_path, record_path = _paths(path, role)
     with replacing(array_path) as temporary:
         # A memory map, so that the copy needs no memory beside the file's content.
         packed = np.lib.format.open_memmap(temporary, "w+", np.float16, array.shape)
-        unit_rows(array, packed, f"{path}: '{role}'" if role else f"{path}")
+        unit_rows(array, packed, f"{path}: '{role}'" if role else f"{path}", names)
         packed.flush()
     record = {
         "version": PACK_VERSION,
@@ -195,7 +221,7 @@ def _open_pack(path: Path, role: str | None) -> np.ndarray | None:
         array = np.load(array_path, mmap_mode="r")
         whole = record["version"] == PACK_VERSION and list(array.shape) == record["shape"]
         packed = record["size"], record["mtime_ns"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError):
         return None
     source = path.stat() if path.is_file() else None
     if whole and (source is None or packed == (source.st_size, source.st_mtime_ns)):

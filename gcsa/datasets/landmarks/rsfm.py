@@ -37,7 +37,7 @@ def read_scenes(
     scenes: list[Scene] = []
     for path in map(Path, features):
         width = scenes[0].database.descriptors.shape[1] if scenes else None
-        array = open_features(path, mode, rows=len(names), width=width)
+        array = open_features(path, mode, rows=len(names), width=width, names=names)
         images = ImageSet(names, DescriptorRows(array, np.arange(len(array))))
         scenes.append(Scene(f"{path.stem}: {mode}", images, images))
     return scenes, clusters

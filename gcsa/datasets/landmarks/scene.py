@@ -116,7 +116,7 @@ def _rows(value: Any, where: str) -> np.ndarray:
 def _descriptors(path: Path, role: str, names: np.ndarray) -> DescriptorRows:
     """The descriptors of the images ``names``; the file's own names, where it has any, agree."""
     own = stored_names(path, role)
-    array = open_features(path, role, rows=len(names))
+    array = open_features(path, role, rows=len(names), names=names)
     if own is not None and not np.array_equal(own, names):
         row = int((own != names).argmax()) if len(own) == len(names) else len(names)
         raise InputError(f"{path}: '{role}': row {row} is not of the image that the gnd file has")
