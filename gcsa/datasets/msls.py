@@ -133,9 +133,8 @@ def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFram
     for name in {"sequence_key", "frame_number"} & set(sequences):
         flags[name] = sequences[name]
     if not keep.any():
-        raise InputError(
-            f"{folder}: no images left of {len(flags)} (subtask {subtask}, no panoramas)"
-        )
+        left = f"no images left of {len(flags)} (subtask {subtask}, no panoramas)"
+        raise InputError(f"{folder}: {left}")
     return flags[keep].reset_index(drop=True)
 
 
