@@ -21,7 +21,8 @@ def write(path: Path, images: int, length: int) -> list[str]:
     names = [f"database/images/{i:022d}.jpg" for i in random.permutation(images)]
     with h5py.File(path, "w", libver="latest") as file:
         for name in names:
-            row = random.standard_normal(length, dtype=np.float32).astype(np.float16)
+            row = random.standard_normal(length, dtype=np.float32)
+            row = (row / np.linalg.norm(row)).astype(np.float16)
             file.create_group(name).create_dataset(DATASET, data=row)
     return names
 
