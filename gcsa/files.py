@@ -73,6 +73,35 @@ def similar_folder(path: str | os.PathLike) -> str:
     return similar(path.name, [p.name for p in path.parent.iterdir() if p.is_dir()])
 
 
+@contextmanager
+def reading(path: str | os.PathLike, expected: str) -> Iterator[None]:
+    """The door of a reader: what a library raises over a file's content becomes one line.
+
+    Around the calls that read ``path``, and nothing else: any exception there is taken for the
+    file's fault. It becomes an InputError that names the file, the library's reason and what was
+    ``expected`` ("a NumPy array of shape (N, D)"); MissingFileError where there is no such file.
+    An InputError of a reader that knows more passes as it is.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except FileNotFoundError as error:
+        raise MissingFileError(f"{path}: no such file; expected {expected}") from error
+    except MemoryError as error:
+        raise InputError(f"{path}: takes more memory than there is; expected {expected}") from error
+    except Exception as error:
+        raise InputError(f"{path}: {_reason(error)}; expected {expected}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What a library says is wrong, in one line that is not too long."""
+    said = getattr(error, "strerror", None) or (" ".join(str(error).split()) or "cannot be read")
+    said = said if len(said) <= 200 else f"{said[:200]} ..."
+    known = isinstance(error, (OSError, ValueError))
+    return said if known else f"{type(error).__name__}: {said}"
+
+
 def read_text(path: str | os.PathLike) -> str:
     """The UTF-8 text of a file, line ends as "\\n", without the byte-order mark of Windows.
 

@@ -11,6 +11,9 @@ import pytest
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 
+# Milliseconds to wait for what will come: as long as a machine may take that has much else to do.
+PATIENCE = 300_000
+
 
 @contextmanager
 def started() -> Iterator:
@@ -36,6 +39,7 @@ class Window:
         self.context = browser.new_context(
             viewport={"width": width, "height": 800}, color_scheme=scheme, **options
         )
+        self.context.set_default_timeout(PATIENCE)
         self.path, self.page = path, self.context.new_page()
         self.complaints, self.requests = [], []
         self.page.on("console", lambda message: self.complaints.append(message.text))

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from gcsa import files
-from gcsa.errors import InputError, nearest
-from gcsa.files import replacing, write_text
+from gcsa.errors import InputError, MissingFileError, nearest
+from gcsa.files import reading, replacing, write_text
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -229,3 +229,31 @@ run_program(main)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == (f"{int(signal.SIGTERM)}\n", "")
+
+
+@pytest.mark.parametrize(
+    ("raised", "said"),
+    [
+        (KeyError("shape"), "KeyError: 'shape'; expected an array"),
+        (ValueError("bad\n  magic"), "bad magic; expected an array"),
+        (OSError(5, "Input/output error"), "Input/output error; expected an array"),
+        (EOFError(), "EOFError: cannot be read; expected an array"),
+        (MemoryError(), "takes more memory than there is; expected an array"),
+        (ValueError("x" * 1000), "x" * 200 + " ...; expected an array"),
+    ],
+)
+def test_the_door_of_a_reader_tells_what_a_library_raises(raised, said):
+    with pytest.raises(InputError) as told, reading("a.npy", "an array"):
+        raise raised
+    assert str(told.value) == f"a.npy: {said}" and told.value.__cause__ is raised
+
+
+def test_the_door_of_a_reader_lets_better_messages_pass():
+    better = InputError("a.npy, row 3: not finite")
+    with pytest.raises(InputError) as told, reading("a.npy", "an array"):
+        raise better
+    assert told.value is better
+    with pytest.raises(MissingFileError), reading("a.npy", "an array"):
+        open("no/such/file")
+    with pytest.raises(KeyboardInterrupt), reading("a.npy", "an array"):
+        raise KeyboardInterrupt

@@ -53,7 +53,11 @@
     document.getElementById("none").hidden = shown > 0;
   };
   form.addEventListener("input", apply);
-  form.addEventListener("reset", () => setTimeout(apply)); // after the fields are empty
+  form.querySelector("[type=reset]").addEventListener("click", (event) => {
+    event.preventDefault(); // the event "reset" comes before the fields are empty
+    form.reset();
+    apply();
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   apply();
 
