@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from gcsa.datasets.readers import reader
-from gcsa.datasets.settings import DataConfig
 from gcsa.errors import given
 from gcsa.evaluation.truth import Truth, labels
 from gcsa.ranking.lists import Ranking
@@ -60,18 +57,6 @@ def query_pose(scene: Scene, truth: Truth | None, query: int) -> tuple[np.ndarra
     headings = known.headings if truth is None or truth.headings is None else truth.headings
     place = np.full(2, np.nan) if places is None else places[query, :2]
     return place, np.nan if headings is None else float(headings[query])
-
-
-def image_path(data: DataConfig, scene: str, name: str) -> Path:
-    """Where the data set keeps an image of a scene; whether it is there is not looked at."""
-    reader(data)  # InputError for a data set that nothing is known of
-    if data.dataset == "folder":
-        return Path(data.root) / scene / name
-    root = Path(data.root) / data.dataset
-    if data.dataset != "msls":
-        return root / scene / name
-    folders = [root / part / scene for part in ("train_val", "test")]
-    return next((f for f in folders if f.is_dir()), folders[0]) / name
 
 
 def _distances(scene: Scene, truth: Truth | None, indices: np.ndarray) -> np.ndarray:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from gcsa.datasets.images import image_path
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
 from gcsa.imaging import letterbox, read_image
-from gcsa.plots.pictures import Top, image_path
+from gcsa.plots.pictures import Top
 from gcsa.plots.style import OTHER, PALE, QUERY, RELEVANT, UNKNOWN, new_figure, styled
 from gcsa.scene import Scene
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from gcsa.config import Config
+from gcsa.datasets.images import image_path
 from gcsa.datasets.settings import DataConfig
 from gcsa.imaging import jpeg_base64, read_image
 from gcsa.plots.answers import Answer
-from gcsa.plots.pictures import Top, image_path
+from gcsa.plots.pictures import Top
 from gcsa.report.maps import map_svg, metres
 from gcsa.report.outcomes import Change, SceneOutcome
 

@@ -19,9 +19,10 @@ from PIL import Image
 
 from gcsa import distributed
 from gcsa.config import Config, as_dict
+from gcsa.datasets.images import image_path
 from gcsa.errors import InputError
 from gcsa.files import write_text
-from gcsa.plots.pictures import image_path, top
+from gcsa.plots.pictures import top
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
 from gcsa.scoring.split import JudgedScene

@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from PIL import Image
 from worlds import write_city
 
+from gcsa.datasets.images import image_path
 from gcsa.datasets.msls import read_scene
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
 from gcsa.evaluation.truth import Truth
 from gcsa.imaging import jpeg_base64, letterbox, read_image
-from gcsa.plots.pictures import image_path, query_pose, top
+from gcsa.plots.pictures import query_pose, top
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo.fov import FovConfig

@@ -11,11 +11,12 @@ from matplotlib.colors import to_hex
 from PIL import Image
 
 from gcsa import plots
+from gcsa.datasets.images import image_path
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
 from gcsa.evaluation.truth import Truth
 from gcsa.plots.maps import half_width, to_edge
-from gcsa.plots.pictures import Top, image_path
+from gcsa.plots.pictures import Top
 from gcsa.plots.spacing import apart
 from gcsa.plots.strips import BOX, Tile, tile_image
 from gcsa.plots.style import OTHER, QUERY, RELEVANT

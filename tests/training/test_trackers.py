@@ -10,8 +10,8 @@ from conftest import overrides
 from PIL import Image
 
 from gcsa.config import load_config
+from gcsa.datasets.images import image_path
 from gcsa.errors import InputError
-from gcsa.plots.pictures import image_path
 from gcsa.scoring.ranker import rerank
 from gcsa.scoring.split import prepare
 from gcsa.train import train
