@@ -5,12 +5,71 @@ from __future__ import annotations
 import base64
 import io
 import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
+import numpy as np
 from PIL import Image, ImageOps
 
+from gcsa import limits
+from gcsa.errors import InputError
+from gcsa.files import reading
+
 JPEG_QUALITY = 70
-# What Pillow raises for files that it cannot or will not read; damaged ones have all of them.
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+EXPECTED = "an image that can be read"
+# Depths by which 16 bits become 8: white stays white.
+GREY_16 = 65535 // 255
+
+
+@contextmanager
+def opened(
+    path: str | os.PathLike, draft: tuple[int, int] | None = None
+) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
+    """An image file, nothing of it decoded yet, and its (width, height) as stored.
+
+    draft: (width, height) that are enough of it: a JPEG is then decoded at a fraction of its size.
+    InputError where it is none, or too large, and at what goes wrong while it is decoded.
+    """
+    most = limits.most("GCSA_MAX_PIXELS")
+    if Image.MAX_IMAGE_PIXELS is not None and most > Image.MAX_IMAGE_PIXELS:
+        Image.MAX_IMAGE_PIXELS = most  # Pillow's own limit, which refuses twice that
+    with reading(path, EXPECTED), warnings.catch_warnings():
+        # From once that it warns; that is said here, of the size that is decoded.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with Image.open(path) as file:
+            size = file.size
+            if draft is not None:
+                file.draft("RGB", draft)
+            limits.check("GCSA_MAX_PIXELS", file.width * file.height, path)
+            yield file, size
+
+
+def read_rgb(
+    path: str | os.PathLike, draft: tuple[int, int] | None = None
+) -> tuple[Image.Image, tuple[int, int]]:
+    """An image file as 8-bit RGB, upright, and its (width, height) as stored.
+
+    Grey of 16 bits becomes what its 8-bit version is, CMYK and palettes RGB; what is transparent
+    keeps its colour. InputError where it cannot be read, or its numbers have no known white.
+    draft: as of :func:`opened`.
+    """
+    with opened(path, draft) as (file, size):
+        return ImageOps.exif_transpose(_of_8_bits(file, path)).convert("RGB"), size
+
+
+def _of_8_bits(image: Image.Image, path: str | os.PathLike) -> Image.Image:
+    if image.mode != "F" and not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image)
+    if image.mode == "F" or values.min() < 0 or values.max() > 65535:
+        raise InputError(
+            f"{path}: {image.mode} pixels from {values.min():g} to {values.max():g}; expected 8 or "
+            "16 bits a channel, as what is white in others is not known"
+        )
+    grey = Image.fromarray(((values.astype(np.uint32) + GREY_16 // 2) // GREY_16).astype(np.uint8))
+    grey.info["exif"] = image.getexif().tobytes()
+    return grey
 
 
 def read_image(path: str | os.PathLike, longest: int | None = None) -> Image.Image | None:
@@ -19,11 +78,8 @@ def read_image(path: str | os.PathLike, longest: int | None = None) -> Image.Ima
     longest: pixels that neither side may exceed; the image is shrunk to that, never enlarged.
     """
     try:
-        with Image.open(path) as file:
-            if longest is not None:
-                file.draft("RGB", (longest, longest))  # JPEG: decoded at a fraction of its size
-            image = ImageOps.exif_transpose(file).convert("RGB")
-    except UNREADABLE:
+        image, _ = read_rgb(path, None if longest is None else (longest, longest))
+    except InputError:
         return None
     if longest is not None:
         image.thumbnail((longest, longest))

@@ -17,7 +17,6 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from scipy.spatial import cKDTree
 
 from gcsa.datasets.lamar.cameras import pixels_to_rays, rays_to_pixels
@@ -27,6 +26,7 @@ from gcsa.datasets.lamar.scene import Part
 from gcsa.datasets.lamar.table import Kind, read_table
 from gcsa.errors import InputError, MissingFileError, given
 from gcsa.evaluation.truth import Truth
+from gcsa.imaging import opened
 from gcsa.localization.poses import Poses
 from gcsa.scene import Scene
 from gcsa.sideinfo import fov
@@ -210,9 +210,9 @@ def _depth(path: Path) -> np.ndarray:
     """A depth map (h, w) float32, metres; of a large one every so many pixels."""
     if not path.is_file():
         raise MissingFileError(f"{path}: no such depth map, although depths.txt lists it")
-    try:
-        with Image.open(path) as image:
-            step = -(-max(image.size) // MAP_SIDE)
-            return np.asarray(image)[::step, ::step].astype(np.float32) / 1000
-    except OSError as error:
-        raise InputError(f"{path}: not a readable image ({error})") from error
+    with opened(path) as (image, _):
+        step = -(-max(image.size) // MAP_SIDE)
+        values = np.asarray(image)[::step, ::step]
+    if values.ndim != 2:
+        raise InputError(f"{path}: a picture in colours; expected a depth map, a number a pixel")
+    return values.astype(np.float32) / 1000

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from gcsa.errors import InputError
+from gcsa.imaging import read_rgb
 
 ORIENTATIONS = 8
 CELLS = ((4, 2), (8, 1))  # (pixels of a cell, cells between patches)
@@ -24,8 +25,7 @@ def read_images(paths: list[Path], width: int = 160, height: int = 120) -> np.nd
     """Read images as (B, height, width, 3) uint8, resized where they differ."""
     out = np.empty((len(paths), height, width, 3), np.uint8)
     for i, path in enumerate(paths):
-        with Image.open(path) as image:
-            color = image.convert("RGB")
+        color, _ = read_rgb(path)
         if color.size != (width, height):
             color = color.resize((width, height), Image.Resampling.BOX)
         out[i] = np.asarray(color)

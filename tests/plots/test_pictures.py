@@ -16,7 +16,7 @@ from gcsa.datasets.msls import read_scene
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
 from gcsa.evaluation.truth import Truth
-from gcsa.imaging import jpeg_base64, letterbox, read_image
+from gcsa.imaging import jpeg_base64, letterbox, read_image, read_rgb
 from gcsa.plots.pictures import query_pose, top
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import ImageSet, Scene
@@ -68,6 +68,75 @@ def test_what_cannot_be_read_is_none(tmp_path):
     (tmp_path / "text.jpg").write_text("no image")
     for name in ("cut.jpg", "text.jpg", "absent.jpg", "."):
         assert read_image(tmp_path / name) is None
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "big-endian.tif", "I.tif"])
+def test_16_bits_are_what_8_bits_are(tmp_path, name):
+    eight = (np.arange(1600).reshape(40, 40) * 255 // 1599).astype(np.uint8)
+    values = eight.astype(np.uint16) * 257  # as image programs widen: 255 becomes 65535
+    kind = {"big-endian.tif": ">u2", "I.tif": np.int32}.get(name, np.uint16)
+    Image.fromarray(values.astype(kind)).save(tmp_path / name)
+    assert Image.open(tmp_path / name).mode.startswith("I")
+    found, size = read_rgb(tmp_path / name)
+    assert size == (40, 40)
+    np.testing.assert_array_equal(np.asarray(found), np.repeat(eight[:, :, None], 3, axis=2))
+
+
+def test_16_bits_are_turned_upright(tmp_path):
+    values, tags = np.zeros((40, 80), dtype=np.uint16), Image.Exif()
+    values[:, :40], tags[0x0112] = 65535, 6  # the left half white, to be turned clockwise
+    Image.fromarray(values).save(tmp_path / "turned.png", exif=tags)
+    upright, size = read_rgb(tmp_path / "turned.png")
+    assert size == (80, 40) and upright.size == (40, 80)
+    assert upright.getpixel((5, 5)) == (255, 255, 255) and upright.getpixel((5, 75)) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("mode", ["P", "CMYK", "RGBA", "LA", "1", "L"])
+def test_other_modes_are_rgb(tmp_path, mode):
+    """Red beside blue, or white beside black; transparent parts keep their colour."""
+    colour = Image.new("RGB", (40, 40), (255, 0, 0))
+    colour.paste((0, 0, 255), (20, 0, 40, 40))
+    picture = colour.convert("L").point(lambda v: 255 * (v > 50)) if mode in "LA1" else colour
+    picture = picture.convert(mode)
+    if mode.endswith("A"):
+        picture.putalpha(Image.new("L", (40, 40), 0))
+    picture.save(tmp_path / "a.tif")
+    assert Image.open(tmp_path / "a.tif").mode == mode
+    found, _ = read_rgb(tmp_path / "a.tif")
+    left, right = found.getpixel((5, 5)), found.getpixel((35, 5))
+    assert (left, right) == (
+        ((255,) * 3, (0,) * 3) if mode in "LA1" else ((255, 0, 0), (0, 0, 255))
+    )
+
+
+@pytest.mark.parametrize("values", [np.float32([[0, 0.5]]), np.int32([[0, 70000]])])
+def test_without_a_known_white_it_is_refused(tmp_path, values):
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    with pytest.raises(InputError, match=r"a.tif: . pixels from 0 to .*; expected 8 or 16 bits"):
+        read_rgb(tmp_path / "a.tif")
+
+
+def test_a_picture_that_is_too_large_is_refused_and_the_limit_can_be_raised(tmp_path, monkeypatch):
+    """Small in the file: 12,000 by 9,000 pixels, all black."""
+    Image.new("1", (12_000, 9_000)).save(tmp_path / "a.png")
+    with pytest.raises(InputError, match="a.png: 108000000 pixels .*at most 100000000.*GCSA_MAX_P"):
+        read_rgb(tmp_path / "a.png")
+    monkeypatch.setenv("GCSA_MAX_PIXELS", "99")
+    Image.new("1", (10, 10)).save(tmp_path / "b.png")
+    with pytest.raises(InputError, match="b.png: 100 pixels"):
+        read_rgb(tmp_path / "b.png")
+    monkeypatch.setenv("GCSA_MAX_PIXELS", "100")
+    assert read_rgb(tmp_path / "b.png")[0].size == (10, 10)
+    monkeypatch.setenv("GCSA_MAX_PIXELS", "many")
+    with pytest.raises(InputError, match="GCSA_MAX_PIXELS: 'many' in the environment"):
+        read_rgb(tmp_path / "b.png")
+
+
+def test_a_large_jpeg_is_decoded_at_a_fraction(tmp_path, monkeypatch):
+    monkeypatch.setenv("GCSA_MAX_PIXELS", "10000")
+    Image.new("L", (400, 400), 77).save(tmp_path / "a.jpg")
+    image, size = read_rgb(tmp_path / "a.jpg", draft=(50, 50))
+    assert size == (400, 400) and image.size == (50, 50)
 
 
 @given(st.integers(1, 400), st.integers(1, 400))

@@ -14,13 +14,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image
 from tqdm import tqdm
 
 from gcsa import options
-from gcsa.errors import InputError, MissingFileError
+from gcsa.errors import MissingFileError
 from gcsa.files import replacing
-from gcsa.imaging import UNREADABLE
+from gcsa.imaging import read_rgb
 
 logger = logging.getLogger(__name__)
 
@@ -71,13 +71,7 @@ def _described(folder: Path, names: Iterable[str]):
         path = folder / name
         if not path.is_file():
             raise MissingFileError(f"{path}: no such image, {TABLE} names it")
-        try:
-            with Image.open(path) as file:
-                size = file.size
-                file.draft("RGB", (2 * WIDTH, 2 * HEIGHT))  # JPEG: decoded at a fraction
-                image = ImageOps.exif_transpose(file).convert("RGB")
-        except UNREADABLE as error:
-            raise InputError(f"{path}: not an image that can be read ({error})") from error
+        image, size = read_rgb(path, draft=(2 * WIDTH, 2 * HEIGHT))
         small = image.resize((WIDTH, HEIGHT), Image.Resampling.BOX)
         yield size, descriptor(np.asarray(small))
 

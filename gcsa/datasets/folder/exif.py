@@ -27,10 +27,9 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags
 
-from gcsa.errors import InputError
-from gcsa.imaging import UNREADABLE
+from gcsa.imaging import opened
 
 GPS, DESCRIPTION = ExifTags.GPS, ExifTags.Base.ImageDescription
 NAN = math.nan
@@ -58,13 +57,10 @@ class Pose:
 
 def read_pose(path: str | os.PathLike) -> Pose:
     """What a photo says of its camera; InputError where it is no image that can be read."""
-    try:
-        with Image.open(path) as image:
-            exif = image.getexif()
-            gps, text = dict(exif.get_ifd(ExifTags.IFD.GPSInfo)), exif.get(DESCRIPTION)
-            taken = exif.get_ifd(ExifTags.IFD.Exif)
-    except UNREADABLE as error:
-        raise InputError(f"{path}: not an image that can be read ({error})") from error
+    with opened(path) as (image, _):
+        exif = image.getexif()
+        gps, text = dict(exif.get_ifd(ExifTags.IFD.GPSInfo)), exif.get(DESCRIPTION)
+        taken = exif.get_ifd(ExifTags.IFD.Exif)
     own, described = _of_gps(gps), _of_description(text)
     place = described if math.isnan(own.lat) else own
     compass = described if math.isnan(own.heading) else own
