@@ -72,6 +72,7 @@ class TrainConfig:
     precision: str = "auto"  # fp32 | bf16 | fp16; auto: fp16 on a GPU, fp32 on the CPU
     compile: bool = False  # torch.compile the transformer: minutes at first, faster on GPUs
     device: str = "auto"  # auto: a GPU where there is one
+    timeout: float = 30.0  # minutes: of several processes, how long one waits for another
     seed: int = 0  # of the weights, the order of the queries and dropout
 
 
@@ -129,9 +130,8 @@ def _find(path: str | Path) -> Path:
         return path
     if str(path) in shipped:
         return shipped[str(path)]
-    if path.stem in shipped:
-        hint = f" (--conf {path.stem} is the shipped one)"
-    else:
+    hint = f" (--conf {path.stem} is the shipped one)"
+    if path.stem not in shipped:
         hint = f", nor a shipped one{nearest(path.stem, shipped)}"
     raise MissingFileError(f"{path}: no such config file{hint}")
 
@@ -238,14 +238,14 @@ def _check_bounds(config: Config) -> None:
         "csa.mlp_ratio": (config.csa.mlp_ratio, 1),
         "csa.reconstruction": (config.csa.reconstruction, 0),
         "train.seed": (config.train.seed, 0),
+        "train.timeout": (config.train.timeout, 0.01),
     }
     for key, (value, minimum) in least.items():
         if not np.isfinite(value):
             raise InputError(f"{key}: {value} is not a finite number")
         if not value >= minimum:
             raise InputError(f"{key}: {value} is less than {minimum}")
-    rate = config.train.learning_rate
-    if not 0 < rate < np.inf:
+    if not 0 < (rate := config.train.learning_rate) < np.inf:
         raise InputError(f"train.learning_rate: {rate} is not a finite number above 0")
     shares = {
         "data.radio_dropout": config.data.radio_dropout,

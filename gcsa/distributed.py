@@ -3,18 +3,23 @@
 ``torchrun --nproc_per_node=N -m gcsa.train ...`` starts N processes, one a GPU, or on the CPU with
 gloo. Each reads all scenes, takes its share of every batch and of every evaluation, and only the
 first of them writes files and speaks. Without torchrun there is one process, which does everything.
+Where one is lost the others end: at once where it died, after ``train.timeout`` where it stopped.
 """
 
 from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import numpy as np
 import torch
 import torch.distributed as dist
+
+from gcsa.errors import LostProcessError
 
 
 def rank() -> int:
@@ -27,24 +32,53 @@ def size() -> int:
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
+# How the libraries below torch say that another process is gone; they have no type of their own.
+LOST = re.compile(
+    r"Timed out waiting|Connection (closed|reset)|Broken pipe|Socket Timeout|wait timeout|"
+    r"Watchdog caught|NCCL (error|communicator was aborted)|failed to recv|Gloo .*fail",
+    re.IGNORECASE,
+)
+
+
 @contextmanager
-def processes() -> Iterator[None]:
-    """Join the other processes of torchrun, where it started this one."""
+def processes(timeout: float) -> Iterator[None]:
+    """Join the other processes of torchrun, where it started this one.
+
+    timeout: minutes that one waits for another. LostProcessError where that is exceeded, and where
+    another has died.
+    """
     if "WORLD_SIZE" not in os.environ or dist.is_initialized():
         yield
         return
+    patience = timedelta(minutes=timeout)
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("cpu:gloo,cuda:nccl")
+        dist.init_process_group("cpu:gloo,cuda:nccl", timeout=patience)
     else:
-        dist.init_process_group("gloo")
+        dist.init_process_group("gloo", timeout=patience)
     if rank() > 0:
         logging.disable(logging.WARNING)
     try:
         yield
+    except RuntimeError as error:
+        if not LOST.search(str(error)):
+            raise
+        message = (
+            "another process of this run died, or did not answer for "
+            f"{timeout:g} minutes (train.timeout); go on with --resume"
+        )
+        raise LostProcessError(message, _first_to_tell()) from error
     finally:
         logging.disable(logging.NOTSET)
         dist.destroy_process_group()
+
+
+def _first_to_tell() -> bool:
+    """Whether no other process has asked this before: one of those that are left tells the user."""
+    try:
+        return dist.distributed_c10d._get_default_store().add("gcsa/told", 1) == 1
+    except RuntimeError:  # the store went down with the process that is lost
+        return True
 
 
 @contextmanager

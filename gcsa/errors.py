@@ -16,6 +16,9 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from gcsa.machine import of_the_machine
+from gcsa.output import OutputError, standard_output
+
 T = TypeVar("T")
 
 
@@ -28,6 +31,17 @@ class MissingFileError(InputError, FileNotFoundError):
 
     def __str__(self) -> str:
         return str(self.args[0]) if self.args else ""
+
+
+class LostProcessError(InputError):
+    """Of several processes that share the work another one is gone.
+
+    tells: whether this one of those that are left says so to the user.
+    """
+
+    def __init__(self, message: str, tells: bool):
+        super().__init__(message)
+        self.tells = tells
 
 
 def given(value: T | None, what: str) -> T:
@@ -54,16 +68,26 @@ def similar(word: str, words: Iterable[str]) -> str:
 def run_program(main: Callable[[], object]) -> None:
     """Run a program's ``main``; an InputError ends it with one line and status 2.
 
+    So do faults of the machine: no memory left, a file that may not be read, standard output that
+    takes no more. A reader of standard output that has left ends it with status 141, as in a shell.
     Ctrl-C and SIGTERM end it with one line and status 130, once what is half done is removed.
     """
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        with _terminable():
+        with _terminable(), standard_output():
             _of_the_package(main)()
+    except LostProcessError as error:
+        sys.exit(_say(f"error: {error}", 2, error.tells))
+    except OutputError as error:
+        sys.exit(_fail(f"error: {error}", error.status))
     except InputError as error:
         sys.exit(_fail(f"error: {error}", 2))
     except KeyboardInterrupt as stop:
         sys.exit(_fail("; ".join(["interrupted", *map(str, stop.args)]), 130))
+    except Exception as error:
+        if (fault := of_the_machine(error)) is None:
+            raise
+        sys.exit(_fail(f"error: {fault}", 2))
 
 
 @contextmanager
@@ -104,6 +128,11 @@ def _of_the_package(main: Callable[[], object]) -> Callable[[], object]:
 
 
 def _fail(message: str, status: int) -> int:
-    if os.environ.get("RANK", "0") == "0":  # of several processes with the same input, one says it
+    # Of several processes with the same input, one says it.
+    return _say(message, status, os.environ.get("RANK", "0") == "0")
+
+
+def _say(message: str, status: int, tells: bool) -> int:
+    if tells and sys.stderr is not None:
         print(message, file=sys.stderr)
     return status

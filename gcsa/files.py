@@ -13,19 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import TextIO
 
+from gcsa import disks
 from gcsa.errors import InputError, MissingFileError, similar
-
-# Of a disk that takes no more; other faults in the middle of writing are the program's.
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
-
 
 # The file within a temporary folder, and nothing else is there.
 PART = "part"
 
 
 @contextmanager
-def replacing(path: str | os.PathLike) -> Iterator[Path]:
+def replacing(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
     """Yield the path of an empty temporary file; on success ``path`` holds what was written to it.
 
     A plain file is replaced at once, by a rename; a link stays, and what it leads to is replaced.
@@ -33,12 +31,18 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
     are made where they lack. On an error, or when the process is interrupted, the temporary file
     is removed and a file that was at ``path`` before is left as it was.
 
-    Raises InputError where nothing can be written there, as where a folder is.
+    durable: afterwards the file outlives a loss of power, which at any moment leaves the old one
+    or the new one whole. Without, for the many that are soon made anew, it may leave an empty one.
+
+    Raises InputError where nothing can be written there, as where a folder is; so, too, where the
+    disk takes no more, in whatever words the library that writes says that.
     """
     path = Path(path)
     with _told(path):
         stream = _is_stream(path)
         target = Path(os.path.realpath(path))
+        if not stream:
+            disks.make_folders(target.parent, durable)
         folder, lock = _own_folder(Path(tempfile.gettempdir()) if stream else target.parent)
     try:
         yield folder / PART
@@ -46,10 +50,12 @@ def replacing(path: str | os.PathLike) -> Iterator[Path]:
             if stream:
                 _pour(folder / PART, path)
             else:
-                os.replace(folder / PART, target)
-    except OSError as error:
-        if error.errno in FULL and not isinstance(error, InputError):
-            raise _refused(path, error) from error
+                _rename(folder / PART, target, durable)
+    except InputError:
+        raise
+    except Exception as error:
+        if (reason := disks.fault(error)) is not None:
+            raise InputError(f"{path}: cannot be written ({reason})") from error
         raise
     finally:
         with suppress(OSError):  # what cannot be removed now is swept later
@@ -61,7 +67,7 @@ def make_folder(path: str | os.PathLike) -> Path:
     """Make a folder where it lacks; InputError where that cannot be."""
     path = Path(path)
     with _told(path):
-        path.mkdir(parents=True, exist_ok=True)
+        disks.make_folders(path)
     return path
 
 
@@ -122,6 +128,50 @@ def write_text(path: str | os.PathLike, text: str) -> None:
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
+@contextmanager
+def appending(path: str | os.PathLike) -> Iterator[TextIO]:
+    """Yield a UTF-8 text file that is written on at its end; what is there stays.
+
+    Raises InputError where it cannot be written. A loss in the middle leaves a last line that is
+    not whole: its reader passes that over.
+    """
+    path = Path(path)
+    with _told(path):
+        file = path.open("a", encoding="utf-8", newline="\n")
+    try:
+        with file:
+            yield file
+    except OSError as error:
+        if not isinstance(error, InputError) and (reason := disks.fault(error)) is not None:
+            raise InputError(f"{path}: cannot be written ({reason})") from error
+        raise
+
+
+@contextmanager
+def writing(path: str | os.PathLike) -> Iterator[None]:
+    """The door of what others write, as :func:`reading` is of what they read.
+
+    Around the calls of a library that writes ``path`` itself, and nothing else: any exception
+    there becomes an InputError that names it and the library's reason.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        reason = disks.fault(error) or _reason(error)
+        raise InputError(f"{path}: cannot be written ({reason})") from error
+
+
+def _rename(temporary: Path, target: Path, durable: bool) -> None:
+    """Put a file in its place; content before name, or the name may outlive the content."""
+    if durable:
+        disks.sync(temporary)
+    os.replace(temporary, target)
+    if durable:
+        disks.sync(target.parent)
+
+
 def _is_stream(path: Path) -> bool:
     """Whether what is there is written into, not replaced: it is no plain file, or printed to."""
     try:
@@ -159,7 +209,6 @@ def _own_folder(parent: Path) -> tuple[Path, int]:
     A lock ends with its process, however that ends; it also holds between containers, which do
     not know each other's processes. It is the folder's, as HDF5 wants that of the file.
     """
-    parent.mkdir(parents=True, exist_ok=True)
     _sweep(parent)
     while True:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=".gcsa-", suffix=".tmp"))

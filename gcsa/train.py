@@ -38,14 +38,14 @@ def train(
     if config.train.checkpoint and not resume and not Path(config.train.checkpoint).is_file():
         # Said now: reading a large data set takes minutes.
         raise MissingFileError(f"train.checkpoint: {config.train.checkpoint}: no such checkpoint")
-    with distributed.processes():
-        run = Run.start(config, name, resume)
-        with (
-            _told_how_to_go_on(run, wandb_project, tensorboard),
-            log_file(run),
-            trackers(run, wandb_project, tensorboard) as tracked,
-        ):
-            return session(config, run, resume, tracked)
+    with (
+        distributed.processes(config.train.timeout),
+        Run.start(config, name, resume) as run,
+        _told_how_to_go_on(run, wandb_project, tensorboard),
+        log_file(run),
+        trackers(run, wandb_project, tensorboard) as tracked,
+    ):
+        return session(config, run, resume, tracked)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gcsa.errors import InputError, MissingFileError, run_program
+from gcsa.files import write_text
 
 FILES = {"wifi": ("records_wifi.txt", "wifi.txt"), "bt": ("records_bluetooth.txt", "bt.txt")}
 HEADERS = {
@@ -43,13 +44,12 @@ def convert(source: Path, target: Path, unit: str = "auto", prefix: str = "") ->
     """
     if not any((source / name).is_file() for name, _ in FILES.values()):
         raise MissingFileError(f"{source}: neither records_wifi.txt nor records_bluetooth.txt")
-    target.mkdir(parents=True, exist_ok=True)
     sensors = []
     for kind, (name, output) in FILES.items():
         if (source / name).is_file():
             rows = list(_rows(source / name, kind, unit, prefix))
             text = "".join(line + "\n" for line in [HEADERS[kind], *(", ".join(r) for r in rows)])
-            (target / output).write_text(text, encoding="utf-8")
+            write_text(target / output, text)
             sensors += [
                 f"{sensor}, , {TYPES[kind]}" for sensor in dict.fromkeys(r[1] for r in rows)
             ]

@@ -34,6 +34,9 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+from gcsa.errors import InputError
+from gcsa.files import appending, replacing
+
 try:
     import pyproj
     import requests
@@ -174,7 +177,7 @@ def gather(args: Namespace, folder: Path, keys: list[str]) -> list[dict | None]:
     todo = [key for key in dict.fromkeys(keys) if key not in answers]
     if todo and not args.token:
         raise MetaError("MAPILLARY_TOKEN does not hold an access token of the Mapillary API")
-    with (folder / CACHE).open("a", encoding="utf-8") as cache:
+    with appending(folder / CACHE) as cache:
         cache.write("\n" if todo else "")  # ends a line that an interrupted run left open
 
         def store(key: str, answer: dict | None) -> None:
@@ -228,9 +231,8 @@ def project(city: pd.DataFrame) -> pd.DataFrame:
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """Write `table` with a row number as first column, complete or not at all."""
-    part = path.with_name(path.name + ".part")
-    table.reset_index(drop=True).to_csv(part, lineterminator="\n")
-    os.replace(part, path)
+    with replacing(path) as part:
+        table.reset_index(drop=True).to_csv(part, lineterminator="\n")
 
 
 def rebuild_city(args: Namespace, city: str) -> str:
@@ -265,11 +267,9 @@ def rebuild_cities(args: Namespace, cities: list[str]) -> list[str]:
 
 def pack(path: Path, root: Path, cities: list[str]) -> None:
     """Zip the files of `cities`, named relative to `root`; complete or not at all."""
-    part = path.with_name(path.name + ".part")
-    with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+    with replacing(path) as part, zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
         for name in (f"test/{c}/{r}/{n}" for c in cities for r in ROLES for n in COLUMNS):
             archive.write(root / name, name)
-    os.replace(part, path)
 
 
 def parse_args(argv: list[str] | None) -> Namespace:
@@ -304,7 +304,7 @@ def main(argv: list[str] | None = None) -> int:
         if args.zip and done:
             pack(args.zip, args.root, done)
         return int(len(done) < len(set(cities)))
-    except (MetaError, OSError) as error:
+    except (MetaError, InputError, OSError) as error:
         print(f"error: {shorten(str(error), 300)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -99,6 +99,8 @@ def plot(path: Path, sets: list[tuple[Samples, Pairs]]) -> None:
     """Median affinity and its middle half by distance, a panel for each set."""
     try:
         from matplotlib.figure import Figure
+
+        from gcsa.plots.style import save
     except ImportError as error:
         raise InputError("--plot needs matplotlib (pip install 'gcsa[plots]')") from error
     figure = Figure(figsize=(5 * len(sets), 4), layout="constrained")
@@ -111,7 +113,7 @@ def plot(path: Path, sets: list[tuple[Samples, Pairs]]) -> None:
         panel.set_xlabel("true distance [m]")
         panel.legend(loc="upper right")
     panels[0].set_ylabel("radio affinity")
-    figure.savefig(path, dpi=120)
+    save(figure, path, dpi=120)
 
 
 def _curve(panel, distance: np.ndarray, affinity: np.ndarray, label: str, colour: str) -> None:

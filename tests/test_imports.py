@@ -34,8 +34,9 @@ WINGS = {
     "miniworld": "the synthetic world in the real formats; nothing imports it",
 }
 WORDS = (
-    "errors limits options written faces files pickles imaging distributed scene _kernels".split()
-)
+    "output machine errors limits options written faces disks files pickles imaging distributed "
+    "scene _kernels"
+).split()
 # config, the settings of all sections together, stands where scoring does.
 ROOMS = {**dict.fromkeys(WORDS, "words"), "config": "scoring"}
 # Usable without torch: from a file on disk to a figure.

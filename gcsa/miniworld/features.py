@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from gcsa.files import replacing
+from gcsa.descriptors.new_hdf5 import new_hdf5
 
 
 def write_features(path: Path, names: list[str], descriptors, sizes) -> None:
@@ -13,10 +12,9 @@ def write_features(path: Path, names: list[str], descriptors, sizes) -> None:
 
     Each name is a path of nested groups that holds `global_descriptor` and `image_size`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     descriptors = np.asarray(descriptors, np.float16)
     sizes = np.asarray(sizes, np.int64)
-    with replacing(path) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+    with new_hdf5(path) as file:
         for name, descriptor, size in zip(names, descriptors, sizes, strict=True):
             group = file.create_group(name)
             group["global_descriptor"] = descriptor

@@ -67,7 +67,7 @@ def _dashboard(image: np.ndarray) -> np.ndarray:
 def save_drive(drive: Drive, folder: Path, images) -> None:
     """Write the images of a drive as <key>.jpg."""
     for key, image in zip(drive.keys, images, strict=True):
-        with replacing(folder / f"{key}.jpg") as temporary:
+        with replacing(folder / f"{key}.jpg", durable=False) as temporary:
             Image.fromarray(image).save(temporary, "JPEG", quality=88)
 
 

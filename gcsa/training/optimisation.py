@@ -7,6 +7,7 @@ CSA's (Ouyang et al., NeurIPS 2021).
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable
 
 from torch import Tensor
@@ -44,6 +45,14 @@ def make_schedule(optimizer: Optimizer, settings: TrainConfig, steps: int) -> LR
         return cosine_rate(step, warm, falling, settings.warmup_lr, peak) / peak if peak else 0.0
 
     return LambdaLR(optimizer, share)
+
+
+def forward(schedule: LRScheduler, times: int) -> None:
+    """Tell a new schedule of what it has not seen, so many steps or epochs."""
+    with warnings.catch_warnings():  # torch's, that the optimiser has not stepped yet
+        warnings.simplefilter("ignore", UserWarning)
+        for _ in range(times):
+            schedule.step()
 
 
 def cosine_rate(step: int, warm: int, falling: int, start: float, peak: float) -> float:

@@ -2,7 +2,8 @@
 
 config.yaml (resolved), checkpoint_<epoch>.pth.tar, checkpoint_best.pth.tar where asked for,
 metrics.csv (row 0 is without re-ranking), log.txt, and resume.pth.tar: all that the next epoch
-needs, written last, so that a run killed at any moment goes on from its last whole epoch.
+needs, written last, so that a run killed at any moment goes on from its last whole epoch. One
+process at a time trains a run.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from __future__ import annotations
 import csv
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,8 @@ from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import make_folder, replacing
 from gcsa.models.checkpoint import Model, save_checkpoint
+from gcsa.training.holding import held
+from gcsa.training.kept import METRICS, STATE, last_state
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +40,7 @@ FREE_SETTINGS = {
     "data.on_device",
     "train.num_epochs",
     "train.device",
+    "train.timeout",
 }
 SELECTED_BY = "mAP@10"
 CONFIG = "config.yaml"
@@ -50,20 +55,32 @@ class Run:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     @classmethod
-    def start(cls, config: Config, name: str, resume: bool) -> Run:
-        """Open the folder of run ``name``: an old one is resumed, or moved aside."""
+    @contextmanager
+    def start(cls, config: Config, name: str, resume: bool) -> Iterator[Run]:
+        """Hold the folder of run ``name``: an old one is resumed, or moved aside.
+
+        InputError where another process holds it.
+        """
         if not name or Path(name).name != name:
             raise InputError(f"--name: '{name}' is not a folder's name")
         run = cls(Path(config.data.outputs) / "training" / name, config)
         if distributed.rank() > 0:  # only the first of several processes writes
-            return run
-        if resume:
-            run._check_same_settings()
-        elif (run.folder / "metrics.csv").exists():
-            logger.info("%s exists, moved to %s", run.folder, _move_aside(run.folder))
-        make_folder(run.folder)
-        save_config(config, run.folder / CONFIG)
-        return run
+            yield run
+            return
+        with ExitStack() as stack:
+            old = run.folder.is_dir()
+            if old:
+                stack.enter_context(held(run.folder))
+            if resume:
+                run._check_same_settings()
+            elif (run.folder / METRICS).exists():
+                logger.info("%s exists, moved to %s", run.folder, _move_aside(run.folder))
+                old = False
+            make_folder(run.folder)
+            if not old:
+                stack.enter_context(held(run.folder))
+            save_config(config, run.folder / CONFIG)
+            yield run
 
     @property
     def address(self) -> str:
@@ -88,16 +105,15 @@ class Run:
             if self.config.train.keep_best and row is self.best():
                 self._save(model, row, "checkpoint_best.pth.tar")
         self._write_metrics()
-        with replacing(self.folder / "resume.pth.tar") as temporary:
-            content = {"rows": self.rows, "model": model.state_dict(), **training_state}
-            torch.save(content, temporary)
+        content = {"rows": self.rows, "model": model.state_dict(), **training_state}
+        with replacing(self.folder / STATE) as temporary, open(temporary, "wb") as file:
+            torch.save(content, file)
 
     def restore(self) -> dict[str, Any] | None:
-        """What :meth:`finish_epoch` kept last; None where not even the evaluation was kept."""
-        path = self.folder / "resume.pth.tar"
-        if not path.is_file():
+        """What the last whole epoch left; None where not even the evaluation was kept."""
+        state = last_state(self.folder, self.config)
+        if state is None:
             return None
-        state = torch.load(path, map_location="cpu", weights_only=True)
         self.rows = state["rows"]
         if distributed.rank() == 0:
             self._write_metrics()
@@ -110,7 +126,8 @@ class Run:
 
     def no_gain(self) -> str | None:
         """A line where the best epoch is worse than no re-ranking, else None."""
-        if self.epoch < 1 or not self.best()[SELECTED_BY] < self.rows[0][SELECTED_BY]:
+        first = self.rows[0][SELECTED_BY]
+        if self.epoch < 1 or first is None or not self.best()[SELECTED_BY] < first:
             return None
         best, none = (100 * row[SELECTED_BY] for row in (self.best(), self.rows[0]))
         return (
@@ -124,7 +141,7 @@ class Run:
 
     def _write_metrics(self) -> None:
         with (
-            replacing(self.folder / "metrics.csv") as temporary,
+            replacing(self.folder / METRICS) as temporary,
             open(temporary, "w", newline="") as file,
         ):
             writer = csv.DictWriter(file, self.rows[0])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from gcsa import distributed
 from gcsa.config import Config
 from gcsa.datasets.readers import in_training_and_validation
 from gcsa.evaluation.metrics import KS
+from gcsa.files import writing
 from gcsa.scoring.ranker import pick_device, rerank
 from gcsa.scoring.report import report, show
 from gcsa.scoring.split import prepare
@@ -19,6 +21,8 @@ from gcsa.training.trackers import Trackers
 from gcsa.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
+
+LOG = "log.txt"
 
 
 def session(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[dict[str, Any]]:
@@ -69,13 +73,31 @@ def _line(row: dict[str, Any]) -> str:
     return f"epoch {row['epoch']}: loss {row['loss']:.4f}  {values}"
 
 
+class _LogFile(logging.FileHandler):
+    """A log that ends, with one line, where it cannot be written: the run is worth more."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+            return
+        logging.getLogger("gcsa").removeHandler(self)
+        stream, self.stream = self.stream, None  # type: ignore[assignment]
+        with suppress(OSError):
+            stream.close()
+        logger.warning(
+            "%s: cannot be written (%s); it ends here", self.baseFilename, error.strerror
+        )
+
+
 @contextmanager
 def log_file(run: Run) -> Iterator[None]:
     """Everything that the package logs also goes to log.txt, once where processes share a run."""
     if distributed.rank() > 0:
         yield
         return
-    handler = logging.FileHandler(run.folder / "log.txt")
+    with writing(run.folder / LOG):
+        handler = _LogFile(run.folder / LOG)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     package = logging.getLogger("gcsa")
     level = package.level

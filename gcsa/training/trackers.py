@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -21,7 +22,7 @@ from gcsa import distributed
 from gcsa.config import Config, as_dict
 from gcsa.datasets.images import image_path
 from gcsa.errors import InputError
-from gcsa.files import write_text
+from gcsa.files import write_text, writing
 from gcsa.plots.pictures import top
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
@@ -71,28 +72,32 @@ class Trackers:
         if not known.is_file():
             write_text(known, uuid4().hex[:8])
         settings |= {"id": known.read_text(encoding="utf-8"), "resume": "allow"}
-        tracked = stack.enter_context(wandb.init(dir=run.folder, **settings))
-        self._rows.append(tracked.log)
+        with writing(run.folder / "wandb"):
+            tracked = stack.enter_context(wandb.init(dir=run.folder, **settings))
+        log = _at_the_door(run.folder / "wandb", tracked.log)
+        self._rows.append(log)
 
         def show(name: str, figure: Any, epoch: int) -> None:
             with io.BytesIO() as buffer:  # wandb takes figures of pyplot only, but any image
                 figure.savefig(buffer, format="png")
-                tracked.log({name: wandb.Image(Image.open(buffer)), "epoch": epoch})
+                log({name: wandb.Image(Image.open(buffer)), "epoch": epoch})
 
         self._pictures.append(show)
 
     def add_tensorboard(self, stack: ExitStack, run: Run) -> None:
         _package("tensorboard", "--tensorboard")
         board = importlib.import_module("torch.utils.tensorboard")
-        writer = stack.enter_context(board.SummaryWriter(str(run.folder / "tensorboard")))
+        folder = run.folder / "tensorboard"
+        with writing(folder):
+            writer = stack.enter_context(board.SummaryWriter(str(folder)))
 
         def take(row: dict[str, Any]) -> None:
             for name, value in row.items():
                 if name != "epoch":
                     writer.add_scalar(name, value, row["epoch"])
 
-        self._rows.append(take)
-        self._pictures.append(writer.add_figure)
+        self._rows.append(_at_the_door(folder, take))
+        self._pictures.append(_at_the_door(folder, writer.add_figure))
 
 
 @contextmanager
@@ -106,6 +111,16 @@ def trackers(run: Run, wandb_project: str | None, tensorboard: bool) -> Iterator
             if tensorboard:
                 result.add_tensorboard(stack, run)
         yield result
+
+
+def _at_the_door(folder: Path, take: Callable[..., Any]) -> Callable[..., None]:
+    """The same function; where it cannot write its files, one line names their folder."""
+
+    def taken(*values: Any) -> None:
+        with writing(folder):
+            take(*values)
+
+    return taken
 
 
 def _package(name: str, option: str) -> Any:

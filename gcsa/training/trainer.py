@@ -30,7 +30,7 @@ from gcsa.ranking.batches import Batch, Known, Locate, RankedScene, Stream
 from gcsa.ranking.refine import project
 from gcsa.scoring.split import JudgedScene
 from gcsa.training.network import build_model, make_network
-from gcsa.training.optimisation import make_optimizer, make_schedule
+from gcsa.training.optimisation import forward, make_optimizer, make_schedule
 from gcsa.training.sampling import Sampler
 from gcsa.training.tuples import TupleLists
 
@@ -79,8 +79,8 @@ class Trainer:
                 "(data.train_labels, model.K)"
             )
         self.optimizer = make_optimizer(trained, settings)
-        steps = -(-len(self.sampler) // config.data.batch_size)
-        self.scheduler = make_schedule(self.optimizer, settings, steps)
+        self.steps = -(-len(self.sampler) // config.data.batch_size)
+        self.scheduler = make_schedule(self.optimizer, settings, self.steps)
         self.dtype = _autocast_dtype(settings.precision, device)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
         self.loss = make_loss(settings.loss, config.loss, settings.skip_empty)
@@ -246,7 +246,13 @@ class Trainer:
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state; where it is of a checkpoint alone, with a fresh optimiser."""
         self.model.load_state_dict(state["model"])
+        if "optimizer" not in state:
+            epochs = state["rows"][-1]["epoch"]
+            cosine = self.config.train.schedule == "cosine"
+            forward(self.scheduler, epochs * self.steps if cosine else epochs)
+            return
         self.optimizer.load_state_dict(state["optimizer"])
         self.scheduler.load_state_dict(state["scheduler"])
         if state["scaler"]:  # empty where the run was not in fp16 before

@@ -306,7 +306,8 @@ def test_a_run_may_be_resumed_in_another_precision(world):
         torch.device("cpu"),
     )
     trainer.scaler = torch.amp.GradScaler("cpu", enabled=True)
-    state = Run.start(load_config(None, overrides(world)), "a", True).restore()
+    with Run.start(load_config(None, overrides(world)), "a", True) as opened:
+        state = opened.restore()
     assert state["scaler"] == {}
     trainer.load_state(state)
 

@@ -19,7 +19,6 @@ from tqdm import tqdm
 
 from gcsa import options
 from gcsa.errors import MissingFileError
-from gcsa.files import replacing
 from gcsa.imaging import read_rgb
 
 logger = logging.getLogger(__name__)
@@ -37,14 +36,13 @@ def describe(folder: str | os.PathLike, output: str | os.PathLike) -> int:
 
     Raises InputError, which names the image that lacks or cannot be read.
     """
-    import h5py
-
     from gcsa.datasets.folder.images import read_images
     from gcsa.datasets.folder.scene import TABLE
+    from gcsa.descriptors.new_hdf5 import new_hdf5
 
     folder = Path(folder)
     names = read_images(folder / TABLE).names
-    with replacing(output) as temporary, h5py.File(temporary, "w", libver="latest") as file:
+    with new_hdf5(output) as file:
         for name, (size, row) in zip(names, _described(folder, names), strict=True):
             group = file.create_group(name)
             group.create_dataset("global_descriptor", data=row.astype(np.float16))

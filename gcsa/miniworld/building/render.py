@@ -51,14 +51,14 @@ def render_recording(
         )
         if depth:
             _save_depth(folder / depth_path(shot.path), far)
-        with replacing(folder / shot.path) as temporary:
+        with replacing(folder / shot.path, durable=False) as temporary:
             Image.fromarray(image).save(temporary, "JPEG", quality=88)
 
 
 def _save_depth(path: Path, depth: np.ndarray) -> None:
     """16-bit PNG, millimetres, at a lower resolution; 0 is unknown."""
     small = np.round(depth[::DEPTH_STEP, ::DEPTH_STEP] * 1000)
-    with replacing(path) as temporary:
+    with replacing(path, durable=False) as temporary:
         Image.fromarray(np.clip(small, 0, 65535).astype(np.uint16)).save(temporary, "PNG")
 
 
