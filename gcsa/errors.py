@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from typing import TypeVar
 
 T = TypeVar("T")
+MOST_CHOICES = 50  # that a message lists
 
 
 class InputError(ValueError):
@@ -40,7 +41,8 @@ def given(value: T | None, what: str) -> T:
 def nearest(word: str, words: Iterable[str]) -> str:
     """A hint for a misspelt word: " (did you mean 'x'?)", or the choices where none is close."""
     words = sorted(words)
-    return similar(word, words) or f" (choose from {', '.join(words)})"
+    listed = ", ".join([*words[:MOST_CHOICES], *(["..."] if len(words) > MOST_CHOICES else [])])
+    return similar(word, words) or f" (choose from {listed})"
 
 
 def similar(word: str, words: Iterable[str]) -> str:

@@ -33,7 +33,9 @@ WINGS = {
     "programs": "thin: parse, assemble, report",
     "miniworld": "the synthetic world in the real formats; nothing imports it",
 }
-WORDS = "errors options written faces files pickles imaging distributed scene _kernels".split()
+WORDS = (
+    "errors options written faces files lines pickles imaging distributed scene _kernels"
+).split()
 # config, the settings of all sections together, stands where scoring does.
 ROOMS = {**dict.fromkeys(WORDS, "words"), "config": "scoring"}
 # Usable without torch: from a file on disk to a figure.
