@@ -20,6 +20,7 @@ from gcsa.machine import of_the_machine
 from gcsa.output import OutputError, standard_output
 
 T = TypeVar("T")
+MOST_CHOICES = 50  # that a message lists
 
 
 class InputError(ValueError):
@@ -54,7 +55,8 @@ def given(value: T | None, what: str) -> T:
 def nearest(word: str, words: Iterable[str]) -> str:
     """A hint for a misspelt word: " (did you mean 'x'?)", or the choices where none is close."""
     words = sorted(words)
-    return similar(word, words) or f" (choose from {', '.join(words)})"
+    listed = ", ".join([*words[:MOST_CHOICES], *(["..."] if len(words) > MOST_CHOICES else [])])
+    return similar(word, words) or f" (choose from {listed})"
 
 
 def similar(word: str, words: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import fcntl
 import os
@@ -18,6 +19,8 @@ from typing import TextIO
 from gcsa import disks
 from gcsa.errors import InputError, MissingFileError, similar
 
+# How text of Windows may begin: UTF-8's byte-order mark, and those of UTF-16.
+MARK, UTF16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # The file within a temporary folder, and nothing else is there.
 PART = "part"
 
@@ -111,15 +114,32 @@ def _reason(error: Exception) -> str:
 def read_text(path: str | os.PathLike) -> str:
     """The UTF-8 text of a file, line ends as "\\n", without the byte-order mark of Windows.
 
-    InputError where there is no such file, or it is not UTF-8.
+    InputError where there is no such file, or it is not UTF-8 text.
     """
+    raw = read_lines(path)
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        number = raw.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}: line {number}: not UTF-8 text ({error.reason})") from error
+
+
+def read_lines(path: str | os.PathLike) -> bytes:
+    """What :func:`read_text` decodes, for who cuts bytes; InputError where it cannot be text."""
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 text ({error.reason})") from error
+    with reading(path, "text"):
+        raw = path.read_bytes()
+    if raw.startswith(UTF16):
+        raise InputError(f"{path}: UTF-16 text; save it as UTF-8")
+    raw = raw.removeprefix(MARK)
+    if b"\r" in raw:
+        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    if b"\0" in raw:
+        number = raw.count(b"\n", 0, raw.index(b"\0")) + 1
+        raise InputError(f"{path}: line {number}: not text, holds a zero byte")
+    return raw
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

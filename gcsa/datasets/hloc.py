@@ -8,16 +8,17 @@ whole or not at all; a fault in one is an InputError with its line. (hloc c13273
 
 from __future__ import annotations
 
-import os
+import re
 from collections.abc import Sequence
 
 import numpy as np
 
 from gcsa.errors import InputError
-from gcsa.files import read_text, write_text
+from gcsa.files import write_text
+from gcsa.lines import PathLike, fields_by_line
 
-PathLike = str | os.PathLike
 Names = Sequence[str] | np.ndarray  # (n,) str
+MOST_FIELDS = 100  # of a line of a list: no camera model has so many parameters
 
 
 def write_pairs(path: PathLike, queries: Names, database: Names) -> None:
@@ -28,7 +29,9 @@ def write_pairs(path: PathLike, queries: Names, database: Names) -> None:
 
 def read_pairs(path: PathLike) -> tuple[np.ndarray, np.ndarray]:
     """Names of queries and database images, (m,) str each, in the order of the file."""
-    pairs = np.array([fields for _, fields in fields_by_line(path, 2, "query database")], dtype=str)
+    pairs = np.array(
+        [fields for _, fields in fields_by_line(path, [2], "query database")], dtype=str
+    )
     queries, database = pairs.reshape(-1, 2).T
     return queries, database
 
@@ -44,35 +47,26 @@ def write_scores(
 
 def read_scores(path: PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Names of queries and database images and scores, (m,) each, in the order of the file."""
-    found = fields_by_line(path, 3, "query database score")
+    found = fields_by_line(path, [3], "query database score")
     names = np.array([fields[:2] for _, fields in found], dtype=str).reshape(-1, 2)
     scores = np.array([_score(path, *row) for row in found], dtype=np.float32)
     return names[:, 0], names[:, 1], scores
 
 
-def read_names(path: PathLike) -> list[str]:
-    """The names in one of hloc's lists of images: the first word of each line, "#" for comments."""
-    found = fields_by_line(path, None, "name ...")
-    return [fields[0] for _, fields in found if not fields[0].startswith("#")]
+def read_image_list(path: PathLike) -> list[str]:
+    """The names in one of hloc's lists of images, "#" for comments.
 
-
-def fields_by_line(
-    path: PathLike, width: int | None, form: str, least: int = 0
-) -> list[tuple[int, list[str]]]:
-    """(line number, fields) of every line that is not empty, its fields counted.
-
-    width: how many fields a line must have, None for any number from ``least`` on. form: the
-    fields, for messages.
+    A line is a name, or a name and its camera: ``name MODEL width height parameters...``.
     """
-    lines = read_text(path).splitlines()
-    found = [(i, line.split()) for i, line in enumerate(lines, start=1) if line.strip()]
-    for number, fields in found:
-        if len(fields) < least or width not in (None, len(fields)):
+    form = "name or name MODEL width height ..., names without spaces"
+    found = fields_by_line(path, range(1, MOST_FIELDS), form, comments=True)
+    for number, (_, *camera) in found:
+        if camera and not re.fullmatch(r"[A-Z][A-Z0-9_]*( [-+.\deE]+)+", " ".join(camera)):
             raise InputError(
-                f"{path}: line {number}: expected '{form}', got {len(fields)} fields "
-                "separated by spaces"
+                f"{path}: line {number}: expected '{form}', got '{' '.join(camera)[:60]}' behind "
+                "a name"
             )
-    return found
+    return [fields[0] for _, fields in found]
 
 
 def _names(path: PathLike, names: Names) -> list[str]:

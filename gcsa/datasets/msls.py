@@ -20,6 +20,7 @@ from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.evaluation.truth import Truth
 from gcsa.files import similar_folder
+from gcsa.lines import Cells, read_cells
 from gcsa.scene import EARTH, ImageSet, Scene
 from gcsa.sideinfo.utm import Zone, to_utm, zone_of
 
@@ -144,15 +145,13 @@ def _read_csv(
     """Some columns of a CSV file by name, strictly typed; those of ``more`` need not be there."""
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file; MSLS's archive of metadata has it")
-    try:
-        text = pd.read_csv(path, dtype=str, keep_default_na=False, na_filter=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: not a CSV file ({str(error).strip()})") from error
-    missing = [name for name in columns if name not in text]
-    if missing:
-        raise InputError(f"{path}: no column '{missing[0]}', only {', '.join(text.columns[1:])}")
-    columns = {**columns, **{name: kind for name, kind in (more or {}).items() if name in text}}
-    converted = {name: _convert(text[name], kind, path) for name, kind in columns.items()}
+    table = read_cells(path)
+    for name in columns:
+        if name not in table.header:
+            hint = nearest(name, filter(None, table.header))
+            raise InputError(f"{path}: no column '{name}'{hint}")
+    more = {name: kind for name, kind in (more or {}).items() if name in table.header}
+    converted = {name: _convert(table, name, kind) for name, kind in (columns | more).items()}
     return pd.DataFrame(converted)
 
 
@@ -166,20 +165,22 @@ def _read_if_there(
     return None
 
 
-def _convert(text: pd.Series, kind: type, path: Path) -> pd.Series:
+def _convert(table: Cells, name: str, kind: type) -> pd.Series:
     """A column of text as str, bool ("True", "False") or float (empty is NaN)."""
+    text = pd.Series(table.column(name), dtype=object)
     if kind is str:
         values, wrong = text, (text == "")
     elif kind is bool:
         values, wrong = (text == "True"), ~text.isin(["True", "False"])
     else:
-        values = pd.to_numeric(text, errors="coerce").astype(np.float64)
-        unknown = text.str.strip().str.lower().isin(["", "nan"])
+        written = text.str.replace(",", ".") if table.decimal_commas else text
+        values = pd.to_numeric(written, errors="coerce").astype(np.float64)
+        unknown = text.str.lower().isin(["", "nan"])
         wrong = ~unknown & ~np.isfinite(values)
     if wrong.any():
         row = int(np.argmax(wrong))
         expected = {str: "a key", bool: "True or False", float: "a number"}[kind]
-        raise _row_error(path, row, text.name, f"'{text[row]}' is not {expected}")
+        raise _row_error(table.path, row, name, f"'{text[row]}' is not {expected}")
     return values
 
 
@@ -227,7 +228,8 @@ def _check_bounds(table: pd.DataFrame, keep: np.ndarray, path: Path) -> None:
 
 
 def _row_error(path: Path, row: int, column: str, problem: str) -> InputError:
-    return InputError(f"{path}: line {row + 2}, column '{column}': {problem}")
+    line = read_cells(path).lines[row]  # read again: nothing else asks for lines
+    return InputError(f"{path}: line {line}, column '{column}': {problem}")
 
 
 def _positions(table: pd.DataFrame) -> np.ndarray | None:

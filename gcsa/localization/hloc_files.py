@@ -16,7 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from gcsa.datasets.hloc import Names, PathLike, fields_by_line
+from gcsa.datasets.hloc import MOST_FIELDS, Names
 
 # What hloc needs of LaMAR is in this module, pairs included.
 from gcsa.datasets.hloc import read_pairs as read_pairs
@@ -24,6 +24,7 @@ from gcsa.datasets.hloc import write_pairs as write_pairs
 from gcsa.datasets.lamar.records import Camera
 from gcsa.errors import InputError, MissingFileError
 from gcsa.files import read_text, replacing
+from gcsa.lines import PathLike, cut, fields_by_line, numbered
 from gcsa.localization.poses import Poses
 
 TRAJECTORY_HEADER = "# timestamp, device_id, qw, qx, qy, qz, tx, ty, tz, *covar"
@@ -45,7 +46,7 @@ def read_query_list(path: PathLike) -> tuple[list[str], list[Camera]]:
     """Names and cameras of a query list."""
     names, cameras = [], []
     for number, (name, model, *fields) in fields_by_line(
-        path, None, "name MODEL w h params...", least=5
+        path, range(5, MOST_FIELDS), "name MODEL w h params..."
     ):
         width, height, *params = _numbers(path, number, fields)
         names.append(name)
@@ -82,7 +83,7 @@ def read_results(path: PathLike, names: Names) -> Poses:
         for start in range(len(parts)):
             owners.setdefault("/".join(parts[start:]), []).append(row)
     quaternions, translations = np.full((len(names), 4), np.nan), np.full((len(names), 3), np.nan)
-    for number, (name, *fields) in fields_by_line(path, 8, "name qw qx qy qz tx ty tz"):
+    for number, (name, *fields) in fields_by_line(path, [8], "name qw qx qy qz tx ty tz"):
         rows = owners.get(name, [])
         where = f"{path}: line {number}: '{name}'"
         if not rows:
@@ -128,14 +129,10 @@ def read_trajectory(path: PathLike) -> PosesInTime:
 
 def _trajectory(text: str, path: str) -> PosesInTime:
     times, devices, values = [], [], []
-    for number, line in enumerate(text.splitlines(), start=1):
-        fields = [field.strip() for field in line.split(",")]
-        if not line.strip() or line.startswith("#"):
-            continue
-        if len(fields) not in (9, 45) or not fields[0].isdigit():
-            raise InputError(
-                f"{path}: line {number}: expected 'timestamp, device_id, qw, qx, qy, qz, tx, ...'"
-            )
+    form = "timestamp, device_id, qw, qx, qy, qz, tx, ..."
+    for number, fields in cut(numbered(text, comments=True), path, (9, 45), form, separator=","):
+        if not fields[0].isdigit():
+            raise InputError(f"{path}: line {number}: expected '{form}'")
         times.append(int(fields[0]))
         devices.append(fields[1])
         values.append(_numbers(path, number, fields[2:9]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcsa.errors import InputError, MissingFileError
+from gcsa.lines import read_cells
 from gcsa.plots.style import legend_below, line_style, new_figure, styled
 
 if TYPE_CHECKING:
@@ -24,17 +24,19 @@ def read_metrics(path: str | os.PathLike) -> list[Row]:
     """The rows of a run's metrics.csv, by epoch; row 0 is without re-ranking."""
     if not Path(path).is_file():
         raise MissingFileError(f"{path}: no such file (a training run writes it)")
-    with open(path, newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    if not rows or "epoch" not in rows[0]:
+    table = read_cells(path)
+    if "epoch" not in table.header or not table.rows:
         raise InputError(f"{path}: expected a header with 'epoch', and rows")
-    return [_numbers(row, f"{path}: line {line}") for line, row in enumerate(rows, start=2)]
+    return [
+        _numbers(dict(zip(table.header, cells, strict=True)), f"{path}: line {line}")
+        for line, cells in zip(table.lines, table.rows, strict=True)
+    ]
 
 
 def _numbers(row: dict[str, str], where: str) -> Row:
     try:
         return {name: float(text) if text else None for name, text in row.items()}
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise InputError(f"{where}: a cell is not a number ({error})") from error
 
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from gcsa.datasets.folder.from_sfm import from_sfm, read_colmap
+from gcsa.datasets.folder.from_sfm import from_sfm, read_colmap, read_opensfm
 from gcsa.datasets.folder.scene import read_scene
 from gcsa.errors import InputError
 
@@ -132,8 +132,8 @@ def test_a_camera_that_looks_down_has_no_heading(tmp_path):
 @pytest.mark.parametrize(
     ("file", "text", "message"),
     [
-        ("r.json", "{", "r.json: not a reconstruction of OpenSfM"),
-        ("r.json", "[{}]", "r.json: not a reconstruction of OpenSfM .KeyError"),
+        ("r.json", "{", "r.json: .*expected a reconstruction of OpenSfM"),
+        ("r.json", "[{}]", "r.json: KeyError: 'shots'; expected a reconstruction of OpenSfM"),
         ("r.json", "[]", "r.json: holds no images"),
         ("images.txt", "1 1 0 0 0 0 0 0 1\n\n", "expected 'IMAGE_ID QW QX"),
         ("images.txt", "1 1 0 x 0 0 0 0 1 a\n\n", "expected 'IMAGE_ID QW QX"),
@@ -202,3 +202,27 @@ def test_the_reconstruction_of_berlin(tmp_path):
     for name, row in found.items():
         east, north, _ = shots[name]["gps_position"]
         assert np.hypot(float(row["x"]) - east, float(row["y"]) - north) < 10, "GPS errs by 5 m"
+
+
+def test_parts_of_opensfm_lie_where_their_references_say(tmp_path):
+    """Two parts of one camera each, 0.1 degrees of latitude apart: 11.1 km."""
+    shot = {"rotation": [np.pi / 2, 0, 0], "translation": [0, 0, 0]}  # level, towards north
+    lla = [{"latitude": 55.7 + 0.1 * i, "longitude": 13.2, "altitude": 5.0 * i} for i in range(2)]
+    parts = [{"shots": {f"{i}.jpg": shot}, "reference_lla": lla[i]} for i in range(2)]
+    path = tmp_path / "reconstruction.json"
+    path.write_text(json.dumps(parts))
+    names, _, positions = read_opensfm(path)
+    metres = geod_north(55.7, 55.8)
+    assert names == ["0.jpg", "1.jpg"] and not positions[0].any()
+    np.testing.assert_allclose(positions[1], [0, metres, 5], atol=0.05)
+    del parts[1]["reference_lla"]
+    path.write_text(json.dumps(parts))
+    with pytest.raises(InputError, match="part 2 has no reference_lla"):
+        read_opensfm(path)
+
+
+def geod_north(start, end):
+    """Metres along a meridian of WGS84, by the trapezoidal rule over its radius of curvature."""
+    a, e2 = 6378137.0, 0.00669437999014
+    lat = np.deg2rad(np.linspace(start, end, 1001))
+    return np.trapezoid(a * (1 - e2) / (1 - e2 * np.sin(lat) ** 2) ** 1.5, lat)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcsa.datasets.hloc import read_names, read_pairs, read_scores, write_pairs, write_scores
+from gcsa.datasets.hloc import read_image_list, read_pairs, read_scores, write_pairs, write_scores
 from gcsa.errors import InputError
+from gcsa.lines import names_by_line
 from gcsa.localization.pairs_files import padded, read_candidates, write_candidates
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import ImageSet, Scene
@@ -146,12 +147,22 @@ def test_names_with_spaces_are_refused(tmp_path, name):
 
 def test_names_of_a_list(tmp_path):
     (tmp_path / "l.txt").write_text("# queries\nq/1.jpg SIMPLE_RADIAL 10 20 5 5 5 0\n\nq/2.jpg\n")
-    assert read_names(tmp_path / "l.txt") == ["q/1.jpg", "q/2.jpg"]
+    assert read_image_list(tmp_path / "l.txt") == ["q/1.jpg", "q/2.jpg"]
     with pytest.raises(FileNotFoundError, match="none.txt: no such file"):
-        read_names(tmp_path / "none.txt")
+        read_image_list(tmp_path / "none.txt")
     (tmp_path / "l.txt").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match="not UTF-8"):
-        read_names(tmp_path / "l.txt")
+    with pytest.raises(InputError, match="UTF-16 text; save it as UTF-8"):
+        read_image_list(tmp_path / "l.txt")
+    (tmp_path / "l.txt").write_bytes(b"a.jpg\n\xe9.jpg\n")
+    with pytest.raises(InputError, match="l.txt: line 2: not UTF-8 text"):
+        read_image_list(tmp_path / "l.txt")
+
+
+def test_names_with_spaces_in_lists(tmp_path):
+    (tmp_path / "l.txt").write_text("\nnorth 1.jpg\n#2.jpg\n")
+    assert names_by_line(tmp_path / "l.txt") == ["north 1.jpg", "#2.jpg"]
+    with pytest.raises(InputError, match="l.txt: line 2: .*, got '1.jpg' behind a name"):
+        read_image_list(tmp_path / "l.txt")
 
 
 def test_the_mark_of_windows_is_no_part_of_a_name(tmp_path):
@@ -161,7 +172,8 @@ def test_the_mark_of_windows_is_no_part_of_a_name(tmp_path):
     names = [["q/1.jpg", "q/2.jpg"], ["db/1.jpg", "db/2.jpg"]]
     assert [part.tolist() for part in read_pairs(tmp_path / "p.txt")] == names
     assert [part.tolist() for part in read_scores(tmp_path / "s.txt")] == [*names, [0.5, 0.25]]
-    assert read_names(tmp_path / "s.txt") == names[0]
+    (tmp_path / "l.txt").write_text("\ufeffq/1.jpg\r\nq/2.jpg\r\n", newline="")
+    assert read_image_list(tmp_path / "l.txt") == names_by_line(tmp_path / "l.txt") == names[0]
 
 
 @pytest.mark.skipif(not AACHEN.is_dir(), reason="hloc's pairs of Aachen are not here")

@@ -29,10 +29,10 @@ def test_wrong_metrics_files_are_named(tmp_path):
         plots.read_metrics(tmp_path / "nowhere.csv")
     with pytest.raises(InputError, match="line 3: a cell is not a number .*'x'"):
         plots.read_metrics(write(tmp_path, HEAD + "0,,,0.5,0.25\n1,x,1,0,0\n"))
-    with pytest.raises(InputError, match="line 2: a cell is not a number"):
+    with pytest.raises(InputError, match="line 2: 6 cells separated by commas"):
         plots.read_metrics(write(tmp_path, HEAD + "0,,,0.5,0.25,7\n"))
     for text in ("", HEAD, "a,b\n1,2\n"):
-        with pytest.raises(InputError, match="expected a header with 'epoch'"):
+        with pytest.raises(InputError, match="expected a header"):
             plots.read_metrics(write(tmp_path, text))
 
 

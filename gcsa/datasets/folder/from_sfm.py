@@ -19,7 +19,9 @@ import numpy as np
 
 from gcsa import options
 from gcsa.errors import InputError
-from gcsa.files import read_text
+from gcsa.files import read_text, reading
+from gcsa.lines import check_length
+from gcsa.sideinfo import geodesy
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +46,7 @@ def from_sfm(
     model. heights: write heights too.
     """
     from gcsa.datasets.folder.table import write_table
-    from gcsa.datasets.hloc import read_names
+    from gcsa.datasets.hloc import read_image_list
 
     if not 0 < scale < np.inf:
         raise InputError(f"--scale: {scale} is not metres of a unit of the model")
@@ -57,7 +59,7 @@ def from_sfm(
         [name, *(f"{value:.4f}" for value in place[:axes]), angle, "database"]
         for name, place, angle in zip(names, turned, _headings(rotations), strict=True)
     ]
-    listed = [name for file in queries for name in read_names(file)]
+    listed = [name for file in queries for name in read_image_list(file)]
     wanted = sorted(set(listed) - set(names), key=listed.index)
     if len(wanted) < len(listed):
         logger.info("%d queries are listed twice or in the model", len(listed) - len(wanted))
@@ -67,19 +69,66 @@ def from_sfm(
 
 
 def read_opensfm(path: Path) -> Model:
-    """The cameras of OpenSfM's reconstruction.json, all its parts; the world is east, north, up."""
+    """The cameras of OpenSfM's reconstruction.json, all its parts; the world is east, north, up.
+
+    A part's coordinates are around its own ``reference_lla``; all are brought to those around the
+    first part's. Its headings are from its own north and stay. Of an image in several parts the
+    first counts, and how many these are is said.
+    """
+    with reading(path, "a reconstruction of OpenSfM"):
+        parts = json.loads(read_text(path))
+        models = [_part(path, part["shots"]) for part in parts]
+        origins = [_reference(part) for part in parts]
+    without = [origin is None for origin in origins]
+    if any(without) and not all(without):
+        problem = "has no reference_lla, other parts have"
+        raise InputError(f"{path}: part {without.index(True) + 1} {problem}")
+    names = [name for part in models for name in part[0]]
+    rotations = np.concatenate([np.empty((0, 3, 3)), *(part[1] for part in models)])
+    placed = [_moved(path, p[2], o, origins[0]) for p, o in zip(models, origins, strict=True)]
+    positions = np.concatenate([np.empty((0, 3)), *placed])
+    first = np.sort(np.unique(np.array(names, dtype=str), return_index=True)[1])
+    if len(first) < len(names):
+        again = len(names) - len(first)
+        logger.info("%s: %d images are in several parts, their first counts", path, again)
+    return _model(path, [names[row] for row in first], rotations[first], positions[first])
+
+
+def _part(path: Path, shots: dict[str, dict]) -> Model:
     from scipy.spatial.transform import Rotation
 
-    text = read_text(path)
-    try:
-        parts = json.loads(text)
-        shots = {name: shot for part in parts for name, shot in part["shots"].items()}
-        turns = np.array([shot["rotation"] for shot in shots.values()], dtype=np.float64)
-        offsets = np.array([shot["translation"] for shot in shots.values()], dtype=np.float64)
-        rotations = Rotation.from_rotvec(turns.reshape(-1, 3)).as_matrix()
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise InputError(f"{path}: not a reconstruction of OpenSfM ({error!r})") from error
-    return _model(path, list(shots), rotations, offsets)
+    turns = np.array([shot["rotation"] for shot in shots.values()], dtype=np.float64)
+    offsets = np.array([shot["translation"] for shot in shots.values()], dtype=np.float64)
+    rotations = Rotation.from_rotvec(turns.reshape(-1, 3)).as_matrix()
+    return list(shots), rotations, _centres(rotations, offsets.reshape(-1, 3))
+
+
+def _reference(part: dict) -> np.ndarray | None:
+    """Latitude, longitude, altitude (3,) of a part's origin; None where it does not say."""
+    if "reference_lla" not in part:
+        return None
+    lla = part["reference_lla"]
+    return np.array([lla["latitude"], lla["longitude"], lla["altitude"]], dtype=np.float64)
+
+
+def _moved(
+    path: Path, positions: np.ndarray, origin: np.ndarray | None, first: np.ndarray | None
+) -> np.ndarray:
+    """Positions (n, 3) around one reference as those around another; heights are altitudes."""
+    if origin is None or first is None or np.array_equal(origin, first):
+        return positions
+    for lla in (origin, first):
+        if not np.isfinite(lla).all() or not (np.abs(lla[:2]) <= [90, 180]).all():
+            raise InputError(f"{path}: reference_lla: {lla[0]:g}, {lla[1]:g} is no place on Earth")
+    away = geodesy.distance(origin[:2], first[:2])
+    if away > geodesy.LIMIT:
+        raise InputError(
+            f"{path}: its parts lie {away / 1e3:.0f} km apart, expected at most "
+            f"{geodesy.LIMIT / 1e3:.0f} km in one table"
+        )
+    degrees = geodesy.to_degrees(positions[:, :2], origin[:2])
+    up = positions[:, 2:] + origin[2] - first[2]
+    return np.concatenate([geodesy.to_metres(degrees, first[:2]), up], axis=1)
 
 
 def read_colmap(path: Path) -> Model:
@@ -96,6 +145,7 @@ def read_colmap(path: Path) -> Model:
         if not line.strip() or line.startswith("#"):
             continue
         fields = line.split(maxsplit=9)
+        check_length(path, number, fields[-1] if len(fields) == 10 else "")
         try:
             values.append([float(field) for field in fields[1:8]])
             names.append(fields[9].strip())
@@ -109,7 +159,7 @@ def read_colmap(path: Path) -> Model:
     if not np.linalg.norm(table[:, :4], axis=1).all():
         raise InputError(f"{path}: a quaternion is 0")
     rotations = Rotation.from_quat(table[:, [1, 2, 3, 0]]).as_matrix()
-    return _model(path, names, rotations, table[:, 4:])
+    return _model(path, names, rotations, _centres(rotations, table[:, 4:]))
 
 
 def _check_points(path: Path, number: int, line: str) -> None:
@@ -150,13 +200,17 @@ def _colmap(path: Path) -> Model:
     return names, *upright(rotations, positions)
 
 
-def _model(path: Path, names: list[str], rotations: np.ndarray, offsets: np.ndarray) -> Model:
+def _model(path: Path, names: list[str], rotations: np.ndarray, positions: np.ndarray) -> Model:
     if not names:
         raise InputError(f"{path}: holds no images")
-    if not np.isfinite(offsets).all() or not np.isfinite(rotations).all():
+    if not np.isfinite(positions).all() or not np.isfinite(rotations).all():
         raise InputError(f"{path}: a pose is not finite")
-    positions = -np.einsum("nji,nj->ni", rotations, offsets.reshape(-1, 3))
     return names, rotations, positions
+
+
+def _centres(rotations: np.ndarray, offsets: np.ndarray) -> np.ndarray:
+    """Where cameras stand, (n, 3), from world-to-camera poses."""
+    return -np.einsum("nji,nj->ni", rotations, offsets)
 
 
 def _headings(rotations: np.ndarray) -> list[float | None]:

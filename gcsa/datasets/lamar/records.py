@@ -18,6 +18,7 @@ import numpy as np
 from gcsa.datasets.lamar.table import Kind, Table, need, read_table
 from gcsa.errors import InputError
 from gcsa.files import read_text
+from gcsa.lines import names_by_line
 from gcsa.scene import EARTH
 from gcsa.sideinfo.radio import measured
 from gcsa.sideinfo.scans import Scans, clock_of
@@ -254,4 +255,4 @@ def read_subsessions(path: Path) -> tuple[str, ...] | None:
     """The sub-sessions that a session was put together from."""
     if not path.is_file():
         return None
-    return tuple(line.strip() for line in read_text(path).splitlines() if line.strip())
+    return tuple(names_by_line(path))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ import numpy as np
 import pandas as pd
 
 from gcsa.errors import InputError, MissingFileError
+from gcsa.files import read_lines
+from gcsa.lines import LONGEST, check_length
 
 NEWLINE, COMMA, HASH = b"\n,#"
 # int, float, str, or "category": text of which few values recur.
@@ -98,7 +100,7 @@ def read_table(path: Path, columns: Mapping[str, Kind], widths: Collection[int])
     """
     if not path.is_file():
         return None
-    text, lines, counts = records(path.read_bytes())
+    text, lines, counts = records(read_lines(path))
     wrong = ~np.isin(counts, np.array(list(widths)))
     if wrong.any():
         row = int(wrong.argmax())
@@ -120,7 +122,18 @@ def read_table(path: Path, columns: Mapping[str, Kind], widths: Collection[int])
     if not np.isfinite(frame[numbers].to_numpy()).all():
         raise _first_fault(path, text, lines, present) or InputError(f"{path}: not finite")
     text_columns = {n: _stripped(frame[n]) for n, kind in columns.items() if kind not in PATTERNS}
-    return Table(path, lines, frame.assign(**text_columns))
+    table = Table(path, lines, frame.assign(**text_columns))
+    _check_lengths(table, [*text_columns])
+    return table
+
+
+def _check_lengths(table: Table, names: Sequence[str]) -> None:
+    """InputError at the first cell of a column of text that is longer than is read."""
+    for name in names:
+        long = (table.columns[name].astype(str).str.len() > LONGEST).to_numpy()
+        if long.any():
+            row = int(long.argmax())
+            check_length(table.path, int(table.lines[row]), str(table.columns[name].iloc[row]))
 
 
 def need(table: Table | None, path: Path, purpose: str) -> Table:
@@ -131,10 +144,10 @@ def need(table: Table | None, path: Path, purpose: str) -> Table:
 
 
 def records(raw: bytes) -> tuple[bytes, np.ndarray, np.ndarray]:
-    """The records of a file alone, and for each its line number and its number of fields."""
-    raw = raw.removeprefix(b"\xef\xbb\xbf")
-    if b"\r" in raw:
-        raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    """The records of a file alone, and for each its line number and its number of fields.
+
+    raw: as :func:`gcsa.files.read_lines` gives it.
+    """
     if not raw.endswith(b"\n"):
         raw += b"\n"
     buffer = np.frombuffer(raw, dtype=np.uint8)
