@@ -21,6 +21,7 @@ PROGRAMS = {
     "folder.describe": "descriptors of own photos, for trying out",
     "datasets.landmarks.convert": "convert feature files of landmark data sets",
     "lamar.labels": "compute which candidates of LaMAR's queries are positive",
+    "export": "write scenes in a layout that other tools read",
     "train": "train a network",
     "calibrate": "what the posterior needs of a data set, found without labels, in words",
     "evaluate": "measure the first round, or a checkpoint",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from gcsa.datasets.layouts import LAYOUTS
 from gcsa.datasets.readers import reader
 from gcsa.datasets.settings import DataConfig
 
@@ -29,4 +30,7 @@ def _of_msls(data: DataConfig, city: str, name: str) -> Path:
 
 
 # Of the data sets whose images are not <root>/<dataset>/<scene>/<name>.
-HOMES: dict[str, Callable[[DataConfig, str, str], Path]] = {"msls": _of_msls, "folder": _in_root}
+HOMES: dict[str, Callable[[DataConfig, str, str], Path]] = {
+    "msls": _of_msls,
+    **dict.fromkeys(["folder", *LAYOUTS], _in_root),
+}

@@ -5,8 +5,7 @@ A new data set is a folder with a reader like :mod:`gcsa.datasets.msls` and one 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,8 @@ from gcsa.datasets.lamar.label_files import LabelFile
 from gcsa.datasets.lamar.label_rows import find_label_file, labels_of_scene
 from gcsa.datasets.landmarks import rsfm
 from gcsa.datasets.landmarks import scene as revisited
+from gcsa.datasets.layouts import LAYOUTS
+from gcsa.datasets.reader import COUNTED, Reader, descriptor_file, with_gps
 from gcsa.datasets.settings import SPLITS, DataConfig
 from gcsa.errors import InputError, nearest
 from gcsa.evaluation.listed import ListedTruth
@@ -31,30 +32,7 @@ LABEL_FILES = {"score": "scores", "geometry": "geometry"}
 # Landmarks: a "scene" is all images of a data set as one network describes them. This is the
 # network of the published figures of CSA.
 NETWORK = "gl18-tl-resnet101-gem-w"
-COUNTED = "AP@k divided by min(k, number relevant); queries without a relevant image are left out"
 REVISITED = ("revisited-easy", "revisited-medium", "revisited-hard")
-
-
-@dataclass(frozen=True)
-class Reader:
-    """One data set: its official scenes by split, and a function that reads a scene.
-
-    ``read(config, scene, split) -> (Scene, truth)``, truth None where it is not published;
-    ``protocol(config, split)`` says which images and which rule the metrics are about, the gist in
-    its first sentence. protocols: those of :mod:`gcsa.evaluation.protocols` that a ListedTruth is
-    scored by.
-    """
-
-    scenes: dict[str, list[str]]
-    read: Callable[[DataConfig, str, str], tuple[Scene, Truth | ListedTruth | None]]
-    protocol: Callable[[DataConfig, str], str]
-    protocols: tuple[str, ...] = ()
-
-
-def descriptor_file(config: DataConfig, scene: str) -> Path | None:
-    """The descriptor file of a scene; None where ``desc_fn`` is empty: poses alone are wanted."""
-    folder = Path(config.descriptors or config.outputs)
-    return folder / config.dataset / scene / config.desc_fn if config.desc_fn else None
 
 
 def _read_msls(config: DataConfig, city: str, split: str) -> tuple[Scene, Truth | None]:
@@ -72,14 +50,9 @@ def _msls_protocol(config: DataConfig, split: str) -> str:
     images = "every image" if split == "train" else f"subtask '{config.subtask}'"
     rule = Rule.of(config.val_labels).words.replace(" m", " m (UTM)", 1)
     return (
-        f"MSLS{_with_gps(config)} {split} cities, {images}, relevant: {rule}. Image to image, no "
+        f"MSLS{with_gps(config)} {split} cities, {images}, relevant: {rule}. Image to image, no "
         f"panoramas, queries searched in their own city; {COUNTED}"
     )
-
-
-def _with_gps(config: DataConfig) -> str:
-    """What a protocol says where queries bring their GPS readings: the task is another one."""
-    return " with query GPS" if config.query_gps else ""
 
 
 def _read_lamar(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth | None]:
@@ -190,7 +163,7 @@ def _folder_protocol(config: DataConfig, split: str) -> str:
     rule = Rule.of(config.val_labels)
     words = "of the same place (column 'place')" if rule.kind == "cluster" else rule.words
     return (
-        f"own images (folder){_with_gps(config)} {split}, relevant: {words}. Images of split "
+        f"own images (folder){with_gps(config)} {split}, relevant: {words}. Images of split "
         "'query' are searched in the database of their own scene, where a scene has none each "
         f"image among all others; {COUNTED}"
     )
@@ -221,6 +194,7 @@ READERS: dict[str, Reader] = {
         read=_read_folder,
         protocol=_folder_protocol,
     ),
+    **LAYOUTS,
     "oxford5k": _landmarks("classic"),
     "paris6k": _landmarks("classic"),
     "roxford5k": _landmarks(*REVISITED),

@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
+from gcsa.descriptors.writing import write_features
 from gcsa.errors import InputError
 from gcsa.files import write_text
 from gcsa.miniworld.crew import Crew
 from gcsa.miniworld.extractor import Extractor, learn, read_images
-from gcsa.miniworld.features import write_features
 from gcsa.miniworld.msls import write_city_role
 from gcsa.miniworld.plan import CENTRES, SIZES, VERSION, Size, random_of
 from gcsa.miniworld.render import drive_random, is_saved, render_drive, save_drive

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gcsa.config import Config
-from gcsa.datasets.readers import descriptor_file
+from gcsa.datasets.reader import descriptor_file
 from gcsa.errors import InputError
 from gcsa.files import write_text
 from gcsa.places.calibrating import calibrated, calibrated_on, labelled_sample, mark_of

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from gcsa.descriptors.writing import write_features
 from gcsa.errors import InputError
 from gcsa.files import write_text
 from gcsa.miniworld.build import BATCH, describe_task, learn_task
@@ -20,7 +21,6 @@ from gcsa.miniworld.building.render import is_saved, render_recording
 from gcsa.miniworld.building.sessions import plan_session
 from gcsa.miniworld.building.textures import library_of
 from gcsa.miniworld.crew import Crew
-from gcsa.miniworld.features import write_features
 
 DONE, PARTIAL = "miniworld-building.json", "miniworld-building.partial.json"
 

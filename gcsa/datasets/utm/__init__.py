@@ -1,0 +1,1 @@
+"""Folders of images whose names hold their UTM position: the '@' convention."""

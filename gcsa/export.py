@@ -1,0 +1,133 @@
+"""Scenes of any data set written in a layout that other tools read, with their descriptors.
+
+Below the folder lie the scenes, and in ``descriptors/`` what their descriptor files hold, by the
+new names; the settings that read them again are printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gcsa import options
+from gcsa.errors import InputError, nearest, run_program
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from gcsa.config import Config
+    from gcsa.evaluation.truth import Truth
+    from gcsa.scene import ImageSet, Scene
+
+LAYOUTS = ("utm",)
+IMAGES = ("link", "copy", "none")
+
+
+def export(
+    config: Config, output: str | os.PathLike, layout: str, split: str = "val", images: str = "link"
+) -> list[str]:
+    """Write the scenes of a split below ``output`` in ``layout``; returns settings that read them.
+
+    images: "link" makes symbolic links to the image files, "copy" copies, "none" leaves them out:
+    figures need none. An image that is not there is not linked, which is counted and said.
+    """
+    from gcsa.datasets.readers import reader, scene_names
+    from gcsa.evaluation.truth import Truth
+
+    if layout not in LAYOUTS:
+        raise InputError(f"--to: '{layout}' is not a layout{nearest(layout, LAYOUTS)}")
+    if images not in IMAGES:
+        raise InputError(f"--images: '{images}' is not a way{nearest(images, IMAGES)}")
+    output, names, write = Path(output), scene_names(config.data, split), _writer(layout)
+    for name in names:
+        scene, truth = reader(config.data).read(config.data, name, split)
+        if truth is not None and not isinstance(truth, Truth):
+            raise InputError(f"data.dataset: {config.data.dataset} has no positions to export")
+        features = output / "descriptors" / layout / name / _file(config)
+        paths = write(output / name, scene, truth, features)
+        _bring(config, name, scene, paths, output / name, images)
+    settings = [f"data.dataset={layout}", f"data.root={output}"]
+    settings += [f"data.descriptors={output / 'descriptors'}", f"data.desc_fn={_file(config)}"]
+    return [*settings, f"data.{split}_scenes=[{','.join(names)}]"]
+
+
+def _file(config: Config) -> str:
+    """The descriptor file's name, an hloc file whatever it was made from."""
+    return Path(config.data.desc_fn).with_suffix(".h5").name if config.data.desc_fn else ""
+
+
+def _writer(layout: str) -> Callable[[Path, Scene, Truth | None, Path], dict[str, np.ndarray]]:
+    from gcsa.datasets.utm import write as utm
+
+    return {"utm": utm.write_scene}[layout]
+
+
+def _bring(
+    config: Config, name: str, scene: Scene, paths: dict[str, np.ndarray], folder: Path, how: str
+) -> None:
+    """Link or copy the image files of a scene to their new paths."""
+    import logging
+
+    from gcsa.datasets.images import image_path
+
+    if how == "none":
+        return
+    lost, roles = 0, {"database": scene.database, "queries": scene.queries}
+    for role, own in paths.items():
+        images: ImageSet = roles[role]
+        for old, new in zip(images.names, own, strict=True):
+            source = image_path(config.data, name, str(old))
+            lost += not _placed(source, folder / str(new), how)
+    if lost:
+        text = "%s: %d of %d image files are not there, and left out"
+        logging.getLogger(__name__).info(text, name, lost, sum(map(len, paths.values())))
+
+
+def _placed(source: Path, target: Path, how: str) -> bool:
+    """Whether the image was there to be linked or copied."""
+    if not source.is_file():
+        return False
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.unlink(missing_ok=True)
+    if how == "copy":
+        shutil.copyfile(source, target)
+    else:
+        target.symlink_to(os.path.relpath(source.resolve(), target.parent.resolve()))
+    return True
+
+
+def parser() -> argparse.ArgumentParser:
+    made = options.program(
+        "export",
+        "Write scenes of any data set, with their descriptors, in a layout that other tools read: "
+        "utm, folders of @utm_east@utm_north@...@.jpg.",
+        "--conf configs/miniworld_train.yaml --to utm --output outputs/quickstart/utm",
+    )
+    options.add_conf(made)
+    options.add_split(made)
+    made.add_argument("--to", required=True, metavar="LAYOUT", help=" or ".join(LAYOUTS))
+    made.add_argument("--output", required=True, metavar="DIR", help="folder to write to")
+    made.add_argument(
+        "--images",
+        default="link",
+        help="image files: link (default, symbolic links), copy, or none",
+    )
+    options.add_overrides(made)
+    return made
+
+
+def main() -> None:
+    args = parser().parse_intermixed_args()
+    from gcsa.config import load_config
+
+    config = load_config(args.conf, options.overrides(args))
+    settings = export(config, args.output, args.to, args.split, args.images)
+    print("to read it again:", *settings)
+
+
+if __name__ == "__main__":
+    run_program(main)
