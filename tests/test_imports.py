@@ -33,9 +33,10 @@ WINGS = {
     "programs": "thin: parse, assemble, report",
     "miniworld": "the synthetic world in the real formats; nothing imports it",
 }
-WORDS = (
-    "errors limits options written faces files pickles imaging distributed scene _kernels".split()
-)
+WORDS = [
+    *"errors limits options written faces files unpickler pickles imaging".split(),
+    *"distributed scene _kernels".split(),
+]
 # config, the settings of all sections together, stands where scoring does.
 ROOMS = {**dict.fromkeys(WORDS, "words"), "config": "scoring"}
 # Usable without torch: from a file on disk to a figure.
