@@ -105,9 +105,10 @@ def reading(path: str | os.PathLike, expected: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     """What a library says is wrong, in one line that is not too long."""
-    said = getattr(error, "strerror", None) or (" ".join(str(error).split()) or "cannot be read")
+    blank = "it ends too early" if isinstance(error, EOFError) else "cannot be read"
+    said = getattr(error, "strerror", None) or (" ".join(str(error).split()) or blank)
     said = said if len(said) <= 200 else f"{said[:200]} ..."
-    known = isinstance(error, (OSError, ValueError))
+    known = isinstance(error, (OSError, ValueError, EOFError))
     return said if known else f"{type(error).__name__}: {said}"
 
 

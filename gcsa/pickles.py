@@ -4,36 +4,34 @@ A pickle can name any function and have it called. Here it gets plain containers
 and NumPy arrays, and classes that the caller has a harmless replacement for; whatever else it
 names is refused, with its name, before anything is called. Arrays are rebuilt from their bytes by
 code of this module, which copies them first: what NumPy restores by itself can be told to read
-beyond them.
+beyond them. :mod:`gcsa.unpickler` is the machine that reads the opcodes.
 """
 
 from __future__ import annotations
 
+import io
 import math
 import os
-import pickle
 import re
 import zipfile
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
 
-from gcsa.errors import InputError, MissingFileError, given
+from gcsa import limits
+from gcsa.errors import InputError, given
+from gcsa.files import reading
+from gcsa.unpickler import Allowed, PickleError, Unpickler, check_keys
 
-Allowed = Mapping[tuple[str, str], Any]
 ByteOrder = Literal["=", "<", ">", "|"]
 
 # What torch.save put first before its files became zip archives.
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 # Types of an array's items: NumPy's letter, the size in bytes or letters.
 ITEMS = re.compile(r"[biufcSUO]\d*")
-
-
-class _PickleError(Exception):
-    """Why a pickle is not read, in words that the file name goes before."""
 
 
 class Attributes:
@@ -52,61 +50,51 @@ def load(path: str | os.PathLike, allow: Allowed | None = None) -> Any:
 
     Raises InputError, naming the file, where it is no whole pickle or names something else.
     """
-    return _read(path, lambda file: _Unpickler(file, allow).load())
+    return _read(path, lambda file, size: _Unpickler(file, size, allow).load())
 
 
 def load_torch(path: str | os.PathLike, allow: Allowed | None = None) -> Any:
     """The object of a ``torch.save`` file, old or new, or of a plain pickle; tensors are None."""
-    return _read(path, lambda file: _load_torch(file, allow))
+    return _read(path, lambda file, size: _load_torch(file, size, allow))
 
 
-def _read(path: str | os.PathLike, read: Callable[[IO[bytes]], Any]) -> Any:
-    if not Path(path).is_file():
-        raise MissingFileError(f"{path}: no such file")
-    try:
-        with open(path, "rb") as file:
-            return _Finish()(read(file))
-    except _PickleError as error:
-        raise InputError(f"{path}: {error}") from None
-    # A broken pickle ends in nearly any error, as it is a program that goes wrong.
-    except Exception as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InputError(f"{path}: not a readable pickle ({reason})") from error
+def _read(path: str | os.PathLike, read: Callable[[IO[bytes], int], Any]) -> Any:
+    expected = "a whole pickle of plain values and arrays"
+    with reading(path, expected), open(path, "rb") as file:
+        limits.check_archive(path)
+        try:
+            return _Finish()(read(file, Path(path).stat().st_size))
+        except PickleError as error:
+            raise InputError(f"{path}: {error}") from None
 
 
-def _load_torch(file: IO[bytes], allow: Allowed | None) -> Any:
+def _load_torch(file: IO[bytes], size: int, allow: Allowed | None) -> Any:
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             if not names:
-                raise _PickleError("a zip archive, but not of torch: it lacks data.pkl")
-            with archive.open(names[0]) as record:
-                return _TorchUnpickler(record, allow).load()
+                raise PickleError("a zip archive, but not of torch: it lacks data.pkl")
+            record = archive.read(names[0])
+            return _TorchUnpickler(io.BytesIO(record), len(record), allow).load()
     file.seek(0)
-    first = _TorchUnpickler(file, allow).load()
+    first = _TorchUnpickler(file, size, allow).load()
     if not isinstance(first, int) or first != TORCH_MAGIC:
         return first
     for _ in range(2):  # the protocol's version, and facts of the machine that wrote it
-        _TorchUnpickler(file, allow).load()
-    return _TorchUnpickler(file, allow).load()
+        _TorchUnpickler(file, size, allow).load()
+    return _TorchUnpickler(file, size, allow).load()
 
 
-class _Unpickler(pickle.Unpickler):
-    def __init__(self, file: IO[bytes], allow: Allowed | None):
-        super().__init__(file, encoding="latin1")
-        self.allow = {**NAMES, **(allow or {})}
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self.allow:
-            raise _PickleError(f"refused, the pickle asks for {module}.{name}")
-        return self.allow[module, name]
+class _Unpickler(Unpickler):
+    def __init__(self, file: IO[bytes], size: int, allow: Allowed | None):
+        super().__init__(file, size, {**NAMES, **(allow or {})}, (_Array, _Items, Attributes))
 
 
 class _TorchUnpickler(_Unpickler):
     """Tensors lie outside the pickle; what makes one of them makes None instead."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] == "torch" and (module, name) not in self.allow:
+        if module.split(".")[0] == "torch" and (module, name) not in self._allowed:
             return _nothing
         return super().find_class(module, name)
 
@@ -123,7 +111,7 @@ class _Items:
 
     def __init__(self, code: str, *flags: Any):
         if not ITEMS.fullmatch(code):
-            raise _PickleError(f"refused, the pickle holds an array of type '{code}'")
+            raise PickleError(f"refused, the pickle holds an array of type '{code}'")
         self.code = code
         self.order: ByteOrder = "="
 
@@ -164,7 +152,7 @@ def _own(data: Any) -> bytes:
     if isinstance(data, str):  # of Python 2
         return data.encode("latin1")
     if not isinstance(data, (bytes, bytearray, memoryview)):
-        raise _PickleError(f"damaged, the data of an array is of type {type(data).__name__}")
+        raise PickleError(f"damaged, the data of an array is of type {type(data).__name__}")
     return bytes(data)
 
 
@@ -173,7 +161,7 @@ def _array(shape: tuple, items: _Items, fortran: bool, data: Any) -> np.ndarray:
     dtype = items.dtype()
     data = data if dtype.hasobject else _own(data)
     if len(data) != math.prod(shape) * (1 if dtype.hasobject else dtype.itemsize):
-        raise _PickleError(
+        raise PickleError(
             f"damaged, an array of shape {shape} and type {dtype} has {len(data)} bytes"
         )
     if not dtype.hasobject:
@@ -184,16 +172,55 @@ def _array(shape: tuple, items: _Items, fortran: bool, data: Any) -> np.ndarray:
     return array.reshape(shape, order=order)
 
 
-def _bytes(text: str, encoding: str) -> bytes:
+def _encoded(text: str, encoding: str) -> bytes:
     """Bytes, which the old protocols spell as a text to be encoded; no other codec is needed."""
     if encoding not in ("latin1", "latin-1"):
-        raise _PickleError(f"refused, the pickle asks for the encoding {encoding}")
+        raise PickleError(f"refused, the pickle asks for the encoding {encoding}")
     return text.encode("latin1")
 
 
+def _bytes(content: str | bytes = b"", encoding: str = "latin1") -> bytes:
+    """Bytes of what is there, never so many new ones."""
+    if isinstance(content, str):
+        return _encoded(content, encoding)
+    if not isinstance(content, bytes):
+        raise PickleError(f"damaged, bytes of an object of type {type(content).__name__}")
+    return content
+
+
+def _bytearray(*content: Any) -> bytearray:
+    return bytearray(_bytes(*content))
+
+
+def _set(items: Iterable[Any] = ()) -> set[Any]:
+    check_keys(items := list(items))
+    return set(items)
+
+
+def _frozenset(items: Iterable[Any] = ()) -> frozenset[Any]:
+    return frozenset(_set(items))
+
+
+def _ordered(pairs: Iterable[Any] = ()) -> OrderedDict[Any, Any]:
+    pairs = [(key, value) for key, value in pairs]
+    check_keys(key for key, _ in pairs)
+    return OrderedDict(pairs)
+
+
+def _complex(real: float, imaginary: float) -> complex:
+    return complex(real, imaginary)
+
+
+BUILTINS = {
+    "set": _set,
+    "frozenset": _frozenset,
+    "complex": _complex,
+    "bytes": _bytes,
+    "bytearray": _bytearray,
+}
 NAMES: Allowed = {
-    ("_codecs", "encode"): _bytes,
-    ("collections", "OrderedDict"): OrderedDict,
+    ("_codecs", "encode"): _encoded,
+    ("collections", "OrderedDict"): _ordered,
     # Handed to _reconstruct and looked at by nobody.
     ("numpy", "ndarray"): "numpy.ndarray",
     ("numpy", "dtype"): _Items,
@@ -207,9 +234,9 @@ NAMES: Allowed = {
         )
     },
     **{
-        (module, kind.__name__): kind
+        (module, name): made
         for module in ("builtins", "__builtin__")
-        for kind in (set, frozenset, complex, bytes, bytearray)
+        for name, made in BUILTINS.items()
     },
 }
 

@@ -237,7 +237,7 @@ run_program(main)
         (KeyError("shape"), "KeyError: 'shape'; expected an array"),
         (ValueError("bad\n  magic"), "bad magic; expected an array"),
         (OSError(5, "Input/output error"), "Input/output error; expected an array"),
-        (EOFError(), "EOFError: cannot be read; expected an array"),
+        (EOFError(), "it ends too early; expected an array"),
         (MemoryError(), "takes more memory than there is; expected an array"),
         (ValueError("x" * 1000), "x" * 200 + " ...; expected an array"),
     ],

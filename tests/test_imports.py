@@ -34,8 +34,8 @@ WINGS = {
     "miniworld": "the synthetic world in the real formats; nothing imports it",
 }
 WORDS = (
-    "output machine errors limits options written faces disks files lines pickles imaging "
-    "distributed scene _kernels"
+    "output machine errors limits options written faces disks files lines unpickler pickles "
+    "imaging distributed scene _kernels"
 ).split()
 # config, the settings of all sections together, stands where scoring does.
 ROOMS = {**dict.fromkeys(WORDS, "words"), "config": "scoring"}
