@@ -20,7 +20,7 @@ from gcsa.datasets.landmarks import rsfm
 from gcsa.datasets.landmarks import scene as revisited
 from gcsa.datasets.layouts import LAYOUTS
 from gcsa.datasets.reader import COUNTED, Reader, descriptor_file, with_gps
-from gcsa.datasets.settings import SPLITS, DataConfig
+from gcsa.datasets.settings import SPLITS, DataConfig, check_scene_name
 from gcsa.errors import InputError, nearest
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import Clusters, Judged, Truth
@@ -215,6 +215,8 @@ def scene_names(config: DataConfig, split: str) -> list[str]:
     if split not in SPLITS:
         raise InputError(f"--split: '{split}' is not a split{nearest(split, SPLITS)}")
     names = list(getattr(config, f"{split}_scenes") or reader(config).scenes[split])
+    for name in names:
+        check_scene_name(name, f"data.{split}_scenes")
     if not names:
         raise InputError(
             f"data.dataset: {config.dataset} has nothing of its own for the split '{split}', "

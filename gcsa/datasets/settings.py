@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from gcsa.errors import InputError
+
 SPLITS = ("train", "val", "test")
 # "published": counter-clockwise from east (+x), although read as clockwise from north (+y).
 HEADING_CONVENTIONS = ("correct", "published")
 # "published": of label files that name no images, as the published ones, and else searched for.
 CANDIDATES = ("search", "labels", "published")
+
+
+LONGEST_SCENE = 255  # bytes: what file systems allow a folder's name
 
 
 @dataclass
@@ -42,3 +47,19 @@ class DataConfig:
     radio: bool = True  # LaMAR, folder: false reads the scenes as if no image had heard any radio
     heading_convention: str = "correct"  # LaMAR: correct | published (mirrored)
     distractors: bool = False  # Oxford and Paris: with the million images of R1M
+
+
+def check_scene_name(name: str, option: str) -> None:
+    """InputError where a scene's name is no name of one folder: files are written under it.
+
+    "." is one, the folder of all data itself. option: where the name was given, for the message.
+    """
+    if name in ("", "..") or not name.isprintable() or {"/", "\\"} & set(name):
+        raise InputError(
+            f"{option}: {name[:60]!r} is not the name of a scene: a folder, without / and \\"
+        )
+    if len(name.encode()) > LONGEST_SCENE:
+        raise InputError(
+            f"{option}: '{name[:60]}...' has {len(name.encode())} bytes, expected at most "
+            f"{LONGEST_SCENE}"
+        )

@@ -18,6 +18,7 @@ import numpy as np
 from gcsa.datasets.hloc import Names
 from gcsa.datasets.lamar.records import Camera
 from gcsa.errors import MissingFileError, given
+from gcsa.localization.hloc_check import check_inputs
 from gcsa.localization.hloc_files import read_results, result_names, write_pairs, write_query_list
 from gcsa.localization.poses import Poses
 from gcsa.ranking.lists import Ranking
@@ -116,13 +117,15 @@ def localize_sfm(runs: Sequence[HlocRun], inputs: HlocInputs, names: np.ndarray)
     """Run hloc; camera-to-world poses (n,) of the images ``names``, missing where it has none.
 
     The matches must cover the pairs (the first of :func:`commands`). Raises InputError where an
-    input file lacks.
+    input file lacks, or what hloc needs in it: :mod:`gcsa.localization.hloc_check`.
     """
     named = {field.name: getattr(inputs, field.name) for field in fields(inputs)}
     sfm, features, matches = (Path(given(path, f"--{name}")) for name, path in named.items())
     for path in (sfm, features, matches):
         if not path.exists():
             raise MissingFileError(f"{path}: no such file, which hloc is to read")
+    for pairs in dict.fromkeys(run.pairs for run in runs):
+        check_inputs(pairs, sfm, features, matches)
     program = importlib.import_module("hloc.localize_sfm")
     for run in runs:
         program.main(

@@ -107,6 +107,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_args()
     from gcsa.datasets.lamar.scene import SCENES
+    from gcsa.datasets.settings import check_scene_name
 
     if (args.features is None) != (args.matches is None):
         raise InputError("--features and --matches go together: give both, or none")
@@ -114,6 +115,7 @@ def main() -> None:
         raise InputError(f"--candidates: {args.candidates} is less than 1")
     scenes = args.scenes or SCENES
     for scene in scenes:
+        check_scene_name(scene, "--scenes")
         if not (Path(args.root) / scene).is_dir():
             raise MissingFileError(f"{Path(args.root) / scene}: no such scene (--root, --scenes)")
     config = SampsonConfig(args.threshold, args.min_matches, args.min_score)

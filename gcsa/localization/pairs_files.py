@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import logging
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,15 +17,18 @@ from gcsa.scene import Scene
 
 logger = logging.getLogger(__name__)
 
+CLOSE = 0.9  # difflib's ratio from which on two names are one, misspelt
+
 
 def read_candidates(path: PathLike, scene: Scene, scored: bool = False) -> Ranking:
     """The lists of a pairs file (of a file of scores: ``scored``), a row for each query.
 
     Lists keep the order of the file and are padded to the longest; a query that the file lacks
     has an empty one. A pair that is there again, or of an image with itself, is passed over, as
-    hloc does, and so are pairs of images that the scene leaves out (panoramas, another subtask).
-    Without scores they are 0, -1, -2, ...: the order alone. Raises InputError where no pair is of
-    the scene, or where scores rise within a list.
+    hloc does, and so are pairs of images that the scene does not have: it leaves them out
+    (panoramas, another subtask), or their names are misspelt, which a warning says.
+    Without scores they are 0, -1, -2, ...: the order alone. Raises InputError where there is no
+    pair, none of the scene, or where scores rise within a list.
     """
     if scored:
         names, others, scores = read_scores(path)
@@ -32,9 +37,16 @@ def read_candidates(path: PathLike, scene: Scene, scored: bool = False) -> Ranki
     query = _rows(path, names, scene.queries.names, f"query of {scene.name}")
     image = _rows(path, others, scene.database.names, f"database image of {scene.name}")
     there = (query >= 0) & (image >= 0)
+    if not there.any():
+        raise InputError(f"{path}: no pair of a query and a database image of {scene.name}")
     if not there.all():
-        text = "%s: %d of %d pairs are passed over, %s leaves out images of theirs"
-        logger.info(text, path, int((~there).sum()), len(there), scene.name)
+        word, known = names[query < 0], scene.queries.names
+        if not len(word):
+            word, known = others[image < 0], scene.database.names
+        text = "%s: %d of %d pairs are passed over, %s leaves out their images or they are misspelt"
+        text += ", such as '%s'%s"
+        counts = int((~there).sum()), len(there)
+        logger.warning(text, path, *counts, scene.name, word[0], _misspelt(str(word[0]), known))
     kept = _first_times(query, image) & (names != others) & there
     order = np.flatnonzero(kept)[np.argsort(query[kept], kind="stable")]
     query, image = query[order], image[order]
@@ -104,9 +116,23 @@ def padded(candidates: Ranking, width: int) -> Ranking:
 def _rows(path: PathLike, wanted: np.ndarray, names: np.ndarray, what: str) -> np.ndarray:
     """Rows of names, (m,) int64, -1 where there is none; InputError where there are none at all."""
     place = pd.Index(names).get_indexer(wanted)
-    if len(place) and (place < 0).all():
-        raise InputError(f"{path}: '{wanted[0]}' is no {what}; its names are like '{names[0]}'")
+    if not len(place):
+        raise InputError(f"{path}: holds no pairs, expected 'query database' lines")
+    if (place < 0).all():
+        hint = _misspelt(str(wanted[0]), names) or f"; its names are like '{names[0]}'"
+        raise InputError(f"{path}: '{wanted[0]}' is no {what}{hint}")
     return place
+
+
+def _misspelt(name: str, names: np.ndarray) -> str:
+    """A hint where a name is nearly one of ``names``: in case, folder or ending, or by a letter."""
+    variants = [str(n) for n in names if _bare(str(n)) == _bare(name)]
+    close = variants or difflib.get_close_matches(name, map(str, names), n=1, cutoff=CLOSE)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def _bare(name: str) -> str:
+    return Path(name).stem.lower()
 
 
 def _first_times(query: np.ndarray, image: np.ndarray) -> np.ndarray:

@@ -49,6 +49,10 @@ def test_lists_come_back(tmp_path_factory, content):
     folder = tmp_path_factory.getbasetemp()
     count = write_candidates(folder / "p.txt", scene, candidates, scores=folder / "s.txt")
     assert count == candidates.valid.sum()
+    if count == 0:
+        with pytest.raises(InputError, match="p.txt: holds no pairs"):
+            read_candidates(folder / "p.txt", scene)
+        return
     back = read_candidates(folder / "p.txt", scene)
     np.testing.assert_array_equal(back.indices, candidates.indices)
     order = np.where(candidates.valid, -np.arange(candidates.indices.shape[1]), -np.inf)
@@ -85,8 +89,6 @@ def test_files_of_hloc(tmp_path, caplog):
         found = read_candidates(tmp_path / "p.txt", scene)
     assert found.indices.tolist() == [[1, 2], [2, 1], [-1, -1]]
     assert "no pairs for 1 of 3 queries" in caplog.text
-    (tmp_path / "p.txt").write_text("")
-    assert read_candidates(tmp_path / "p.txt", scene).indices.shape == (3, 0)
     wide = padded(found, 4)
     assert wide.indices.tolist() == [[1, 2, -1, -1], [2, 1, -1, -1], [-1] * 4]
     assert np.isneginf(wide.scores[~wide.valid]).all() and wide.scores.dtype == np.float32
@@ -98,6 +100,9 @@ def test_files_of_hloc(tmp_path, caplog):
     [
         ("1 c\n2 c", "p.txt: 'c' is no database image of s; its names are like 'a'"),
         ("9 a", "p.txt: '9' is no query of s"),
+        ("1 A\n2 B.jpg", r"'A' is no database image of s .did you mean 'a'"),
+        ("1 c\n9 a", "p.txt: no pair of a query and a database image of s"),
+        ("\n", "p.txt: holds no pairs, expected 'query database' lines"),
         ("1 a\n\n1 a b", "p.txt: line 3: expected 'query database', got 3 fields"),
         ("1 a\nb", "p.txt: line 2: expected 'query database', got 1 fields"),
     ],
@@ -114,7 +119,21 @@ def test_images_that_the_scene_leaves_out_are_passed_over(tmp_path, caplog):
     with caplog.at_level("INFO"):
         found = read_candidates(tmp_path / "p.txt", scene_of(["1", "2"], ["a", "b"]))
     assert found.indices.tolist() == [[1, 0], [-1, -1]]
-    assert "3 of 5 pairs are passed over, s leaves out images of theirs" in caplog.text
+    assert "3 of 5 pairs are passed over, s leaves out their images or they" in caplog.text
+
+
+def test_misspelt_names_are_said_as_that(tmp_path, caplog):
+    scene = scene_of(["q/first_1.jpg", "q/2.jpg"], ["db/north.jpg", "db/south.jpg"])
+    for wrong, meant in (
+        ("q/first_1.jpeg db/north.jpg", "'q/first_1.jpeg' (did you mean 'q/first_1.jpg'?)"),
+        ("q/2.jpg north.jpg", "'north.jpg' (did you mean 'db/north.jpg'?)"),
+        ("q/2.jpg db/nort.jpg", "'db/nort.jpg' (did you mean 'db/north.jpg'?)"),
+        ("q/2.jpg db/4kF9.jpg", "such as 'db/4kF9.jpg'"),
+    ):
+        caplog.clear()
+        (tmp_path / "p.txt").write_text(f"q/2.jpg db/south.jpg\n{wrong}\n")
+        read_candidates(tmp_path / "p.txt", scene)
+        assert caplog.messages[0].endswith(meant)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from dataclasses import replace
 
 import pytest
 from conftest import overrides
@@ -9,7 +10,7 @@ from conftest import overrides
 from gcsa.config import load_config
 from gcsa.datasets.folder.scene import read_scene as read_folder
 from gcsa.datasets.lamar.scene import read_scene as read_hall
-from gcsa.datasets.readers import READERS, in_training_and_validation
+from gcsa.datasets.readers import READERS, in_training_and_validation, scene_names
 from gcsa.errors import InputError
 from gcsa.evaluate import evaluate
 from gcsa.train import train
@@ -70,3 +71,13 @@ def test_descriptors_may_lie_elsewhere(world, tmp_path):
     # Where descriptors lie may change when a run is resumed.
     shutil.move(tmp_path / "features" / "msls", tmp_path / "outputs" / "msls")
     assert len(train(config_of(world, {"train.num_epochs": 2}), "a", resume=True)) == 3
+
+
+@pytest.mark.parametrize("name", ["../x", "/x", "a/b", "..", "", "a\0b", "a\\b", "a\nb", 300 * "x"])
+def test_names_that_leave_the_output_folder_are_refused(name):
+    """By every program, as all ask for their scenes here."""
+    data = config_of({"data.dataset": "folder"}).data
+    for split in ("train", "val", "test"):
+        with pytest.raises(InputError, match=f"^data.{split}_scenes: '"):
+            scene_names(replace(data, **{f"{split}_scenes": [name]}), split)
+    assert scene_names(data, "val") == ["."]

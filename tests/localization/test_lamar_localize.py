@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from captures import write_scene
+from hloc_inputs import write_hloc
 from scipy.spatial.transform import Rotation
 from worlds import write_descriptors
 
@@ -262,10 +263,8 @@ def test_hloc_is_run(hall, monkeypatch, capsys):
     stand_in = types.ModuleType("hloc.localize_sfm")
     stand_in.main = main
     monkeypatch.setitem(sys.modules, "hloc.localize_sfm", stand_in)
-    paths = []
-    for name in ("reference_sfm", "features", "matches"):
-        (hall / f"{name}_CAB").touch()
-        paths += [f"--{name}", str(hall / (name + "_{scene}"))]
+    paths = [f"--{n}={hall}/{n}_{{scene}}" for n in ("reference_sfm", "features", "matches")]
+    write_hloc(hall)
     run(monkeypatch, hall, *paths, "--json", str(hall / "r.json"))
     assert calls[0] == (
         *(str(hall / f"{name}_CAB") for name in ("reference_sfm", "features", "matches")),
@@ -279,6 +278,11 @@ def test_hloc_is_run(hall, monkeypatch, capsys):
     (hall / "matches_CAB").unlink()
     with pytest.raises(InputError, match="matches_CAB: no such file, which hloc is to read"):
         run(monkeypatch, hall, *paths)
+    calls.clear()
+    write_hloc(hall, matched=False)
+    with pytest.raises(InputError, match="matches_CAB: no matches of 40 of 40 pairs.*match these"):
+        run(monkeypatch, hall, *paths)
+    assert not calls
 
 
 def test_fusion_with_the_first_round(hall, tmp_path, monkeypatch, capsys):
