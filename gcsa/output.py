@@ -30,7 +30,7 @@ def standard_output() -> Iterator[None]:
     """
     before = sys.stdout
     guarded = _Guarded(_closed() if before is None else before)
-    sys.stdout = guarded  # type: ignore[assignment]
+    sys.stdout = guarded
     try:
         yield
         guarded.flush()

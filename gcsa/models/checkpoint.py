@@ -8,6 +8,7 @@ Our own settings travel beside the dict, as a JSON record in the same zip archiv
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pickle
@@ -32,7 +33,7 @@ Model = GCSA | CSA
 ARGUMENTS = (
     "input_dim proj_dim output_dim K L num_layers num_heads aff_dim input_dropout_p attn_dropout_p"
 ).split()
-# torch.save names the folder of an archive "archive" when it writes to an open file.
+# torch.save names the folder of an archive "archive" where it is told no path.
 SETTINGS_RECORD = "archive/gcsa.json"
 
 
@@ -53,12 +54,21 @@ def save_checkpoint(
         content = {name: getattr(model, name) for name in ARGUMENTS}
         content["affinity"] = list(kinds)
         content["model"] = {name: tensor.cpu() for name, tensor in model.state_dict().items()}
+    save_archive(path, content, {} if settings is None else {SETTINGS_RECORD: json.dumps(settings)})
+
+
+def save_archive(path: str | os.PathLike, content: Any, records: dict[str, str]) -> None:
+    """Write what ``torch.save`` makes of ``content``, and further records, all or nothing.
+
+    torch passes over a write that fails once, and would leave half a file: so it writes to memory.
+    """
+    whole = io.BytesIO()
+    torch.save(content, whole)
+    with zipfile.ZipFile(whole, "a") as archive:
+        for name, text in records.items():
+            archive.writestr(name, text)
     with replacing(path) as temporary:
-        with open(temporary, "wb") as file:
-            torch.save(content, file)
-        if settings is not None:
-            with zipfile.ZipFile(temporary, "a") as archive:
-                archive.writestr(SETTINGS_RECORD, json.dumps(settings))
+        temporary.write_bytes(whole.getbuffer())
 
 
 def load_checkpoint(

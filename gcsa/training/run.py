@@ -17,16 +17,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from gcsa import distributed
 from gcsa.config import Config, as_dict, load_config, save_config
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import make_folder, replacing
-from gcsa.models.checkpoint import Model, save_checkpoint
+from gcsa.models.checkpoint import Model, save_archive, save_checkpoint
 from gcsa.training.holding import held
 from gcsa.training.kept import METRICS, STATE, last_state
+from gcsa.written import read_yaml
 
 logger = logging.getLogger(__name__)
 
@@ -106,8 +105,7 @@ class Run:
                 self._save(model, row, "checkpoint_best.pth.tar")
         self._write_metrics()
         content = {"rows": self.rows, "model": model.state_dict(), **training_state}
-        with replacing(self.folder / STATE) as temporary, open(temporary, "wb") as file:
-            torch.save(content, file)
+        save_archive(self.folder / STATE, content, {})
 
     def restore(self) -> dict[str, Any] | None:
         """What the last whole epoch left; None where not even the evaluation was kept."""
@@ -154,7 +152,7 @@ class Run:
             raise InputError(
                 f"{self.folder}: nothing to resume, there is no config.yaml (--name, data.outputs)"
             )
-        old, new = _flat(load_config(path)), _flat(self.config)
+        old, new = _flat(_settings(path)), _flat(self.config)
         free = set(FREE_SETTINGS)
         if self.config.train.schedule == "cosine":  # its learning rates depend on the last epoch
             free.remove("train.num_epochs")
@@ -181,7 +179,7 @@ def find_run(name: str, overrides: Sequence[str] = ()) -> Path:
 def settings_of(name: str, overrides: Sequence[str] = ()) -> tuple[Config, str]:
     """The settings and the name of a run that is to be resumed; see :func:`find_run`."""
     folder = find_run(name, overrides)
-    config = load_config(folder / CONFIG, overrides)
+    config = _settings(folder / CONFIG, overrides)
     here = Path(config.data.outputs) / "training" / folder.resolve().name
     if here.resolve() != folder.resolve():
         raise InputError(
@@ -189,6 +187,13 @@ def settings_of(name: str, overrides: Sequence[str] = ()) -> tuple[Config, str]:
             "(data.outputs)"
         )
     return config, here.name
+
+
+def _settings(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """The settings that a run was started with; InputError where their file is not whole."""
+    if "train" not in (read_yaml(path) or {}):  # its last section
+        raise InputError(f"{path}: not whole, it has no section 'train'; start the run anew")
+    return load_config(path, overrides)
 
 
 def _flat(config: Config) -> dict[str, Any]:

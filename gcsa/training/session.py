@@ -82,9 +82,8 @@ class _LogFile(logging.FileHandler):
             super().handleError(record)
             return
         logging.getLogger("gcsa").removeHandler(self)
-        stream, self.stream = self.stream, None  # type: ignore[assignment]
         with suppress(OSError):
-            stream.close()
+            self.stream.close()
         logger.warning(
             "%s: cannot be written (%s); it ends here", self.baseFilename, error.strerror
         )
