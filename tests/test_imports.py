@@ -34,7 +34,7 @@ WINGS = {
     "miniworld": "the synthetic world in the real formats; nothing imports it",
 }
 WORDS = [
-    *"errors limits options written faces files unpickler pickles imaging".split(),
+    *"errors limits options written faces files npy unpickler pickles imaging".split(),
     *"distributed scene _kernels".split(),
 ]
 # config, the settings of all sections together, stands where scoring does.
