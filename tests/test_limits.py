@@ -43,7 +43,7 @@ def test_limits_are_whole_numbers(monkeypatch, text):
         limits.most("GCSA_MAX_PIXELS")
 
 
-SIZES = dict(input_dim=8, proj_dim=8, output_dim=8, K=5, L=3, num_layers=1, num_heads=2, aff_dim=0)
+SIZES = dict(input_dim=12, proj_dim=8, output_dim=8, K=5, L=3, num_layers=1, num_heads=2, aff_dim=0)
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def path(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"input_dim": 10**6, "proj_dim": 10**6}, "input_proj.weight is .8, 8. in the file"),
+        ({"input_dim": 10**6, "proj_dim": 10**6 + 1}, "input_proj.weight is .8, 12. in the fi"),
         ({"num_layers": 10**9}, "1000000000 layers, but .* tensors"),
         ({"num_heads": "2"}, "num_heads is of type str, not a number"),
         ({"attn_dropout_p": None}, "attn_dropout_p is of type NoneType"),
