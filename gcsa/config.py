@@ -99,11 +99,11 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     config = OmegaConf.structured(Config)
     if path is not None:
         path = _find(path)
-        config = _merge(config, read_yaml(path), str(path))
+        config = merge(config, read_yaml(path), str(path))
     for override in overrides:
-        config = _merge(config, _change(override), "command line")
+        config = merge(config, _change(override), "command line")
     result = cast(Config, OmegaConf.to_object(config))
-    _check_choices(result)
+    check_choices(result)
     _check_bounds(result)
     check_loss(result.train.loss, result.loss, result.train.own_positive)
     _check_system(result)
@@ -154,7 +154,7 @@ def _kinds(section: str) -> dict[str, Any]:
     return get_type_hints(kinds[section]) if section in kinds else {}
 
 
-def _merge(config: Any, changes: Any, source: str) -> Any:
+def merge(config: Any, changes: Any, source: str) -> Any:
     """Merge settings into the structured config, after a look for keys that do not exist."""
     sections = {f.name: getattr(Config(), f.name) for f in fields(Config)}
     if not isinstance(changes, dict):
@@ -192,7 +192,7 @@ def _no_list(key: str, changes: dict[str, dict[str, Any]]) -> str | None:
     return f"'{value}' is not a list; write {key}=[{words}]"
 
 
-def _check_choices(config: Config) -> None:
+def check_choices(config: Config) -> None:
     """Values that are one of a few words."""
     for key in ("train_labels", "val_labels"):
         try:
@@ -258,10 +258,10 @@ def _check_bounds(config: Config) -> None:
     for key, value in shares.items():
         if not 0 <= value < 1:
             raise InputError(f"{key}: {value} is not a share from 0 to below 1")
-    _check_field(config.fov)
+    check_field(config.fov)
 
 
-def _check_field(fov: FovConfig) -> None:
+def check_field(fov: FovConfig) -> None:
     """The field of view, said in the degrees of the settings: the code below them has radians."""
     if not 1e-4 <= fov.angle <= 360 - 1e-4:  # less is lost in rounding
         raise InputError(f"fov.angle: {fov.angle:g} is not between 0 and 360 degrees")

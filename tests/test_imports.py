@@ -34,7 +34,7 @@ WINGS = {
     "miniworld": "the synthetic world in the real formats; nothing imports it",
 }
 WORDS = (
-    "output machine errors limits options written faces disks files lines unpickler pickles "
+    "output machine errors limits options written faces disks files lines npy unpickler pickles "
     "imaging distributed scene _kernels"
 ).split()
 # config, the settings of all sections together, stands where scoring does.

@@ -169,12 +169,12 @@ class Pack:
         return DescriptorRows(self.array, index)
 
 
-def open_pack(source: str | os.PathLike, normalise: bool = False) -> Pack:
+def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = NORMALISE) -> Pack:
     """Open the pack of an hloc descriptor file, building it first where it lacks or is stale.
 
     Where the HDF5 file itself is gone and its pack is whole, the pack serves alone.
     normalise: descriptors that were not of unit length are taken as normalised, which is logged;
-    otherwise they are an InputError that names the image.
+    otherwise they are an InputError that names the image, and the remedy.
     """
     source = Path(source)
     pack = _open_fresh(source)
@@ -188,7 +188,7 @@ def open_pack(source: str | os.PathLike, normalise: bool = False) -> Pack:
         pack = _open_fresh(source)
     if pack is None:
         raise InputError(f"{source}: changed while its descriptors were being packed")
-    pack.normalised.report(str(source), len(pack.array), normalise, NORMALISE)
+    pack.normalised.report(str(source), len(pack.array), normalise, remedy)
     return pack
 
 

@@ -17,6 +17,8 @@ from gcsa.scene import NORM_TOLERANCE
 
 logger = logging.getLogger(__name__)
 
+CHUNK = 8192  # rows of an array looked at together
+
 
 @dataclass(frozen=True)
 class Normalised:
@@ -62,6 +64,29 @@ class UnitRows:
                 block[i] = unit
                 first = self.found if self.found.count else Normalised(0, name, length)
                 self.found = Normalised(first.count + 1, first.first, first.length)
+
+
+def unit_array(
+    array: np.ndarray, where: str, names: np.ndarray, wanted: bool, remedy: str
+) -> np.ndarray:
+    """An array (n, D) as float16 of unit length; itself where it is both.
+
+    names: (n,) of the images. wanted, remedy: as of :meth:`Normalised.report`.
+    """
+    unit = UnitRows(where, lambda row: f"row {row} (image '{names[row]}')")
+    mapped = array.dtype == np.float16
+    result = array if mapped else np.empty(array.shape, dtype=np.float16)
+    for start in range(0, len(array), CHUNK):
+        rows = array[start : start + CHUNK]
+        with np.errstate(over="ignore"):  # such rows are not of unit length
+            block = rows.astype(np.float16)
+        unit.bring(rows, block, start)
+        if mapped and unit.found.count:
+            result, mapped = np.array(array), False
+        if not mapped:
+            result[start : start + CHUNK] = block
+    unit.found.report(where, len(array), wanted, remedy)
+    return result
 
 
 def off_unit(block: np.ndarray) -> np.ndarray:

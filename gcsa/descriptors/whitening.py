@@ -7,16 +7,15 @@ DIR is the published code (naver/deep-image-retrieval) of Revaud et al., ICCV 20
 from __future__ import annotations
 
 import os
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gcsa.descriptors import pca
-from gcsa.errors import InputError, MissingFileError
-from gcsa.files import replacing
+from gcsa.errors import InputError
+from gcsa.files import reading, replacing
+from gcsa.npy import load_npz
 from gcsa.pickles import Attributes, load_torch
 
 # Descriptors whitened at once.
@@ -107,14 +106,10 @@ def fit(descriptors: np.ndarray, dims: int | None = None) -> Whitening:
 
 def load(path: str | os.PathLike) -> Whitening:
     """Read what :meth:`Whitening.save` wrote."""
-    if not Path(path).is_file():
-        raise MissingFileError(f"{path}: no such whitening")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name].astype(np.float32) for name in file.files}
-        return Whitening(**arrays)
-    except (TypeError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a whitening ({error})") from error
+    expected = "a whitening, .npz: mean (D,), components (C, D) and, or not, variances (C,)"
+    arrays = load_npz(path, expected=expected)
+    with reading(path, expected):
+        return Whitening(**{name: array.astype(np.float32) for name, array in arrays.items()})
 
 
 def read_dir(path: str | os.PathLike, name: str) -> Whitening:
@@ -129,10 +124,8 @@ def read_dir(path: str | os.PathLike, name: str) -> Whitening:
     if name not in found:
         has = f"it has {', '.join(sorted(map(str, found)))}" if found else "it has none"
         raise InputError(f"{path}: no whitening '{name}', {has}")
-    try:
+    with reading(path, f"a PCA in the whitening '{name}'"):
         return _from_pca(found[name])
-    except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"{path}: whitening '{name}' is not readable ({error})") from error
 
 
 def _is_pca(value: Any) -> bool:

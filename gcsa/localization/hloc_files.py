@@ -16,6 +16,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from gcsa import limits
 from gcsa.datasets.hloc import MOST_FIELDS, Names
 
 # What hloc needs of LaMAR is in this module, pairs included.
@@ -23,7 +24,7 @@ from gcsa.datasets.hloc import read_pairs as read_pairs
 from gcsa.datasets.hloc import write_pairs as write_pairs
 from gcsa.datasets.lamar.records import Camera
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import read_text, replacing
+from gcsa.files import read_text, reading, replacing
 from gcsa.lines import PathLike, cut, fields_by_line, numbered
 from gcsa.localization.poses import Poses
 
@@ -160,7 +161,8 @@ def write_submission(
 def read_submission(path: PathLike) -> tuple[str, dict[tuple[str, str], PosesInTime]]:
     """What write_submission wrote: the description and {(scene, device): trajectory}."""
     trajectories, description = {}, ""
-    with zipfile.ZipFile(path) as archive:
+    with reading(path, "a LaMAR submission, .zip"), zipfile.ZipFile(path) as archive:
+        limits.check_archive(path)
         for name in archive.namelist():
             text = archive.read(name).decode("utf-8")
             parts = re.fullmatch(r"(\w+)_query_(\w+)\.txt", name)
@@ -216,10 +218,8 @@ class LocalFeatures:
 def _open(path: PathLike) -> h5py.File:
     if not Path(path).is_file():
         raise MissingFileError(f"{path}: no such file")
-    try:
+    with reading(path, "an HDF5 file of hloc"):
         return h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path}: not a readable HDF5 file ({error})") from error
 
 
 def _write(path: PathLike, text: str) -> None:

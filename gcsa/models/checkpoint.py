@@ -20,8 +20,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gcsa import limits
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import replacing
+from gcsa.files import reading, replacing
 from gcsa.models.csa import CSA
 from gcsa.models.csa_state import arguments_of, content_of, state_of
 from gcsa.models.gcsa import GCSA, ModelConfig
@@ -29,6 +30,8 @@ from gcsa.sideinfo.affinity import check_kinds, width
 from gcsa.written import refuse_references
 
 Model = GCSA | CSA
+
+FEW = 5  # problems of a file that are named
 
 ARGUMENTS = (
     "input_dim proj_dim output_dim K L num_layers num_heads aff_dim input_dropout_p attn_dropout_p"
@@ -83,30 +86,51 @@ def load_checkpoint(
     Raises InputError where the file is not such a checkpoint, naming the keys or tensors.
     """
     content = _read(path)
-    model: Model
-    kinds: list[str] = []
-    if _is_csa(content):
-        model = CSA(**arguments_of(content, path, sizes))
-    else:
-        model, kinds = _empty_gcsa(content, path)
     state = _state_of(content)
-    problems = _misfits(state, model.state_dict())
-    if problems:
-        raise InputError(f"{path}: does not fit its own sizes: {'; '.join(problems)}")
-    model.load_state_dict(state)
+    arguments = _arguments(content, path, sizes)
+    if arguments["num_layers"] > len(state):
+        raise InputError(f"{path}: {arguments['num_layers']} layers, but {len(state)} tensors")
+    made: type[Model] = CSA if _is_csa(content) else GCSA
+    with reading(path, "a checkpoint with the sizes of its network"):
+        with torch.device("meta"):  # without memory: sizes are only what the file says
+            empty = made(**arguments)
+        kinds = _kinds(content, empty, path)
+        problems = _misfits(state, empty.state_dict())
+        if problems:
+            raise InputError(f"{path}: does not fit its own sizes: {'; '.join(problems[:FEW])}")
+        model = made(**arguments)
+        model.load_state_dict(state)
     return model.to(device).eval(), kinds
 
 
-def _empty_gcsa(content: dict[str, Any], path: str | os.PathLike) -> tuple[GCSA, list[str]]:
-    """A model of the sizes of a checkpoint of GCSA, its weights random, and its kinds."""
-    missing = [key for key in (*ARGUMENTS, "affinity") if key not in content]
-    if missing:
-        raise InputError(f"{path}: not a checkpoint of GCSA, it lacks {', '.join(missing)}")
-    kinds = list(content["affinity"])
+def _arguments(
+    content: dict[str, Any], path: str | os.PathLike, sizes: ModelConfig | None
+) -> dict[str, Any]:
+    """What the network of a checkpoint is made with, each of its type."""
+    if _is_csa(content):
+        found = arguments_of(content, path, sizes)
+    else:
+        missing = [key for key in (*ARGUMENTS, "affinity") if key not in content]
+        if missing:
+            raise InputError(f"{path}: not a checkpoint of GCSA, it lacks {', '.join(missing)}")
+        found = {name: content[name] for name in ARGUMENTS}
+    for name, value in found.items():
+        kinds = (int, float) if name.endswith("_p") else (int,)
+        if not isinstance(value, kinds):
+            raise InputError(f"{path}: {name} is of type {type(value).__name__}, not a number")
+    return found
+
+
+def _kinds(content: dict[str, Any], model: Model, path: str | os.PathLike) -> list[str]:
+    """The kinds of side information of a checkpoint; none of CSA."""
+    if not isinstance(model, GCSA):
+        return []
+    kinds = content["affinity"]
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        raise InputError(f"{path}: affinity is no list of kinds of side information")
     check_kinds(kinds)
-    model = GCSA(**{name: content[name] for name in ARGUMENTS})
     _check_columns(path, model, kinds)
-    return model, kinds
+    return list(kinds)
 
 
 def read_settings(path: str | os.PathLike) -> dict[str, Any] | None:
@@ -116,10 +140,13 @@ def read_settings(path: str | os.PathLike) -> dict[str, Any] | None:
     """
     if not zipfile.is_zipfile(path):
         return None
-    with zipfile.ZipFile(path) as archive:
+    with reading(path, f"settings in JSON ({SETTINGS_RECORD})"), zipfile.ZipFile(path) as archive:
+        limits.check_archive(path)
         if SETTINGS_RECORD not in archive.namelist():
             return None
         settings = json.loads(archive.read(SETTINGS_RECORD))
+        if not isinstance(settings, dict):
+            raise InputError(f"{path}: settings are no dict ({SETTINGS_RECORD})")
     refuse_references(settings, str(path))
     return settings
 
@@ -146,26 +173,35 @@ def _read(path: str | os.PathLike) -> dict[str, Any]:
     """The dict of a checkpoint file; only tensors and plain values are unpickled."""
     if not Path(path).is_file():
         raise MissingFileError(f"{path}: no such checkpoint")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, pickle.UnpicklingError, EOFError, OSError, KeyError) as error:
-        reason = str(error).strip().splitlines()
-        if not reason or isinstance(error, (pickle.UnpicklingError, KeyError)):
-            # torch's own words advise to run what a file may hold.
-            reason = ["no file of torch, or one with more than tensors in it"]
-        raise InputError(f"{path}: not a readable checkpoint ({reason[0]})") from error
-    if not isinstance(content, dict) or not any(
-        isinstance(content.get(key), dict) for key in ("model", "state_dict")
-    ):
+    content = read_torch(path, "a checkpoint")
+    states = [content.get(k) for k in ("model", "state_dict")] if isinstance(content, dict) else []
+    if not any(isinstance(state, dict) for state in states):
         raise InputError(
             f"{path}: not a checkpoint of GCSA, it has no state dict 'model' (of CSA: 'state_dict')"
         )
+    for state in (state for state in states if isinstance(state, dict)):
+        for name, tensor in state.items():
+            if not isinstance(name, str) or not isinstance(tensor, Tensor):
+                raise InputError(f"{path}: its state dict has '{name}', which is no named tensor")
     return content
+
+
+def read_torch(path: str | os.PathLike, expected: str) -> Any:
+    """What ``torch.save`` wrote; only tensors and plain values are unpickled. InputError else."""
+    with reading(path, f"{expected} that is whole"):
+        limits.check_archive(path)
+        try:
+            return torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, KeyError) as error:
+            # torch's own words advise to run what a file may hold.
+            said = "no file of torch, or one with more than tensors in it"
+            raise InputError(f"{path}: {said}; expected {expected}") from error
 
 
 def _state_of(content: dict[str, Any]) -> dict[str, Tensor]:
     """The tensors of a checkpoint of either system."""
-    return state_of(content) if _is_csa(content) else content["model"]
+    state: dict[str, Tensor] = state_of(content) if _is_csa(content) else content["model"]
+    return state
 
 
 def _is_csa(content: dict[str, Any]) -> bool:

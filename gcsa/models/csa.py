@@ -151,7 +151,7 @@ class CSA(nn.Module):
         self.feature_align = Reconstruction(output_dim, 1 + L) if reconstructs else None
         self.blocks = nn.ModuleList(
             Block(output_dim, num_heads, mlp_dim, qkv_bias, dropout_p, attn_dropout_p, path_p)
-            for path_p in torch.linspace(0, path_dropout_p, num_layers).tolist()
+            for path_p in torch.linspace(0, path_dropout_p, num_layers, device="cpu").tolist()
         )
         self.apply(_initialise)
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import yaml
 
-from gcsa.errors import InputError, MissingFileError
+from gcsa.errors import MissingFileError
+from gcsa.files import reading
 from gcsa.sideinfo.evidence import Table, device_sigma
 
 SOURCES = {
@@ -107,10 +108,8 @@ def read_calibration(path: Path) -> Calibration:
     """A calibration file; InputError names the file and what is wrong in it."""
     if not path.is_file():
         raise MissingFileError(f"{path}: no such calibration file; gcsa calibrate writes one")
-    try:
+    with reading(path, "a calibration, as gcsa calibrate writes it"):
         return from_text(path.read_text(encoding="utf-8"))
-    except (ValueError, yaml.YAMLError) as error:
-        raise InputError(f"{path}: {' '.join(str(error).split())}") from error
 
 
 def words(calibration: Calibration, similarity_step: float = 0.01) -> str:

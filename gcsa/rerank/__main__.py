@@ -96,6 +96,11 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
     rows.add_argument("--database", metavar="FILE", help="likewise, (G, D)")
     for role in ("query", "database"):
         rows.add_argument(f"--{role}_prefix", metavar="TEXT", help="HDF5: names that begin so")
+    rows.add_argument(
+        "--normalise",
+        action="store_true",
+        help="bring descriptors to unit length that are not, instead of refusing them",
+    )
     matrices = parser.add_argument_group("or matrices (.npy, .npz or .pth; FILE:KEY of several)")
     matrices.add_argument("--query_database", metavar="FILE", help="(Q, G)")
     matrices.add_argument("--database_database", metavar="FILE", help="(G, G), symmetric")

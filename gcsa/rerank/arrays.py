@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,8 @@ import numpy as np
 import torch
 
 from gcsa.errors import InputError, MissingFileError, nearest
+from gcsa.models.checkpoint import read_torch
+from gcsa.npy import reading_arrays
 
 
 def read_array(spec: str) -> np.ndarray:
@@ -25,18 +25,8 @@ def read_array(spec: str) -> np.ndarray:
     readers = {".npy": _numpy, ".npz": _numpy, ".pth": _torch, ".pt": _torch}
     if path.suffix not in readers:
         raise InputError(f"{path}: expected a file of type {', '.join(readers)}")
-    try:
+    with reading_arrays(path, f"a {path.suffix} file of floating-point numbers"):
         return _as_array(_pick(readers[path.suffix](path), path, key), path)
-    except InputError:
-        raise
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{path}: no file of torch, or one with more than tensors in it"
-        ) from error
-    # What a broken file raises depends on where it breaks.
-    except (ValueError, OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path}: not a readable {path.suffix} file ({reason})") from error
 
 
 def _path_and_key(spec: str) -> tuple[Path, str | None]:
@@ -50,7 +40,7 @@ def _numpy(path: Path) -> Any:
 
 
 def _torch(path: Path) -> Any:
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return read_torch(path, "a file of torch")
 
 
 def _pick(content: Any, path: Path, key: str | None) -> Any:

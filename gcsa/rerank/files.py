@@ -11,9 +11,10 @@ import numpy as np
 
 from gcsa.datasets.folder.images import Images, read_images
 from gcsa.datasets.folder.radio import read_radio
-from gcsa.datasets.landmarks.features import check_array, unit_rows
+from gcsa.datasets.landmarks.features import check_array
 from gcsa.datasets.sessions import in_order
-from gcsa.descriptors.hdf5 import open_pack
+from gcsa.descriptors.hdf5 import Pack, open_pack
+from gcsa.descriptors.lengths import unit_array
 from gcsa.errors import InputError, nearest
 from gcsa.lines import names_by_line
 from gcsa.rerank import MEANINGS
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 HDF5 = (".h5", ".hdf5")
 ROLES = ("query", "database")
+NORMALISE = "--normalise brings all to unit length"
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class Inputs:
     or "similarity". query_names, database_names: text files, a name a line. query_prefix,
     database_prefix: the images of an HDF5 file whose names begin so. metadata, radio: CSV files,
     :mod:`gcsa.datasets.folder.images`; of one HDF5 file for both roles, without names or prefixes,
-    the metadata's column split says which images are queries.
+    the metadata's column split says which images are queries. normalise: descriptors that are not
+    of unit length are brought to it, which is logged; otherwise they are refused.
     """
 
     queries: str | None = None
@@ -51,6 +54,7 @@ class Inputs:
     database_prefix: str | None = None
     metadata: str | None = None
     radio: str | None = None
+    normalise: bool = False
 
 
 def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
@@ -152,20 +156,22 @@ def _descriptors(inputs: Inputs, role: str, split: np.ndarray | None) -> tuple[n
     """
     file = str(inputs.queries if role == "query" else inputs.database)
     if split is not None:
-        return split, open_pack(Path(file), normalise=True).rows(split)
+        return split, _pack(inputs, Path(file)).rows(split)
     if _is_hdf5(file):
         return _of_hloc(inputs, role, Path(file))
     if Path(file).suffix != ".npy":
         raise InputError(f"{file}: expected hloc's HDF5 ({', '.join(HDF5)}) or .npy")
     array = check_array(read_array(file), Path(file), None, None, None)
     names = _names(inputs, role, len(array), file)
-    rows = np.empty(array.shape, dtype=np.float16)
-    unit_rows(array, rows, file, names)
-    return names, rows
+    return names, unit_array(array, file, names, inputs.normalise, NORMALISE)
+
+
+def _pack(inputs: Inputs, path: Path) -> Pack:
+    return open_pack(path, inputs.normalise, NORMALISE)
 
 
 def _of_hloc(inputs: Inputs, role: str, path: Path) -> tuple[np.ndarray, Any]:
-    pack = open_pack(path, normalise=True)
+    pack = _pack(inputs, path)
     names, prefix = pack.names, _of(inputs, role, "prefix")
     listed = _of(inputs, role, "names")
     if listed is not None:

@@ -11,13 +11,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
+from omegaconf import OmegaConf
 
 from gcsa import rerankers
-from gcsa.config import Config
+from gcsa.config import Config, check_choices, check_field, merge
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
+from gcsa.files import reading
 from gcsa.models.checkpoint import Model, load_checkpoint, read_settings
 from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.lists import Ranking
@@ -68,9 +71,7 @@ def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
         logger.info("%s: carries no settings, scored as the published code does", path)
         fov, convention = replace(config.fov, cutoff="published"), "published"
     else:
-        fov = FovConfig(**settings["config"]["fov"])
-        # Checkpoints of before the setting existed were trained the correct way.
-        convention = settings["config"]["data"].get("heading_convention", "correct")
+        fov, convention = _geometry(settings, path)
     asked = _keys(overrides)
     kept = {f.name for f in fields(FovConfig) if f"fov.{f.name}" in asked}
     fov = replace(fov, **{name: getattr(config.fov, name) for name in kept})
@@ -80,6 +81,18 @@ def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
     if settings is None and "data.candidates" not in asked:
         data = replace(data, candidates="published")  # the published code does not retrieve
     return replace(config, fov=fov, data=data)
+
+
+def _geometry(settings: dict[str, Any], path: str) -> tuple[FovConfig, str]:
+    """The field of view and the heading convention in a checkpoint's settings, of their types."""
+    with reading(path, "the settings that it was trained with, config.fov and config.data"):
+        # Checkpoints of before the setting existed were trained the correct way.
+        convention = settings["config"]["data"].get("heading_convention", "correct")
+        given = {"fov": settings["config"]["fov"], "data": {"heading_convention": convention}}
+        config: Any = OmegaConf.to_object(merge(OmegaConf.structured(Config()), given, path))
+        check_choices(config)
+        check_field(config.fov)
+    return config.fov, config.data.heading_convention
 
 
 @dataclass(frozen=True, eq=False)

@@ -242,7 +242,7 @@ def test_signals_that_are_none(tmp_path, caplog):
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32])
 def test_rows_of_any_length_are_normalised_where_asked(tmp_path, caplog, monkeypatch, kind):
-    monkeypatch.setattr("gcsa.datasets.folder.scene.CHUNK", 3)
+    monkeypatch.setattr("gcsa.descriptors.lengths.CHUNK", 3)
     rows = np.random.default_rng(0).normal(size=(4, 8))
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     np.save(tmp_path / "long.npy", (rows * [[1], [1], [1], [30]]).astype(kind))
@@ -288,9 +288,9 @@ def test_descriptors_by_name_or_by_row(tmp_path):
         "zero.npy": r"zero.npy: descriptor of row 1 \(image 'q/1.jpg'\) is zero",
         "flat.npy": r"two-dimensional array of floats, got float64 \(8,\)",
         "whole.npy": r"two-dimensional array of floats, got int64 \(4, 8\)",
-        "objects.npy": "objects.npy: not a readable .npy file",
-        "empty.npy": "empty.npy: not a readable .npy file",
-        "zip.npy": "zip.npy: not a readable .npy file .it is an .npz",
+        "objects.npy": "objects.npy: no file of NumPy, or one with Python objects",
+        "empty.npy": "empty.npy: No data left in file; expected an array in NumPy's",
+        "zip.npy": "zip.npy: it is an .npz",
         "none.npy": "none.npy: no such feature file",
     }.items():
         with pytest.raises(InputError, match=message):

@@ -173,5 +173,5 @@ def test_local_features(tmp_path, prefix):
             with pytest.raises(InputError, match=f"f.h5: no keypoints of image '{prefix}[qm]"):
                 local.keypoints(name)
     (tmp_path / "f.h5").write_text("text")
-    with pytest.raises(InputError, match="f.h5: not a readable HDF5 file"):
+    with pytest.raises(InputError, match="f.h5: .*signature not found.; expected an HDF5 file"):
         LocalFeatures(tmp_path / "f.h5", tmp_path / "m.h5")

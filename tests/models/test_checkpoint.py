@@ -118,7 +118,7 @@ def test_files_that_are_no_checkpoints(tmp_path):
         load_checkpoint(tmp_path / "none.pth.tar")
     for name, content in (("text", b"hello"), ("empty", b""), ("jpeg", b"\xff\xd8\xff\xe0")):
         (tmp_path / name).write_bytes(content)
-        with pytest.raises(InputError, match=f"{name}: not a readable checkpoint") as caught:
+        with pytest.raises(InputError, match=f"{name}: .*; expected a checkpoint") as caught:
             load_checkpoint(tmp_path / name)
         assert "weights_only" not in str(caught.value) and "\n" not in str(caught.value)
         assert name == "empty" or "no file of torch" in str(caught.value)
@@ -133,6 +133,6 @@ def test_no_code_is_run_on_loading(tmp_path):
             return (open, (str(tmp_path / "harmed"), "w"))
 
     torch.save({**ARGUMENTS, "affinity": KINDS, "model": Harm()}, tmp_path / "c.pth.tar")
-    with pytest.raises(InputError, match="not a readable checkpoint"):
+    with pytest.raises(InputError, match="no file of torch, or one with more than tensors in it"):
         load_checkpoint(tmp_path / "c.pth.tar")
     assert not (tmp_path / "harmed").exists()

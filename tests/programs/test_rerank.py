@@ -209,6 +209,9 @@ def test_arrays_of_any_length_and_precision(files, tmp_path):
         lengths = np.linspace(0.5, 9, count)[:, None]
         np.save(tmp_path / f"long_{name}.npy", lengths * half_rows(seed, count).astype(np.float64))
     long = Inputs(str(tmp_path / "long_q.npy"), str(tmp_path / "long_d.npy"))
+    with pytest.raises(InputError, match=r"long_q.npy: descriptor of row 0 .*; --normalise brings"):
+        rerank(long, method="alpha-qe")
+    long = replace(long, normalise=True)
     found = rerank(long, method="alpha-qe").ranking
     same = rerank(files["npy"], method="alpha-qe").ranking
     np.testing.assert_allclose(np.sort(found.scores), np.sort(same.scores), atol=2e-3)

@@ -56,7 +56,7 @@ def test_files_that_are_not_what_they_should_be(folder):
     np.save(folder / "flat.npy", np.zeros(4))
     refused("nothing.npy: no such file", Inputs("nothing.npy", "d.npy"))
     refused("nothing.h5: no such descriptor file", Inputs("nothing.h5", "d.npy"))
-    refused("text.npy: not a readable .npy file", Inputs("text.npy", "d.npy"))
+    refused("text.npy: no file of NumPy.*; expected a .npy file", Inputs("text.npy", "d.npy"))
     refused(r"text.txt: expected hloc's HDF5 \(.h5, .hdf5\) or .npy", Inputs("text.txt", "d.npy"))
     refused(
         "numbers.npy: expected an array of floating-p.* got int", Inputs("numbers.npy", "d.npy")
@@ -192,9 +192,12 @@ def test_descriptors_that_do_not_fit(folder):
     np.save(folder / "hole.npy", np.where(np.arange(QUERIES)[:, None] == 4, np.nan, queries))
     refused(
         "--database: its descriptors have length 12, those of --queries 7",
-        Inputs("short.npy", "d.npy"),
+        Inputs("short.npy", "d.npy", normalise=True),
     )
-    refused("hole.npy: row 4 is zero or not finite", Inputs("hole.npy", "d.npy"))
+    refused(
+        "hole.npy: descriptor of row 4 .image 'query/000004'. is not finite",
+        Inputs("hole.npy", "d.npy"),
+    )
 
 
 def test_names_that_do_not_fit(folder):

@@ -20,7 +20,7 @@ from gcsa.datasets.folder.radio import read_radio
 from gcsa.datasets.landmarks.features import check_array, read_file
 from gcsa.datasets.sessions import in_order, sessions
 from gcsa.descriptors.hdf5 import NORMALISE, DescriptorRows, open_pack
-from gcsa.descriptors.lengths import UnitRows
+from gcsa.descriptors.lengths import unit_array
 from gcsa.errors import InputError, MissingFileError, similar
 from gcsa.evaluation.truth import Clusters, Truth
 from gcsa.scene import ImageSet, Scene
@@ -31,7 +31,6 @@ TABLE, RADIO_TABLE = "images.csv", "radio.csv"
 # Sequences, frames and times of images, (n,) int64 each, or None.
 Taken = tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]
 SAME = 0.05  # metres: positions nearer than this are one reading
-CHUNK = 8192  # rows of an array looked at together
 
 
 def read_scene(
@@ -174,17 +173,4 @@ def _array(path: Path, names: np.ndarray, normalise: bool) -> np.ndarray:
     array = check_array(read_file(path), path, None, None, None)
     if len(array) != len(names):
         raise InputError(f"{path}: {len(array)} rows for the {len(names)} images of {TABLE}")
-    unit = UnitRows(str(path), lambda row: f"row {row} (image '{names[row]}')")
-    mapped = array.dtype == np.float16
-    result = array if mapped else np.empty(array.shape, dtype=np.float16)
-    for start in range(0, len(array), CHUNK):
-        rows = array[start : start + CHUNK]
-        with np.errstate(over="ignore"):  # such rows are not of unit length
-            block = rows.astype(np.float16)
-        unit.bring(rows, block, start)
-        if mapped and unit.found.count:
-            result, mapped = np.array(array), False
-        if not mapped:
-            result[start : start + CHUNK] = block
-    unit.found.report(str(path), len(array), normalise, NORMALISE)
-    return result
+    return unit_array(array, str(path), names, normalise, NORMALISE)

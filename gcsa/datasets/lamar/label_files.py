@@ -22,6 +22,7 @@ import numpy as np
 
 from gcsa.errors import InputError, MissingFileError
 from gcsa.files import replacing
+from gcsa.npy import load_npz
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,11 +114,7 @@ def _check_names(path: str | os.PathLike, array: str, names: np.ndarray | None, 
 def _read_arrays(path: str | os.PathLike) -> LabelFile:
     if not Path(path).is_file():
         raise MissingFileError(f"{path}: no such label file (gcsa lamar.labels computes one)")
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError, AttributeError) as error:
-        raise InputError(f"{path}: not a readable .npz file ({error})") from error
+    arrays = load_npz(path, expected="a label file, .npz")
     for name in ("topk", "labels"):
         if name not in arrays:
             raise InputError(f"{path}: no array '{name}', only {', '.join(arrays) or 'none'}")

@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,8 @@ from gcsa import pickles
 from gcsa.descriptors.lengths import off_unit
 from gcsa.descriptors.memory import release
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import replacing, write_text
+from gcsa.files import reading, replacing, write_text
+from gcsa.npy import load_npy, load_npz
 from gcsa.scene import NORM_TOLERANCE
 
 logger = logging.getLogger(__name__)
@@ -76,17 +76,10 @@ def read_file(path: str | os.PathLike) -> Any:
         raise MissingFileError(f"{path}: no such feature file")
     if path.suffix == ".pkl":
         return pickles.load(path)
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
-        if path.suffix == ".npy":
-            found = np.load(path, mmap_mode="r", allow_pickle=False)
-            if not isinstance(found, np.ndarray):
-                raise ValueError("it is an .npz")
-            return found
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable {path.suffix} file ({error})") from error
+    if path.suffix == ".npz":
+        return load_npz(path)
+    if path.suffix == ".npy":
+        return load_npy(path)
     raise InputError(f"{path}: expected a .pkl, .npz or .npy file")
 
 
@@ -95,11 +88,7 @@ def stored_names(path: str | os.PathLike, role: str) -> np.ndarray | None:
     path = Path(path)
     if path.suffix != ".npz" or not path.is_file():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return file[role + NAMES] if role + NAMES in file else None
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable .npz file ({error})") from error
+    return load_npz(path, [role + NAMES]).get(role + NAMES)
 
 
 def pick(content: Any, path: Path, role: str | None) -> Any:
@@ -217,11 +206,12 @@ def _open_pack(path: Path, role: str | None) -> np.ndarray | None:
     """
     array_path, record_path = _paths(path, role)
     try:
-        record = json.loads(record_path.read_text())
-        array = np.load(array_path, mmap_mode="r")
-        whole = record["version"] == PACK_VERSION and list(array.shape) == record["shape"]
-        packed = record["size"], record["mtime_ns"]
-    except (OSError, ValueError, KeyError, EOFError):
+        with reading(record_path, "the record of a pack"):
+            record = json.loads(record_path.read_text())
+            array = load_npy(array_path)
+            whole = record["version"] == PACK_VERSION and list(array.shape) == record["shape"]
+            packed = record["size"], record["mtime_ns"]
+    except InputError:
         return None
     source = path.stat() if path.is_file() else None
     if whole and (source is None or packed == (source.st_size, source.st_mtime_ns)):
