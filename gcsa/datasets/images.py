@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from gcsa.datasets.layouts import LAYOUTS
 from gcsa.datasets.readers import reader
 from gcsa.datasets.settings import DataConfig
 
@@ -24,6 +23,14 @@ def _in_root(data: DataConfig, scene: str, name: str) -> Path:
     return Path(data.root) / scene / name
 
 
+def _at_root(data: DataConfig, scene: str, name: str) -> Path:
+    return Path(data.root) / name
+
+
+def _of_gsv(data: DataConfig, city: str, name: str) -> Path:
+    return Path(data.root) / "Images" / city / name
+
+
 def _of_msls(data: DataConfig, city: str, name: str) -> Path:
     folders = [Path(data.root) / "msls" / part / city for part in ("train_val", "test")]
     return next((f for f in folders if f.is_dir()), folders[0]) / name
@@ -32,5 +39,9 @@ def _of_msls(data: DataConfig, city: str, name: str) -> Path:
 # Of the data sets whose images are not <root>/<dataset>/<scene>/<name>.
 HOMES: dict[str, Callable[[DataConfig, str, str], Path]] = {
     "msls": _of_msls,
-    **dict.fromkeys(["folder", *LAYOUTS], _in_root),
+    "folder": _in_root,
+    "utm": _in_root,
+    "dbstruct": _at_root,
+    "patchnetvlad": _at_root,
+    "gsv": _of_gsv,
 }

@@ -20,10 +20,10 @@ LONGEST_SCENE = 255  # bytes: what file systems allow a folder's name
 class DataConfig:
     """Section ``data``: where the images are, and how they are cut into batches."""
 
-    dataset: str = "msls"  # msls | lamar | folder | utm | rsfm | [r]oxford5k | [r]paris6k
+    dataset: str = "msls"  # msls | lamar | folder | utm | dbstruct | rsfm | roxford5k | ...
     root: str = "datasets"  # holds msls/, lamar/; landmarks: annotations/...; others: the scenes
-    database_folder: str = ""  # utm: of each scene, the folder of its database; empty: database
-    query_folder: str = ""  # utm: likewise of its queries; empty: queries
+    database_folder: str = ""  # utm, dbstruct, ...: the database's folder; empty: the layout's own
+    query_folder: str = ""  # likewise of the queries: queries (utm), queries_real (dbstruct), ...
     outputs: str = "outputs"  # the folder that runs are written to, in training/
     descriptors: str = ""  # the folder that holds msls/<city>/<desc_fn>; empty: data.outputs
     labels: str = "data"  # LaMAR: the folder of its label files

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from worlds import write_world
 
 from gcsa.config import load_config
+from gcsa.datasets.placed import How
 from gcsa.datasets.readers import reader
 from gcsa.datasets.utm.names import letter_of, name_of, read_names
 from gcsa.datasets.utm.scene import read_scene
@@ -154,7 +155,7 @@ def test_lists_folders_and_what_is_passed_over(tmp_path, caplog):
     touch(tmp_path / "gallery" / "a", names[1], "plain.jpeg")
     (tmp_path / "queries_night_images_paths.txt").write_text(f"x/{names[1]}\nx/{names[0]}\n")
     with caplog.at_level(logging.INFO):
-        scene, truth = read_scene(tmp_path, "t", None, "gallery", "queries_night")
+        scene, truth = read_scene(tmp_path, "t", How(), "gallery", "queries_night")
     assert "1 files that are no images" in caplog.text
     assert "1 images have no position" in caplog.text
     found = [f"gallery/a/{names[1]}", "gallery/a/plain.jpeg", f"gallery/b/{names[0]}"]
@@ -166,13 +167,13 @@ def test_lists_folders_and_what_is_passed_over(tmp_path, caplog):
     assert scene.database.frames[[0, 2]].tolist() == [0, 1]
     assert scene.queries.positions is None and len(truth.positions) == 2
     with pytest.raises(MissingFileError, match=r"did you mean 'gallery'.*data.database_folder"):
-        read_scene(tmp_path, "t", None, "galery", "queries_night")
+        read_scene(tmp_path, "t", How(), "galery", "queries_night")
 
 
 def test_one_folder_for_both(tmp_path):
     names = [PITTS.replace("@05@", f"@{tile:02d}@") for tile in range(4)]
     touch(tmp_path / "database", *names)
-    scene, truth = read_scene(tmp_path, "t", None, "database", "database", query_gps=True)
+    scene, truth = read_scene(tmp_path, "t", How(query_gps=True), "database", "database")
     assert (scene.queries.names == scene.database.names).all()
     assert (scene.queries.positions == truth.positions).all()
 

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
+from gcsa.datasets.placed import PLAIN, How, PlacedImages, placed_scene
 from gcsa.datasets.sessions import in_order, sessions
 from gcsa.datasets.utm.listing import images_of
 from gcsa.datasets.utm.names import Named, read_names
 from gcsa.datasets.utm.zones import one_zone
-from gcsa.descriptors.hdf5 import open_pack
 from gcsa.evaluation.truth import Truth
-from gcsa.scene import ImageSet, Scene
+from gcsa.scene import Scene
 
 logger = logging.getLogger(__name__)
 
@@ -27,19 +27,14 @@ logger = logging.getLogger(__name__)
 def read_scene(
     folder: str | os.PathLike,
     name: str,
-    descriptors: str | os.PathLike | None = None,
+    how: How = PLAIN,
     database: str = "database",
     queries: str = "queries",
-    query_gps: bool = False,
-    normalise: bool = False,
 ) -> tuple[Scene, Truth | None]:
     """Read one folder as the scene ``name``.
 
-    descriptors: hloc HDF5 file whose names are relative to ``folder``, as
-        ``database/@...@.jpg``; without it the scene's descriptors are None.
     database, queries: the folders of the two; one name for both makes each image a query among
-        all the others. query_gps: what the names of queries say counts as evidence, too.
-    normalise: as of :func:`gcsa.descriptors.hdf5.open_pack`.
+        all the others. Names are relative to ``folder``, as ``database/@...@.jpg``.
 
     Positions are metres in the UTM zone of most of the database, which is the scene's frame where
     names tell it; images of a neighbouring zone are brought into it. Images of one panorama
@@ -51,42 +46,25 @@ def read_scene(
     listed = {role: images_of(folder / role) for role in dict.fromkeys([database, queries])}
     named = {role: read_names(list(names), str(folder / role)) for role, names in listed.items()}
     places, frame = one_zone(named, database, folder)
-    pack = None if descriptors is None else open_pack(descriptors, normalise)
-
-    def image_set(role: str, positions: np.ndarray | None) -> ImageSet:
-        names, known = np.char.add(f"{role}/", listed[role]), named[role]
-        return ImageSet(
-            names,
-            None if pack is None else pack.rows(names),
-            positions,
-            _or_none(known.headings),
-            **_taken(known, places[role]),
-        )
-
+    images = {}
     for role, positions in places.items():
         unknown = int(np.isnan(positions[:, 0]).sum())
         if unknown:
             logger.info("%s: %d images have no position in their name", folder / role, unknown)
-    here, asked = _or_none(places[database]), _or_none(places[queries])
-    reported = asked if query_gps else None
-    scene = Scene(name, image_set(database, here), image_set(queries, reported), frame)
-    if here is None or asked is None:
-        return scene, None
-    return scene, Truth(asked, scene.queries.headings)
+        names, known = np.char.add(f"{role}/", listed[role]), named[role]
+        taken = _taken(known, positions)
+        images[role] = PlacedImages(names, positions, known.headings, *taken)
+    return placed_scene(name, images[database], images[queries], how, frame)
 
 
-def _or_none(values: np.ndarray) -> np.ndarray | None:
-    return None if np.isnan(values).all() else values
-
-
-def _taken(named: Named, positions: np.ndarray) -> dict[str, np.ndarray]:
-    """What was taken together: panoramas, or else what times and places tell."""
+def _taken(named: Named, positions: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Sequences and frames: panoramas, or else what times and places tell."""
     texts = named.panoramas
     if (texts != "").any():
         numbers = np.unique(texts, return_inverse=True)[1].astype(np.int64)
         together = np.where(texts == "", -1, numbers)
-        return {"sequences": together, "frames": in_order(together, named.tiles)}
+        return together, in_order(together, named.tiles)
     if np.isnan(named.times).all():
-        return {}
+        return None, None
     together = sessions(named.times, positions)
-    return {"sequences": together, "frames": in_order(together, named.times)}
+    return together, in_order(together, named.times)
