@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.io import loadmat
-from scipy.io.matlab import MatlabFunction, MatlabOpaque
+from scipy.io.matlab import MatlabFunction, MatlabObject, MatlabOpaque
 from torch import Tensor
 
 from gcsa.descriptors.networks.preprocessing import CAFFE_MEAN
@@ -21,9 +21,10 @@ from gcsa.descriptors.networks.vgg16 import CONV5_3
 from gcsa.errors import InputError
 from gcsa.files import reading
 
-OBJECTS = (
-    "holds MATLAB class objects, which only MATLAB can read; expected the file with plain structs: "
-    "Pitts30K_struct.mat or TokyoTM_struct.mat of https://cvg-data.inf.ethz.ch/hloc/netvlad/"
+OBJECTS = (MatlabObject, MatlabOpaque, MatlabFunction)
+UNREADABLE = (
+    "holds objects of MATLAB classes, which only MATLAB can read; expected plain structs, as in "
+    "Pitts30K_struct.mat and TokyoTM_struct.mat of https://cvg-data.inf.ethz.ch/hloc/netvlad/"
 )
 EXPECTED = "a NetVLAD network of MatConvNet"
 
@@ -35,48 +36,52 @@ def read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     which the file has negated; whiten.weight (n, D K), its columns with k fastest.
     """
     with reading(path, EXPECTED):
-        content = loadmat(path, struct_as_record=False, squeeze_me=True)
-        if _opaque(content):
-            raise InputError(f"{path}: {OBJECTS}")
-        layers = np.atleast_1d(content["net"].layers)
-    if any(_opaque(vars(layer) if hasattr(layer, "_fieldnames") else layer) for layer in layers):
-        raise InputError(f"{path}: {OBJECTS}")
-    with reading(path, EXPECTED):
-        return _tensors(layers), {"mean": _mean(content["net"])}
+        net = loadmat(path)["net"]
+        if isinstance(net, OBJECTS):
+            raise InputError(f"{path}: {UNREADABLE}")
+        layers = [_single(layer) for layer in net[0, 0]["layers"].ravel()]
+        if any(isinstance(layer, OBJECTS) for layer in layers):
+            raise InputError(f"{path}: {UNREADABLE}")
+        return _tensors(layers), {"mean": _mean(net[0, 0])}
 
 
-def _opaque(value: Any) -> bool:
-    """Whether there is an object of a MATLAB class in a file's content, or in a layer."""
-    if isinstance(value, (MatlabOpaque, MatlabFunction)):
-        return True
-    if isinstance(value, Mapping):
-        return any(_opaque(v) for v in value.values())
-    return False
+def _single(cell: Any) -> Any:
+    """What a cell holds: one struct, or an object as it is."""
+    return cell if isinstance(cell, OBJECTS) else cell.ravel()[0]
 
 
-def _tensors(layers: np.ndarray) -> dict[str, Tensor]:
+def _weights(layer: np.void) -> list[np.ndarray]:
+    """A layer's arrays, none where it learns nothing."""
+    if "weights" not in (layer.dtype.names or ()):
+        return []
+    found = layer["weights"]
+    return list(found.ravel() if found.dtype == object else found)
+
+
+def _tensors(layers: list[np.void]) -> dict[str, Tensor]:
     found: dict[str, np.ndarray] = {}
     for number, layer in enumerate(layers[: CONV5_3 + 1]):
-        if np.size(getattr(layer, "weights", ())):
-            kernel, bias = layer.weights[0], layer.weights[1]
-            found[f"backbone.{number}.weight"] = kernel.transpose(3, 2, 0, 1)
-            found[f"backbone.{number}.bias"] = np.atleast_1d(bias)
-    rest = [x for x in layers[CONV5_3 + 1 :] if np.size(getattr(x, "weights", ()))]
-    vlad, *whitening = rest
-    found["netvlad.score_proj.weight"] = vlad.weights[0].T[:, :, None]
-    found["netvlad.centers"] = -vlad.weights[1]
-    for layer in whitening:
-        axes, offset = layer.weights[0], layer.weights[1]
-        found["whiten.weight"] = axes.reshape(-1, np.size(offset)).T
-        found["whiten.bias"] = np.atleast_1d(offset)
+        for name, array in zip(("weight", "bias"), _weights(layer), strict=False):
+            shaped = array.transpose(3, 2, 0, 1) if name == "weight" else array.ravel()
+            found[f"backbone.{number}.{name}"] = shaped
+    rest = [_weights(layer) for layer in layers[CONV5_3 + 1 :]]
+    vlad, *whitening = [arrays for arrays in rest if arrays]
+    assign, centres = (array.reshape(array.shape[-2:]) for array in vlad)  # (D, K)
+    found["netvlad.score_proj.weight"] = assign.T[:, :, None]
+    found["netvlad.centers"] = -centres
+    for axes, offset in whitening:
+        found["whiten.weight"] = axes.reshape(-1, offset.size).T
+        found["whiten.bias"] = offset.ravel()
     return {
         name: torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
         for name, array in found.items()
     }
 
 
-def _mean(net: Any) -> tuple[float, ...]:
+def _mean(net: np.void) -> tuple[float, ...]:
     """The mean colour that the network was trained with."""
-    normalization = getattr(getattr(net, "meta", None), "normalization", None)
-    image = np.asarray(getattr(normalization, "averageImage", CAFFE_MEAN), dtype=np.float32)
+    try:
+        image = net["meta"][0, 0]["normalization"][0, 0]["averageImage"]
+    except ValueError:  # it does not say
+        return CAFFE_MEAN
     return tuple(float(v) for v in image.reshape(-1, 3)[0])
