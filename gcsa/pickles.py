@@ -17,7 +17,7 @@ import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, Protocol
 
 import numpy as np
 
@@ -34,6 +34,27 @@ TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 ITEMS = re.compile(r"[biufcSUO]\d*")
 
 
+class Promise:
+    """Stands in an unpickled object for what can be made only when the whole file is read."""
+
+    def kept(self, finish: Callable[[Any], Any]) -> Any:
+        """What takes its place; ``finish`` does the same for what is within it."""
+        raise NotImplementedError
+
+
+class Storages(Protocol):
+    """Where the numbers of a torch file's tensors go, which lie outside the pickle."""
+
+    def promised(self, pid: Any) -> Any:
+        """What stands in the pickle for the storage of a persistent id."""
+
+    def from_zip(self, archive: zipfile.ZipFile, folder: str) -> None:
+        """Read what was promised from the records of a file of today."""
+
+    def from_file(self, file: IO[bytes], keys: list) -> None:
+        """Read what was promised from the end of an old file, in the order of ``keys``."""
+
+
 class Attributes:
     """Stands for an object of a class that is not imported: its attributes, and nothing else."""
 
@@ -44,18 +65,23 @@ class Attributes:
 def load(path: str | os.PathLike, allow: Allowed | None = None) -> Any:
     """The object of a pickle file.
 
-    allow: {("module", "Class"): replacement} for further names that the file may use; an
-    :class:`Attributes` takes what the class would have stored. Strings of Python 2 are read as
-    Latin-1. Arrays may be read-only.
+    allow: {("module", "Class"): replacement} for further names that the file may use, "*" for all
+    of a library's; an :class:`Attributes` takes what the class would have stored. Strings of
+    Python 2 are read as Latin-1. Arrays may be read-only.
 
     Raises InputError, naming the file, where it is no whole pickle or names something else.
     """
     return _read(path, lambda file, size: _Unpickler(file, size, allow).load())
 
 
-def load_torch(path: str | os.PathLike, allow: Allowed | None = None) -> Any:
-    """The object of a ``torch.save`` file, old or new, or of a plain pickle; tensors are None."""
-    return _read(path, lambda file, size: _load_torch(file, size, allow))
+def load_torch(
+    path: str | os.PathLike, allow: Allowed | None = None, storages: Storages | None = None
+) -> Any:
+    """The object of a ``torch.save`` file, old or new, or of a plain pickle.
+
+    Tensors are None; where their ``storages`` are wanted, ``allow`` says what rebuilds them.
+    """
+    return _read(path, lambda file, size: _load_torch(file, size, allow, storages))
 
 
 def _read(path: str | os.PathLike, read: Callable[[IO[bytes], int], Any]) -> Any:
@@ -68,21 +94,30 @@ def _read(path: str | os.PathLike, read: Callable[[IO[bytes], int], Any]) -> Any
             raise InputError(f"{path}: {error}") from None
 
 
-def _load_torch(file: IO[bytes], size: int, allow: Allowed | None) -> Any:
+def _load_torch(
+    file: IO[bytes], size: int, allow: Allowed | None, storages: Storages | None
+) -> Any:
     if zipfile.is_zipfile(file):
         with zipfile.ZipFile(file) as archive:
             names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             if not names:
                 raise PickleError("a zip archive, but not of torch: it lacks data.pkl")
             record = archive.read(names[0])
-            return _TorchUnpickler(io.BytesIO(record), len(record), allow).load()
+            stream = io.BytesIO(record)
+            content = _TorchUnpickler(stream, len(record), allow, storages).load()
+            if storages is not None:
+                storages.from_zip(archive, names[0].removesuffix("data.pkl"))
+            return content
     file.seek(0)
-    first = _TorchUnpickler(file, size, allow).load()
+    first = _TorchUnpickler(file, size, allow, storages).load()
     if not isinstance(first, int) or first != TORCH_MAGIC:
         return first
     for _ in range(2):  # the protocol's version, and facts of the machine that wrote it
-        _TorchUnpickler(file, size, allow).load()
-    return _TorchUnpickler(file, size, allow).load()
+        _TorchUnpickler(file, size, allow, None).load()
+    content = _TorchUnpickler(file, size, allow, storages).load()
+    if storages is not None:
+        storages.from_file(file, _TorchUnpickler(file, size, allow, None).load())
+    return content
 
 
 class _Unpickler(Unpickler):
@@ -91,15 +126,21 @@ class _Unpickler(Unpickler):
 
 
 class _TorchUnpickler(_Unpickler):
-    """Tensors lie outside the pickle; what makes one of them makes None instead."""
+    """Tensors lie outside the pickle; what makes one of them makes None where nobody wants it."""
+
+    def __init__(
+        self, file: IO[bytes], size: int, allow: Allowed | None, storages: Storages | None
+    ):
+        super().__init__(file, size, allow)
+        self.storages = storages
 
     def find_class(self, module: str, name: str) -> Any:
         if module.split(".")[0] == "torch" and (module, name) not in self._allowed:
             return _nothing
         return super().find_class(module, name)
 
-    def persistent_load(self, pid: Any) -> None:
-        return None
+    def persistent_load(self, pid: Any) -> Any:
+        return None if self.storages is None else self.storages.promised(pid)
 
 
 def _nothing(*args: Any) -> None:
@@ -122,7 +163,7 @@ class _Items:
         return np.dtype(self.code).newbyteorder(self.order)
 
 
-class _Array:
+class _Array(Promise):
     """An array before its state has come, which is (version, shape, type, Fortran order, data)."""
 
     def __init__(self, *empty: Any):
@@ -130,6 +171,10 @@ class _Array:
 
     def __setstate__(self, state: tuple) -> None:
         self.state = state
+
+    def kept(self, finish: Callable[[Any], Any]) -> np.ndarray:
+        _, shape, items, fortran, data = given(self.state, "an array's state")
+        return _array(shape, items, fortran, finish(data))  # the data of objects is a list
 
 
 def _scalar(items: _Items, data: bytes | str) -> Any:
@@ -248,7 +293,7 @@ class _Finish:
         self.done: dict[int, tuple[Any, Any]] = {}  # by id; what it was is kept alive beside it
 
     def __call__(self, value: Any) -> Any:
-        if not isinstance(value, (_Array, _Items, Attributes, tuple, list, dict)):
+        if not isinstance(value, (Promise, _Items, Attributes, tuple, list, dict)):
             return value
         if id(value) not in self.done:
             # A container that holds itself finds itself here.
@@ -257,9 +302,8 @@ class _Finish:
         return self.done[id(value)][1]
 
     def _finished(self, value: Any) -> Any:
-        if isinstance(value, _Array):
-            _, shape, items, fortran, data = given(value.state, "an array's state")
-            return _array(shape, items, fortran, self(data))  # the data of objects is a list
+        if isinstance(value, Promise):
+            return value.kept(self)
         if isinstance(value, _Items):
             return value.dtype()
         if isinstance(value, tuple):

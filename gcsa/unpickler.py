@@ -9,6 +9,7 @@ state, keys are small, and calls get no more data than the file has.
 from __future__ import annotations
 
 import pickle
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
 
@@ -26,6 +27,28 @@ class PickleError(Exception):
     """Why a pickle is not read, in words that the file name goes before."""
 
 
+class Aside:
+    """Stands for an object that is of no use here: it takes all, and keeps nothing."""
+
+    def __init__(self, *args: Any):
+        pass
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        pass
+
+    def append(self, value: Any) -> None:
+        pass
+
+    def extend(self, values: Any) -> None:
+        pass
+
+    def update(self, values: Any) -> None:
+        pass
+
+
 # The name of it is the library's own, but it is there since Python 3.0.
 _Machine: Any = vars(pickle)["_Unpickler"]
 
@@ -33,7 +56,8 @@ _Machine: Any = vars(pickle)["_Unpickler"]
 class Unpickler(_Machine):
     """size: bytes of the file. allowed: what the names in it stand for; all others are refused.
 
-    stateful: the classes whose objects may be given a state; they have a ``__setstate__``.
+    In ``allowed``, "*" is all names of a library. stateful: the classes whose objects may be given
+    a state; they have a ``__setstate__``.
     """
 
     def __init__(self, file: IO[bytes], size: int, allowed: Allowed, stateful: tuple[type, ...]):
@@ -42,9 +66,10 @@ class Unpickler(_Machine):
         self._left = max(COPIES * size, LEAST)
 
     def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._allowed:
-            raise PickleError(f"refused, the pickle asks for {module}.{name}")
-        return self._allowed[module, name]
+        for key in ((module, name), (module.split(".")[0], "*")):
+            if key in self._allowed:
+                return self._allowed[key]
+        raise PickleError(f"refused, the pickle asks for {module}.{name}")
 
     def call(self, function: Any, arguments: Iterable[Any]) -> Any:
         """What a function or class that was handed out makes of the arguments."""
@@ -74,7 +99,9 @@ class Unpickler(_Machine):
     def load_build(self) -> None:
         state = self.stack.pop()
         made = self.stack[-1]
-        if type(made) not in self._stateful:
+        if type(made) is OrderedDict:  # torch's state dicts, with the versions of their layers
+            return
+        if not isinstance(made, Aside) and type(made) not in self._stateful:
             raise PickleError(f"refused, the pickle alters an object of type {_kind(made)}")
         made.__setstate__(state)
 
@@ -87,7 +114,7 @@ class Unpickler(_Machine):
         self.append(bytearray(self.read(count)))
 
     def _into(self, target: Any, kind: type) -> None:
-        if not isinstance(target, kind):
+        if not isinstance(target, kind | Aside):
             raise PickleError(f"refused, the pickle alters an object of type {_kind(target)}")
 
     def load_append(self) -> None:

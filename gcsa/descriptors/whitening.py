@@ -69,6 +69,10 @@ class Whitening:
             result[start : start + BLOCK] = rows / np.maximum(lengths, 1e-12)
         return result
 
+    def axes(self, power: float = 0.5) -> np.ndarray:
+        """The axes as :meth:`apply` uses them, divided by the variances to a power: (C, D)."""
+        return self.components / self._divisor(power)[:, None]
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the arrays to an .npz file, all or nothing."""
         arrays = {name: array for name, array in vars(self).items() if array is not None}
