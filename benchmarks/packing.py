@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
+import os
 import tempfile
 from pathlib import Path
 
@@ -11,8 +11,10 @@ import h5py
 import numpy as np
 from machine import cpu_time, describe, table, wall_time
 
-from gcsa.descriptors.hdf5 import PACK_VERSION, RESIDENT, open_pack
-from gcsa.descriptors.packing import DATASET, write_names
+from gcsa.descriptors import packfile
+from gcsa.descriptors.hdf5 import RESIDENT, open_pack
+from gcsa.descriptors.listing import DATASET
+from gcsa.descriptors.packing import pack_record
 
 
 def write(path: Path, images: int, length: int) -> list[str]:
@@ -43,10 +45,10 @@ def opening(folder: Path, images: int, length: int) -> float:
     source = folder / "large.h5"
     names = [f"database/images/{i:022d}.jpg" for i in range(images)]
     shape = images, length
-    np.lib.format.open_memmap(source.with_suffix(".pack.npy"), "w+", np.float16, shape)
-    write_names(source.with_suffix(".pack.names.npy"), names)
-    record = {"version": PACK_VERSION, "shape": shape}
-    source.with_suffix(".pack.json").write_text(json.dumps(record))
+    with source.with_suffix(".pack.npy").open("wb") as file:
+        packfile.write_head(file, shape)
+        file.seek(2 * images * length, os.SEEK_CUR)
+        packfile.write_end(file, np.array([name.encode() for name in names]), pack_record())
     return wall_time(lambda: open_pack(source), 3, 0)
 
 

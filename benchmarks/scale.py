@@ -8,7 +8,6 @@ the others would only need disk. Times are of the whole process by the wall, wit
 from __future__ import annotations
 
 import argparse
-import json
 import resource
 import tempfile
 import time
@@ -22,8 +21,9 @@ from machine import describe, table
 
 from gcsa.config import load_config
 from gcsa.datasets.msls import TRAIN_CITIES, read_scene
-from gcsa.descriptors.hdf5 import PACK_VERSION, RESIDENT
-from gcsa.descriptors.packing import write_names
+from gcsa.descriptors import packfile
+from gcsa.descriptors.hdf5 import RESIDENT
+from gcsa.descriptors.packing import pack_record
 from gcsa.evaluation.truth import Truth, labels
 from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import ImageSet, Scene
@@ -83,10 +83,8 @@ def write_pack(source: Path, city: int, places: dict[str, np.ndarray], length: i
         ]
         rows.append(descriptors(places[role], length, random))
     source.parent.mkdir(parents=True)
-    np.save(source.with_suffix(".pack.npy"), np.concatenate(rows))
-    write_names(source.with_suffix(".pack.names.npy"), names)
-    record = {"version": PACK_VERSION, "shape": [len(names), length]}
-    source.with_suffix(".pack.json").write_text(json.dumps(record))
+    keys = np.array([name.encode() for name in names])
+    packfile.write(source.with_suffix(".pack.npy"), (len(keys), length), keys, rows, pack_record)
 
 
 class Clock:

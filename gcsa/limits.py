@@ -23,6 +23,10 @@ class Limit:
 LIMITS = {
     "GCSA_MAX_PIXELS": Limit(100_000_000, "pixels of a picture, as it is decoded"),
     "GCSA_MAX_UNPACKED": Limit(2**30, "bytes in a zip archive that is over a hundred times less"),
+    "GCSA_MAX_LENGTH": Limit(2**18, "numbers of a descriptor"),
+    "GCSA_MAX_NUMBERS": Limit(2**24, "numbers of an image's local features or matches"),
+    "GCSA_MAX_EXPANSION": Limit(32, "times its size when it is unpacked"),
+    "GCSA_MAX_NAME": Limit(1024, "bytes of a name in an HDF5 file"),
     "GCSA_MAX_DEPTH": Limit(100, "containers inside each other in a pickle or JSON file"),
 }
 # How many times larger than itself an archive's content may always be.

@@ -2,9 +2,9 @@
 
 hloc writes one HDF5 group per image, named by the image's path, with a ``global_descriptor`` in
 it. Looking 100,000 groups up costs tens of seconds each time; a memory map opens at once and
-gathers rows at memory speed. So ``X.h5`` is read once, into ``X.pack.npy`` ((n, D) float16, rows
-in the sorted order of the names), ``X.pack.names.npy`` and ``X.pack.json`` (what it was made
-from), beside it. A pack whose source has changed, or whose array is not whole, is rebuilt.
+gathers rows at memory speed. So ``X.h5`` is read once, into ``X.pack.npy`` beside it: (n, D)
+float16, rows in the sorted order of the names, with these and the hash of what it was made of in
+the same file. A pack whose source has changed, or that is not whole, is rebuilt.
 
 Pages of a memory map that were read stay in the process until something drops them: RESIDENT
 counts them over all packs, and gives them back to the system when they pass its limit.
@@ -12,29 +12,27 @@ counts them over all packs, and gives them back to the system when they pass its
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import os
 import threading
 import weakref
-from dataclasses import asdict, dataclass
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
-from gcsa.descriptors.lengths import Normalised, off_unit
-from gcsa.descriptors.memory import mapped_bytes, release
-from gcsa.descriptors.packing import PACK_CHUNK, pack
+from gcsa.descriptors import earlier, origin, packfile
+from gcsa.descriptors.lengths import Normalised
+from gcsa.descriptors.memory import check_whole, mapped_bytes, release
+from gcsa.descriptors.packing import EXPECTED, PACK_VERSION, pack
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import write_text
+from gcsa.files import reading
 
 logger = logging.getLogger(__name__)
 
-PACK_VERSION = 3  # every row is of unit length, and those that were not are counted
-UNCHECKED = 2  # the version before; where its source is gone there is nothing else
 NORMALISE = "data.normalise=true brings all to unit length"
 
 
@@ -116,6 +114,7 @@ class DescriptorRows(NDArrayOperatorsMixin):
         if isinstance(index, tuple):
             return self[index[0]][(..., *index[1:])]
         rows = self._rows[index]
+        check_whole(self._array)
         result = np.asarray(self._array[rows])
         RESIDENT.read(self._array, np.size(rows))
         return result
@@ -125,6 +124,7 @@ class DescriptorRows(NDArrayOperatorsMixin):
         step = RESIDENT.rows_at_once
         for start in range(0, len(index), step):
             part = slice(start, start + step)
+            check_whole(self._array)
             np.take(self._array, self._rows[index[part]], axis=0, out=out[part], mode="clip")
             RESIDENT.read(self._array, len(index[part]))
 
@@ -177,96 +177,56 @@ def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = 
     otherwise they are an InputError that names the image, and the remedy.
     """
     source = Path(source)
-    pack = _open_fresh(source)
-    if pack is None:
-        if not source.is_file():
-            raise MissingFileError(
-                f"{source}: no such descriptor file; extract descriptors first "
-                "(scripts/msls_netvlad.sh, or hloc, for NetVLAD)"
-            )
-        _build(source)
-        pack = _open_fresh(source)
+    pack = _open_fresh(source) or _pack_once(source)
     if pack is None:
         raise InputError(f"{source}: changed while its descriptors were being packed")
     pack.normalised.report(str(source), len(pack.array), normalise, remedy)
     return pack
 
 
-def _paths(source: Path) -> tuple[Path, Path, Path]:
-    ends = ".pack.npy", ".pack.names.npy", ".pack.json"
-    array, names, about = (source.with_suffix(end) for end in ends)
-    return array, names, about
+def _paths(source: Path) -> tuple[Path, Path]:
+    """Of the pack, and of the note on what it was made of."""
+    return source.with_suffix(".pack.npy"), source.with_suffix(".pack.json")
+
+
+def _is_there(source: Path) -> bool:
+    with reading(source, EXPECTED):
+        return source.is_file()
 
 
 def _open_fresh(source: Path) -> Pack | None:
     """The pack of ``source``, or None where there is none, or it is stale or not whole."""
-    array_path, names_path, record_path = _paths(source)
-    try:
-        record = json.loads(record_path.read_text())
-        array = np.load(array_path, mmap_mode="r")
-        names = np.load(names_path)
-        whole = record["version"] == PACK_VERSION and list(array.shape) == record["shape"]
-        normalised = Normalised(**record.get("normalised", {}))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError):
+    path, note = _paths(source)
+    there = _is_there(source)
+    content = packfile.read(path)
+    if content is None and not there:
+        content = earlier.adopt(source)
+    if content is None:
         return None
-    if not source.is_file() and record["version"] == UNCHECKED:
-        whole = list(array.shape) == record["shape"] and _passes(array, record, record_path)
-    if not whole or len(names) != len(array) or not _is_fresh(record, source, record_path):
+    array, names, record = content
+    fits = record.get("version") == PACK_VERSION and len(names) == len(array)
+    if not fits or (there and not origin.has_content(source, record["blake2b"], note)):
         logger.info("%s: its packed descriptors are stale, packing again", source)
         return None
-    if record.get("lacking"):
+    if record["lacking"]:
         text = "%s: %d images have no descriptor ('%s', ...); was the extraction interrupted?"
         logger.warning(text, source, record["lacking"], record["first_lacking"])
-    return Pack(source, names, array, normalised)
+    return Pack(source, names, array, Normalised(**record["normalised"]))
 
 
-def _passes(array: np.ndarray, record: dict, record_path: Path) -> bool:
-    """Whether a pack that nobody looked at has rows of unit length; then its record says so."""
-    for start in range(0, len(array), PACK_CHUNK):
-        if len(off_unit(array[start : start + PACK_CHUNK])):
-            return False
-        release(array)
-    write_text(record_path, json.dumps({**record, "version": PACK_VERSION}))
-    return True
-
-
-def _is_fresh(record: dict, source: Path, record_path: Path) -> bool:
-    """Whether the source is the file that was packed: by size and time, else by its content."""
-    if not source.is_file():
-        return True
-    stat = source.stat()
-    if stat.st_size != record["size"]:
-        return False
-    if stat.st_mtime_ns == record["mtime_ns"]:
-        return True
-    if _content_hash(source) != record["blake2b"]:
-        return False
-    # A copy: other time, same bytes.
-    write_text(record_path, json.dumps({**record, "mtime_ns": stat.st_mtime_ns}))
-    return True
-
-
-def _build(source: Path) -> None:
-    array_path, names_path, record_path = _paths(source)
-    stat, digest = source.stat(), _content_hash(source)
-    packed = pack(source, array_path, names_path)
-    record = {
-        "version": PACK_VERSION,
-        "source": source.name,
-        "size": stat.st_size,
-        "mtime_ns": stat.st_mtime_ns,
-        "blake2b": digest,
-        "shape": packed.shape,
-        "normalised": asdict(packed.normalised),
-        "lacking": packed.lacking,
-        "first_lacking": packed.first_lacking,
-    }
-    write_text(record_path, json.dumps(record))
-
-
-def _content_hash(path: Path) -> str:
-    digest = hashlib.blake2b()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _pack_once(source: Path) -> Pack | None:
+    """Pack, unless another process has done so while we waited for it."""
+    if not _is_there(source):
+        raise MissingFileError(
+            f"{source}: no such descriptor file; extract descriptors first "
+            "(scripts/msls_netvlad.sh, or hloc, for NetVLAD)"
+        )
+    path, note = _paths(source)
+    with packfile.alone(path) as waited:
+        made = _open_fresh(source) if waited else None
+        if made is not None:
+            return made
+        pack(source, path, origin.take_note(source, note))
+        with suppress(OSError):  # it is in nobody's way
+            earlier.names_path(source).unlink(missing_ok=True)
+        return _open_fresh(source)

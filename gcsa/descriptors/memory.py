@@ -9,6 +9,8 @@ import os
 
 import numpy as np
 
+from gcsa.errors import InputError
+
 # mallopt's names for: from which size on a block is a mapping of its own, and how much free
 # memory at the end of the heap goes back to the system.
 M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -3, -1
@@ -45,3 +47,20 @@ def release(array: np.ndarray) -> None:
     if hasattr(mmap, "MADV_DONTNEED"):
         # NumPy's name for it, which its types do not have.
         vars(array)["_mmap"].madvise(mmap.MADV_DONTNEED)
+
+
+def check_whole(array: np.ndarray) -> None:
+    """InputError where the file of a np.memmap has been cut short: reading on ends the process.
+
+    To be asked before each reading, it takes less than a microsecond. What is cut off while rows
+    are being copied, it cannot see.
+    """
+    held = getattr(array, "_mmap", None)
+    if held is None:
+        return
+    end = array.offset + array.nbytes  # type: ignore[attr-defined]
+    if held.size() < end:
+        raise InputError(
+            f"{array.filename}: was cut short while it was read, "  # type: ignore[attr-defined]
+            f"{held.size()} of {end} bytes are left"
+        )

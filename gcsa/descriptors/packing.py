@@ -1,115 +1,87 @@
-"""The descriptors of an hloc HDF5 file, copied into one array.
-
-hloc writes one group per image, named by the image's path, with a ``global_descriptor`` in it.
-"""
+"""The descriptors of an hloc HDF5 file, copied into a pack."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
 from tqdm import tqdm
 
+from gcsa import limits
+from gcsa.descriptors import packfile
 from gcsa.descriptors.lengths import Normalised, UnitRows
-from gcsa.descriptors.memory import release
+from gcsa.descriptors.listing import DATASET, image_names
+from gcsa.descriptors.objects import check_storage, open_hdf5
 from gcsa.errors import InputError
-from gcsa.files import replacing
+from gcsa.files import reading
 
-DATASET = "global_descriptor"
-SUFFIX = f"/{DATASET}".encode()
-# Images whose descriptors are copied at a time: some tens of megabytes.
-PACK_CHUNK = 2048
+PACK_VERSION = 4
+EXPECTED = "an HDF5 file of descriptors, as hloc writes it"
+# Images whose descriptors are copied at a time, and the numbers that these have at most: some
+# tens of megabytes.
+PACK_CHUNK, PACK_NUMBERS = 2048, 1 << 23
+# Bytes that a file may unpack to however small it is: a compressed file of some hundred kilobytes
+# can hold gigabytes of equal numbers.
+UNPACKED = 64 << 20
 
 
-class Packed(NamedTuple):
-    """What was packed: its shape (n, D), the rows that were not of unit length; images without a
-    descriptor, how many and the first.
+def pack(source: Path, path: Path, content_hash: str) -> None:
+    """Write the pack of all descriptors of ``source``, rows in the sorted order of the names.
+
+    Rows are brought to unit length. InputError names the image whose descriptor is none.
     """
-
-    shape: tuple[int, int]
-    normalised: Normalised
-    lacking: int
-    first_lacking: str
-
-
-def pack(source: Path, array_path: Path, names_path: Path) -> Packed:
-    """Write all descriptors (n, D) float16 of ``source``, and the names of their images.
-
-    Both are .npy files, in the sorted order of the names, which are UTF-8 bytes. Rows are brought
-    to unit length. InputError names the image whose descriptor is none.
-    """
-    try:
-        with h5py.File(source, "r") as file:
-            names, lacking = _image_names(file)
-            with replacing(array_path) as temporary:
-                shape, normalised = _pack_array(file, names, temporary, source)
-    except OSError as error:
-        raise InputError(f"{source}: not a readable HDF5 file ({error})") from error
-    write_names(names_path, names)
-    return Packed(shape, normalised, len(lacking), lacking[0] if lacking else "")
+    with open_hdf5(source) as file, open(source, "rb") as beside:
+        with reading(source, EXPECTED):
+            names, lacking = image_names(file, source)
+            rows = _Rows(file, beside.fileno(), source, names)
+        unit = UnitRows(str(source), lambda row: f"image '{names[row]}'")
+        packfile.write(
+            path,
+            (len(names), rows.length),
+            np.array([name.encode() for name in names]),
+            _blocks(rows, names, unit),
+            lambda: pack_record(source.name, content_hash, unit.found, lacking),
+        )
 
 
-def write_names(path: Path, names: list[str]) -> None:
-    """Write sorted names as an array of UTF-8 bytes, which opens at once however long it is."""
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        np.save(file, np.array([name.encode() for name in names]))
+def pack_record(
+    source: str = "",
+    content_hash: str = "",
+    normalised: Normalised | None = None,
+    lacking: Sequence[str] = (),
+) -> dict[str, Any]:
+    """What a pack says of itself: the file it is of, rows of other lengths, images without one."""
+    return {
+        "version": PACK_VERSION,
+        "source": source,
+        "blake2b": content_hash,
+        "normalised": asdict(normalised or Normalised()),
+        "lacking": len(lacking),
+        "first_lacking": lacking[0] if lacking else "",
+    }
 
 
-def _image_names(file: h5py.File) -> tuple[list[str], list[str]]:
-    """Names of the images that have a descriptor, and of those that have none.
-
-    Sorted: hloc's own order is not repeatable.
-    """
-    links: list[bytes] = []
-    # The low-level visitor opens no object: several times faster than File.visititems.
-    file.id.links.visit(links.append)
-    found = {name[: -len(SUFFIX)] for name in links if name.endswith(SUFFIX)}
-    lacking = _lacking(file, links, found) if found else set()
-    without = sorted(name.decode(errors="replace") for name in lacking)
-    return sorted(name.decode() for name in found), without
-
-
-def _lacking(file: h5py.File, links: list[bytes], found: set[bytes]) -> set[bytes]:
-    """Images without a descriptor: groups that are empty, or hold other things alone."""
-    folders = {name.rpartition(b"/")[0] for name in links}
-    result = set()
-    for name in links:
-        folder = name.rpartition(b"/")[0]
-        if name in folders or folder in found or folder.endswith(SUFFIX):
-            continue
-        if file.id.links.get_info(name).type == h5py.h5l.TYPE_HARD:
-            empty = isinstance(h5py.h5o.open(file.id, name), h5py.h5g.GroupID)
-            result.add(name if empty else folder)
-    return result - {b""}
-
-
-def _pack_array(
-    file: h5py.File, names: list[str], path: Path, source: Path
-) -> tuple[tuple[int, int], Normalised]:
-    """Copy the descriptors of ``names`` into a .npy file at ``path``; results as of pack."""
-    if not names:
-        raise InputError(f"{source}: holds no '{DATASET}'; expected the output of hloc")
-    reader = _Rows(file, source, names[0])
-    shape = (len(names), reader.length)
-    unit = UnitRows(str(source), lambda row: f"image '{names[row]}'")
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=shape)
-    with tqdm(
-        total=len(names), desc=f"packing {source.name}", unit="image", leave=False, disable=None
-    ) as bar:
-        for start in range(0, len(names), PACK_CHUNK):
-            chunk = names[start : start + PACK_CHUNK]
-            block = array[start : start + len(chunk)]
-            rows = [reader.read(name) for name in chunk]
+def _blocks(rows: _Rows, names: list[str], unit: UnitRows) -> Iterator[np.ndarray]:
+    """The descriptors of ``names`` block by block: (m, D) float16, each overwritten by the next."""
+    size = max(1, min(PACK_CHUNK, PACK_NUMBERS // rows.length))
+    room = np.empty((min(size, len(names)), rows.length), dtype=np.float16)
+    title = f"packing {rows.source.name}"
+    with tqdm(total=len(names), desc=title, unit="image", leave=False, disable=None) as bar:
+        for start in range(0, len(names), size):
+            chunk = names[start : start + size]
+            block = room[: len(chunk)]
+            with reading(rows.source, EXPECTED):
+                found = [rows.read(name) for name in chunk]
             with np.errstate(over="ignore"):  # such rows are not of unit length
-                np.stack(rows, out=block, casting="same_kind")
-            unit.bring(rows, block, start)
-            release(array)  # written pages stay with the system, not in this process
-            reader.release()
+                np.stack(found, out=block, casting="same_kind")
+            unit.bring(found, block, start)
+            yield block
             bar.update(len(chunk))
-    array.flush()
-    return shape, unit.found
 
 
 class _Rows:
@@ -117,53 +89,76 @@ class _Rows:
 
     hloc writes plain floats in one piece, and HDF5 says where: reading the bytes there is several
     times faster than asking HDF5 for them, and opening by the name within the folder faster than
-    by the whole path.
+    by the whole path. In a file without links to others, as image_names has seen to, what has an
+    address has it in this file. They are read, not mapped: a file that is cut short under us is
+    then an error, not the end of the process.
     """
 
-    def __init__(self, file: h5py.File, source: Path, first: str):
-        self._file, self._source, self._first = file, source, first
+    def __init__(self, file: h5py.File, handle: int, source: Path, names: list[str]):
+        if not names:
+            raise InputError(f"{source}: holds no '{DATASET}'; expected the output of hloc")
+        self.source = source
+        self._file, self._handle, self._first = file, handle, names[0]
         self._folders: dict[str, h5py.h5g.GroupID] = {}
         self._type: h5py.h5t.TypeID | None = None
-        example = self._open(first)
+        example, _ = self._open(names[0])
         self.dtype, self._type = example.dtype, example.get_type()
         (self.length,) = example.shape
-        self._map = np.memmap(source, dtype=np.uint8, mode="r")
-        self._bytes = np.asarray(self._map)
-
-    def release(self) -> None:
-        """Give back the pages that were read."""
-        release(self._map)
+        self._bytes = self.length * self.dtype.itemsize
+        # Half of the kinds of floats that HDF5 can describe NumPy has under no or another size.
+        self._plain = h5py.h5t.py_create(self.dtype).equal(self._type)
+        self._check_size(len(names))
 
     def read(self, name: str) -> np.ndarray:
         """The descriptor (length,) of an image, in the type of the file."""
-        dataset = self._open(name)
+        dataset, offset = self._open(name)
         if dataset.shape != (self.length,):
             raise InputError(
-                f"{self._source}: descriptor of image '{name}' has shape {dataset.shape}, "
+                f"{self.source}: descriptor of image '{name}' has shape {dataset.shape}, "
                 f"that of '{self._first}' {(self.length,)}"
             )
-        offset = dataset.get_offset()
-        if offset is not None and dataset.get_type().equal(self._type):
-            return self._bytes[offset : offset + self.length * self.dtype.itemsize].view(self.dtype)
+        if offset is not None and self._plain and dataset.get_type().equal(self._type):
+            stored = os.pread(self._handle, self._bytes, offset)
+            if len(stored) < self._bytes:
+                raise InputError(f"{self.source}: ends within the descriptor of image '{name}'")
+            return np.frombuffer(stored, self.dtype)
         row = np.empty(self.length, dtype=np.float32)  # compressed, in chunks, or of another type
         dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, row)
         return row
 
-    def _open(self, name: str) -> h5py.h5d.DatasetID:
-        """The dataset of an image; InputError where it is no vector of floats."""
+    def _open(self, name: str) -> tuple[h5py.h5d.DatasetID, int | None]:
+        """The dataset of an image, and where in the file its numbers lie if in one piece.
+
+        InputError where it is no vector of floats, or not in this file.
+        """
         folder, _, stem = name.rpartition("/")
-        where = f"{self._source}: descriptor of image '{name}'"
+        where = f"{self.source}: descriptor of image '{name}'"
         if folder not in self._folders:
             self._folders[folder] = h5py.h5g.open(self._file.id, folder.encode() or b"/")
         dataset = h5py.h5o.open(self._folders[folder], f"{stem}/{DATASET}".encode())
         if not isinstance(dataset, h5py.h5d.DatasetID):
             raise InputError(f"{where} is a group, expected a vector (D,) of floats")
-        if not dataset.shape or len(dataset.shape) != 1 or not dataset.shape[0]:
-            got = "is empty" if not dataset.shape or 0 in dataset.shape else "has"
-            shape = f" shape {dataset.shape}" if dataset.shape else ""
-            raise InputError(f"{where} {got}{shape}, expected a vector (D,) of floats")
+        # Without numbers there is no address, whatever HDF5 says (511 behind a block of 512).
+        offset = dataset.get_offset() if dataset.get_storage_size() else None
+        if offset is None:
+            check_storage(dataset, where, "GCSA_MAX_LENGTH")
+        self._check_vector(dataset, where)
+        return dataset, offset
+
+    def _check_vector(self, dataset: h5py.h5d.DatasetID, where: str) -> None:
+        shape = dataset.shape
+        if not shape or len(shape) != 1 or not shape[0]:
+            got = "is empty" if not shape or 0 in shape else "has"
+            told = f" shape {shape}" if shape else ""
+            raise InputError(f"{where} {got}{told}, expected a vector (D,) of floats")
+        limits.check("GCSA_MAX_LENGTH", shape[0], where)
         kind = dataset.get_type()
         known = self._type is not None and kind.equal(self._type)
         if not known and kind.get_class() != h5py.h5t.FLOAT:
             raise InputError(f"{where} is of {dataset.dtype}, expected floats")
-        return dataset
+
+    def _check_size(self, count: int) -> None:
+        """InputError where the rows of half precision are far more than what the file has."""
+        unpacked, size = 2 * count * self.length, os.fstat(self._handle).st_size
+        if unpacked > UNPACKED:
+            limits.check("GCSA_MAX_EXPANSION", unpacked // size, self.source)

@@ -16,6 +16,7 @@ import h5py
 
 from gcsa.datasets.folder.from_sfm import read_colmap
 from gcsa.datasets.hloc import read_pairs
+from gcsa.descriptors.objects import find, open_hdf5
 from gcsa.errors import InputError
 from gcsa.files import reading
 from gcsa.lines import LONGEST
@@ -48,9 +49,9 @@ def check_inputs(pairs: Path, model: Path, features: Path, matches: Path) -> Non
     if len(there) < len(listed):
         text = "%s: lacks the database images of %d of %d pairs of %s, which hloc passes over"
         logger.warning(text, model, len(listed) - len(there), len(listed), pairs)
-    with _open(features) as file:
+    with open_hdf5(features) as file:
         _check(features, "keypoints", dict.fromkeys(chain(*there)), _has_keypoints(file))
-    with _open(matches) as file:
+    with open_hdf5(matches) as file:
         _check(matches, "matches", (" ".join(pair) for pair in there), _has_matches(file))
 
 
@@ -92,7 +93,7 @@ def _relative(short: bool) -> str:
 
 
 def _has_keypoints(file: h5py.File) -> Callable[[str], bool]:
-    return lambda name: f"{name}/keypoints" in file
+    return lambda name: find(file, f"{name}/keypoints") is not None
 
 
 def _has_matches(file: h5py.File) -> Callable[[str], bool]:
@@ -100,11 +101,7 @@ def _has_matches(file: h5py.File) -> Callable[[str], bool]:
 
     def has(pair: str) -> bool:
         a, b = (name.replace("/", "-") for name in pair.split())
-        return any(f"{x}{s}{y}/matches0" in file for x, y in ((a, b), (b, a)) for s in "/_")
+        names = (f"{x}{s}{y}/matches0" for x, y in ((a, b), (b, a)) for s in "/_")
+        return any(find(file, name) is not None for name in names)
 
     return has
-
-
-def _open(path: Path) -> h5py.File:
-    with reading(path, "an HDF5 file of hloc"):
-        return h5py.File(path, "r")

@@ -11,9 +11,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-import h5py
 import numpy as np
 
 from gcsa import limits
@@ -23,7 +21,8 @@ from gcsa.datasets.hloc import MOST_FIELDS, Names
 from gcsa.datasets.hloc import read_pairs as read_pairs
 from gcsa.datasets.hloc import write_pairs as write_pairs
 from gcsa.datasets.lamar.records import Camera
-from gcsa.errors import InputError, MissingFileError
+from gcsa.descriptors.objects import find, open_hdf5, read_array
+from gcsa.errors import InputError
 from gcsa.files import read_text, reading, replacing
 from gcsa.lines import PathLike, cut, fields_by_line, numbered
 from gcsa.localization.poses import Poses
@@ -179,12 +178,13 @@ class LocalFeatures:
     """hloc's local features and matches, two HDF5 files; use it as a context manager.
 
     Names may be relative to the scene's folder (``sessions/map/raw_data/...``) or, as lamar
-    writes them, to its sessions/. Raises InputError where a file lacks or is no HDF5 file.
+    writes them, to its sessions/. Raises InputError where a file lacks or is no HDF5 file, and
+    where what is asked for is not in the file itself.
     """
 
     def __init__(self, features: PathLike, matches: PathLike):
-        self._features, self._matches = _open(features), _open(matches)
-        self._prefix = "" if "sessions" in self._features else "sessions/"
+        self._features, self._matches = open_hdf5(features), open_hdf5(matches)
+        self._prefix = "" if find(self._features, "sessions") else "sessions/"
 
     def __enter__(self) -> LocalFeatures:
         return self
@@ -200,26 +200,21 @@ class LocalFeatures:
         reads; so does this.
         """
         short = name.removeprefix(self._prefix)
-        if short not in self._features or "keypoints" not in self._features[short]:
+        found = read_array(self._features, f"{short}/keypoints")
+        if found is None:
             raise InputError(f"{self._features.filename}: no keypoints of image '{short}'")
-        return self._features[short]["keypoints"][:].astype(np.float64) + 0.5
+        return found.astype(np.float64) + 0.5
 
     def matches(self, name_a: str, name_b: str) -> np.ndarray | None:
         """(m, 2) int64 rows of the keypoints of both images; None where the pair is not there."""
         a, b = (n.removeprefix(self._prefix).replace("/", "-") for n in (name_a, name_b))
         for key, columns in ((f"{a}/{b}", [0, 1]), (f"{b}/{a}", [1, 0])):
-            if key in self._matches:
-                partner = self._matches[key]["matches0"][:].astype(np.int64)
+            found = read_array(self._matches, f"{key}/matches0")
+            if found is not None:
+                partner = found.astype(np.int64)
                 first = np.flatnonzero(partner >= 0)
                 return np.stack([first, partner[first]], axis=1)[:, columns]
         return None
-
-
-def _open(path: PathLike) -> h5py.File:
-    if not Path(path).is_file():
-        raise MissingFileError(f"{path}: no such file")
-    with reading(path, "an HDF5 file of hloc"):
-        return h5py.File(path, "r")
 
 
 def _write(path: PathLike, text: str) -> None:
