@@ -26,7 +26,6 @@ import torch
 
 from gcsa.config import Config
 from gcsa.datasets.lamar.label_files import LabelFile, load_labels, save_labels
-from gcsa.descriptors.hdf5 import open_pack
 from gcsa.descriptors.new_hdf5 import new_hdf5
 from gcsa.errors import InputError
 from gcsa.files import write_text
@@ -123,28 +122,7 @@ class Epoch:
         return version
 
 
-class Pack:
-    """A descriptor file and its pack, which is of that file, whatever came between."""
-
-    def write(self, folder, version):
-        with new_hdf5(folder / "packed.h5") as file:
-            file["a.jpg/global_descriptor"] = np.eye(1, 512, version, np.float16)[0]
-        open_pack(folder / "packed.h5")
-
-    def read(self, folder):
-        path = folder / "packed.h5"
-        if not path.exists():
-            return 0
-        with h5py.File(path) as file:
-            version = int(file["a.jpg/global_descriptor"][:].argmax())
-        child = os.fork()  # opening may pack, and a process sweeps once
-        if not child:
-            os._exit(0 if open_pack(path).array.argmax() == version else BROKEN)
-        assert os.waitpid(child, 0)[1] == 0
-        return version
-
-
-WRITERS = [Text(), Labels(), Features(), Checkpoint(), Epoch(), Pack()]
+WRITERS = [Text(), Labels(), Features(), Checkpoint(), Epoch()]
 
 
 class Striker:
