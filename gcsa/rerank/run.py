@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gcsa import rerankers
 from gcsa.config import load_config
+from gcsa.datasets.settings import check_own_retrieval
 from gcsa.errors import InputError, nearest
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine
@@ -121,6 +122,7 @@ def _by_checkpoint(
     """As :func:`_by_method`; a network reads lists of L candidates, padded where need be."""
     config = load_config(None, overrides)
     model, kinds, config = open_checkpoint(file, config, overrides, device)
+    check_own_retrieval(config.data, "rerank")
     model.K = candidates or model.K
 
     def apply(scene: Scene, matrices: Matrices | None, first: Ranking) -> Ranking:
@@ -133,7 +135,7 @@ def _by_checkpoint(
                 f"{model.input_dim}"
             )
         model.K = min(model.K, first.indices.shape[1])
-        side = SideInformation(scene, kinds, config.fov)
+        side = SideInformation(scene, kinds, config.fov, config.data.unknown_radio)
         return refine(model, scene, first, side, config.data.batch_size, config.data.num_workers)
 
     return max(model.K, model.L), model.L, apply
