@@ -72,8 +72,8 @@ def depth_of(candidates: Ranking, K: int) -> int:
 
     Columns that are padding in every list are none: they cost time and change nothing.
     """
-    listed = candidates.valid.any(axis=0)
-    width = max(int(listed.sum()), min(1, len(listed)))
+    listed = int(candidates.valid.any(axis=0).sum())
+    width = max(listed, min(1, candidates.indices.shape[1]))
     return min(K, width) if K > 0 else width
 
 
