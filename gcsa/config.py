@@ -16,7 +16,7 @@ import numpy as np
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from gcsa.datasets.settings import CANDIDATES, HEADING_CONVENTIONS, DataConfig
+from gcsa.datasets.settings import CANDIDATES, HEADING_CONVENTIONS, UNKNOWN_RADIO, DataConfig
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
 from gcsa.losses import LossConfig, check_loss
@@ -29,8 +29,7 @@ from gcsa.sideinfo.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.sideinfo.rules import Rule
 from gcsa.written import from_command_line, read_yaml, typed
 
-SYSTEMS = ("gcsa", "csa")
-OPTIMIZERS = ("adam", "sgd")
+SYSTEMS, OPTIMIZERS = ("gcsa", "csa"), ("adam", "sgd")
 SCHEDULES = ("step", "cosine")
 PRECISIONS = ("auto", "fp32", "bf16", "fp16")
 INITIALISATIONS = ("random", "pca")
@@ -202,6 +201,7 @@ def check_choices(config: Config) -> None:
     choices = {
         "data.heading_convention": (config.data.heading_convention, HEADING_CONVENTIONS),
         "data.candidates": (config.data.candidates, CANDIDATES),
+        "data.unknown_radio": (config.data.unknown_radio, UNKNOWN_RADIO),
         "data.search": (config.data.search, SEARCHES),
         "fov.cutoff": (config.fov.cutoff, CUTOFFS),
         "train.system": (config.train.system, SYSTEMS),

@@ -117,16 +117,15 @@ def read_text(path: str | os.PathLike) -> str:
 
     InputError where there is no such file, or it is not UTF-8 text.
     """
-    raw = read_lines(path)
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        number = raw.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{path}: line {number}: not UTF-8 text ({error.reason})") from error
+    return _decoded(path)[1]
 
 
 def read_lines(path: str | os.PathLike) -> bytes:
-    """What :func:`read_text` decodes, for who cuts bytes; InputError where it cannot be text."""
+    """The text of :func:`read_text` before it is decoded, for who cuts bytes."""
+    return _decoded(path)[0]
+
+
+def _decoded(path: str | os.PathLike) -> tuple[bytes, str]:
     path = Path(path)
     if not path.is_file():
         raise MissingFileError(f"{path}: no such file")
@@ -140,7 +139,11 @@ def read_lines(path: str | os.PathLike) -> bytes:
     if b"\0" in raw:
         number = raw.count(b"\n", 0, raw.index(b"\0")) + 1
         raise InputError(f"{path}: line {number}: not text, holds a zero byte")
-    return raw
+    try:
+        return raw, raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        number = raw.count(b"\n", 0, error.start) + 1
+        raise InputError(f"{path}: line {number}: not UTF-8 text ({error.reason})") from error
 
 
 def write_text(path: str | os.PathLike, text: str) -> None:

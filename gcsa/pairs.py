@@ -51,6 +51,7 @@ def pairs(
     checkpoint, of :data:`gcsa.rerankers.NAMES`.
     """
     from gcsa.datasets.readers import scene_names
+    from gcsa.datasets.settings import check_own_retrieval
     from gcsa.localization.pairs_files import similar_enough, write_candidates
     from gcsa.scoring.ranker import open_ranker, pick_device
 
@@ -66,6 +67,7 @@ def pairs(
     }
     ranker = open_ranker(config, checkpoint, method, overrides, fusion)
     config, depth = ranker.config, max(num, ranker.depth)
+    check_own_retrieval(config.data, "pairs")
     device = pick_device(config.train.device)
     for name, target, first, score_file in zip(names, targets, *beside.values(), strict=True):
         ranked = _read(config, name, split, ranker.kinds, depth, device, first)
@@ -117,7 +119,8 @@ def _read(
         candidates = with_nearby(scene, candidates, config.data.near_device)
     else:
         candidates = padded(read_candidates(first, scene), depth)
-    return RankedScene(scene, candidates, SideInformation(scene, kinds, config.fov))
+    side = SideInformation(scene, kinds, config.fov, data.unknown_radio)
+    return RankedScene(scene, candidates, side)
 
 
 def parser() -> argparse.ArgumentParser:

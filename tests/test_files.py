@@ -11,7 +11,7 @@ import pytest
 
 from gcsa import files
 from gcsa.errors import InputError, MissingFileError, nearest
-from gcsa.files import reading, replacing, write_text
+from gcsa.files import read_lines, read_text, reading, replacing, write_text
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -257,3 +257,18 @@ def test_the_door_of_a_reader_lets_better_messages_pass():
         open("no/such/file")
     with pytest.raises(KeyboardInterrupt), reading("a.npy", "an array"):
         raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("read", [read_text, read_lines])
+def test_text_of_others(tmp_path, read):
+    path = tmp_path / "t.txt"
+    path.write_bytes(b"\xef\xbb\xbfa\r\nb\rc\n")
+    assert read(path) in ("a\nb\nc\n", b"a\nb\nc\n")
+    for content, message in (
+        (b"\xff\xfea\0", "UTF-16 text; save it as UTF-8"),
+        (b"a\r\nb\0", "line 2: not text, holds a zero byte"),
+        (b"a\nb\n\xe9", "line 3: not UTF-8 text"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=f"t.txt: {message}"):
+            read(path)

@@ -77,9 +77,10 @@ class Views:
         if trained is None:
             return self._read(self._convention)
         if trained not in self._seen:
-            scenes, fov = self._read(trained.config.data.heading_convention), trained.config.fov
+            data, fov = trained.config.data, trained.config.fov
             self._seen[trained] = [
-                replace(s, side=SideInformation(s.scene, trained.kinds, fov)) for s in scenes
+                replace(s, side=SideInformation(s.scene, trained.kinds, fov, data.unknown_radio))
+                for s in self._read(data.heading_convention)
             ]
         return self._seen[trained]
 

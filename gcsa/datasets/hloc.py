@@ -53,20 +53,26 @@ def read_scores(path: PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return names[:, 0], names[:, 1], scores
 
 
-def read_image_list(path: PathLike) -> list[str]:
-    """The names in one of hloc's lists of images, "#" for comments.
+def read_image_list(path: PathLike, all_of_them: bool = False) -> list[str]:
+    """The names in one of hloc's lists of images: ``name``, or ``name MODEL width height ...``.
 
-    A line is a name, or a name and its camera: ``name MODEL width height parameters...``.
+    "#" begins a comment, as hloc has it. all_of_them: the list must name every image, so that
+    "#2.jpg", a name or a comment, is refused; a comment has a space behind its "#".
     """
-    form = "name or name MODEL width height ..., names without spaces"
-    found = fields_by_line(path, range(1, MOST_FIELDS), form, comments=True)
-    for number, (_, *camera) in found:
+    form, names = "name or name MODEL width height ..., names without spaces", []
+    for number, (name, *camera) in fields_by_line(path, range(1, MOST_FIELDS), form):
+        if name.startswith("#"):
+            if all_of_them and name.strip("#"):
+                problem = "a name, which must not begin with '#', or a comment, '# ...'?"
+                raise InputError(f"{path}: line {number}: '{name}': {problem}")
+            continue
         if camera and not re.fullmatch(r"[A-Z][A-Z0-9_]*( [-+.\deE]+)+", " ".join(camera)):
+            behind = " ".join(camera)[:60]
             raise InputError(
-                f"{path}: line {number}: expected '{form}', got '{' '.join(camera)[:60]}' behind "
-                "a name"
+                f"{path}: line {number}: expected '{form}', got '{behind}' behind a name"
             )
-    return [fields[0] for _, fields in found]
+        names.append(name)
+    return names
 
 
 def _names(path: PathLike, names: Names) -> list[str]:

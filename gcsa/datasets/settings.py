@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 
 from gcsa.errors import InputError
+from gcsa.sideinfo.radio import UNKNOWN
+
+logger = logging.getLogger(__name__)
 
 SPLITS = ("train", "val", "test")
 # "published": counter-clockwise from east (+x), although read as clockwise from north (+y).
 HEADING_CONVENTIONS = ("correct", "published")
 # "published": of label files that name no images, as the published ones, and else searched for.
 CANDIDATES = ("search", "labels", "published")
+UNKNOWN_RADIO = UNKNOWN
 
 
 LONGEST_SCENE = 255  # bytes: what file systems allow a folder's name
@@ -45,6 +50,7 @@ class DataConfig:
     on_device: bool = False  # keep the training descriptors on the GPU (2 bytes a number)
     radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
     radio: bool = True  # LaMAR, folder: false reads the scenes as if no image had heard any radio
+    unknown_radio: str = "zero"  # affinity of images without radio: zero | published (as if far)
     heading_convention: str = "correct"  # LaMAR: correct | published (mirrored)
     distractors: bool = False  # Oxford and Paris: with the million images of R1M
 
@@ -63,3 +69,13 @@ def check_scene_name(name: str, option: str) -> None:
             f"{option}: '{name[:60]}...' has {len(name.encode())} bytes, expected at most "
             f"{LONGEST_SCENE}"
         )
+
+
+def check_own_retrieval(data: DataConfig, program: str) -> None:
+    """InputError, or a line, where a program that reads no label files is to take their lists."""
+    if data.candidates == "labels":
+        raise InputError(
+            f"data.candidates=labels: gcsa {program} reads no label files, expected search"
+        )
+    if data.candidates == "published" and data.dataset == "lamar":
+        logger.info("gcsa %s reads no label files: candidates are its own retrieval's", program)

@@ -34,7 +34,9 @@ SUFFIXES = (".tar", ".pth", ".pt")
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """A trained model, the kinds of side information that it reads, and their field of view.
+    """A trained model, the kinds of side information that it reads, and how it reads them.
+
+    fov: their field of view. unknown_radio: what an image is that heard nothing.
 
     ``model.K`` candidates are re-ranked, ``model.input_dim`` is the length of its descriptors.
     """
@@ -42,6 +44,7 @@ class Checkpoint:
     model: Model
     kinds: list[str]
     fov: FovConfig
+    unknown_radio: str = "zero"
 
 
 def load(path: str | Path, device: str = "auto") -> Checkpoint:
@@ -56,7 +59,8 @@ def load(path: str | Path, device: str = "auto") -> Checkpoint:
     (255, ['positional-db', 'heading'])
     """
     model, kinds = load_checkpoint(path, pick_device(device))
-    return Checkpoint(model, kinds, as_trained(Config(), str(path), ()).fov)
+    config = as_trained(Config(), str(path), ())
+    return Checkpoint(model, kinds, config.fov, config.data.unknown_radio)
 
 
 def rank(
@@ -205,7 +209,7 @@ def _by_checkpoint(
     before, model.K = model.K, candidates or model.K
     try:
         first = _first(scene, max(model.K, model.L), left_out, device)
-        side = SideInformation(scene, checkpoint.kinds, checkpoint.fov)
+        side = SideInformation(scene, checkpoint.kinds, checkpoint.fov, checkpoint.unknown_radio)
         return refine(model, scene, first, side), model.K
     finally:
         model.K = before

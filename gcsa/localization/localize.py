@@ -33,6 +33,7 @@ def localize(
     Files go to ``settings.output``/<scene>/<device>/, and submission.zip beside. Raises InputError
     where hloc is asked for and cannot be run, after printing the commands that do it.
     """
+    from gcsa.datasets.settings import check_own_retrieval
     from gcsa.localization.hloc_files import write_submission
     from gcsa.localization.located import FIRST, RERANKED, hand_over_to_hloc, localize_scene, report
     from gcsa.scoring.ranker import open_ranker, pick_device
@@ -42,6 +43,7 @@ def localize(
         raise InputError(f"data.dataset: localisation is for lamar, not '{config.data.dataset}'")
     ranker = open_ranker(config, checkpoint, settings.reranker, overrides, settings.fusion)
     config, depth = ranker.config, max(settings.num, ranker.depth)
+    check_own_retrieval(config.data, "lamar.localize")
     # Poses are the measure here: candidates need no labels from a file.
     data = replace(config.data, val_labels="dist")
     device = pick_device(config.train.device)

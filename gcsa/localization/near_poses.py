@@ -7,7 +7,7 @@ matched.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ from gcsa.ranking.lists import Ranking
 from gcsa.sideinfo import fov, heading
 from gcsa.sideinfo.fov import FovConfig
 
-CHUNK = 4096  # queries at a time: bounds the memory
+# Pairs looked at together, or those of one query: bounds the memory, however dense cameras stand.
+PAIRS = 1 << 18
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,9 +92,10 @@ def _best(queries: Cameras, database: Cameras, num: int, reach: float, score: Sc
     tree = cKDTree(database.positions[rows, :2])
     shape = len(queries.names), num
     indices, scores = np.full(shape, -1, np.int64), np.full(shape, -np.inf, np.float32)
-    for start in range(0, len(known), CHUNK):
-        own = known[start : start + CHUNK]
-        near = tree.query_ball_point(queries.positions[own, :2], reach * (1 + 1e-9))
+    around = reach * (1 + 1e-9)
+    counts = tree.query_ball_point(queries.positions[known, :2], around, return_length=True)
+    for own in _chunks(known, counts):
+        near = tree.query_ball_point(queries.positions[own, :2], around)
         i = np.repeat(own, [len(n) for n in near])
         j = rows[np.concatenate([np.asarray(n, dtype=np.int64) for n in near])]
         other = queries.names[i] != database.names[j]
@@ -107,6 +109,18 @@ def _best(queries: Cameras, database: Cameras, num: int, reach: float, score: Sc
         kept = place < num
         indices[i[kept], place[kept]], scores[i[kept], place[kept]] = j[kept], found[kept]
     return Ranking(indices, scores)
+
+
+def _chunks(queries: np.ndarray, counts: np.ndarray) -> Iterator[np.ndarray]:
+    """The queries (n,) in parts of at most PAIRS pairs, or of one; counts: (n,) pairs of each."""
+    start, total = 0, 0
+    for end, count in enumerate(counts.tolist()):
+        if total + count > PAIRS and end > start:
+            yield queries[start:end]
+            start, total = end, 0
+        total += count
+    if start < len(queries):
+        yield queries[start:]
 
 
 def _metres(queries: Cameras, database: Cameras, i: np.ndarray, j: np.ndarray) -> np.ndarray:

@@ -12,6 +12,7 @@ import torch
 
 from gcsa.config import Config
 from gcsa.datasets.readers import reader, scene_names
+from gcsa.datasets.settings import check_own_retrieval
 from gcsa.descriptors.hdf5 import RESIDENT
 from gcsa.errors import InputError, nearest
 from gcsa.places.located import Located
@@ -63,8 +64,9 @@ def locate(
 
     names: of queries; their last part, or that without suffix, is enough. The devices' own
     readings are evidence (``data.query_gps``) where the data set has them, unless ``overrides``,
-    the command line's, say otherwise. The truth is read by nobody.
+    the command line's, say otherwise: then none is. The truth is read by nobody.
     """
+    check_own_retrieval(config.data, "locate")
     RESIDENT.limit = int(config.data.memory * 1e9)
     device = pick_device(config.train.device)
     asked = any(word.startswith("data.query_gps=") for word in overrides)
@@ -101,13 +103,19 @@ def _read(config: Config, name: str, split: str, asked: bool) -> Scene:
     data = replace(config.data, train_labels="dist", val_labels="dist")
     read = reader(data).read
     if asked:
-        return read(data, name, split)[0]
+        scene = read(data, name, split)[0]
+        # What is left out here is left out altogether, also what is no copy of the truth.
+        return scene if data.query_gps else _unreported(scene)
     try:
         return read(replace(data, query_gps=True), name, split)[0]
     except InputError as error:
         scene = read(replace(data, query_gps=False), name, split)[0]  # another fault comes again
         logger.info("%s; located without", error)
         return scene
+
+
+def _unreported(scene: Scene) -> Scene:
+    return replace(scene, queries=replace(scene.queries, positions=None, accuracy=None))
 
 
 def _chosen(scenes: Sequence[Scene], names: Sequence[str]) -> list[np.ndarray]:

@@ -11,12 +11,12 @@ import numpy as np
 
 from gcsa.datasets.folder.images import Images, read_images
 from gcsa.datasets.folder.radio import read_radio
+from gcsa.datasets.hloc import read_image_list
 from gcsa.datasets.landmarks.features import check_array
 from gcsa.datasets.sessions import in_order
 from gcsa.descriptors.hdf5 import Pack, open_pack
 from gcsa.descriptors.lengths import unit_array
 from gcsa.errors import InputError, nearest
-from gcsa.lines import names_by_line
 from gcsa.rerank import MEANINGS
 from gcsa.rerank.arrays import read_array
 from gcsa.rerank.matrices import Matrices
@@ -175,7 +175,7 @@ def _of_hloc(inputs: Inputs, role: str, path: Path) -> tuple[np.ndarray, Any]:
     names, prefix = pack.names, _of(inputs, role, "prefix")
     listed = _of(inputs, role, "names")
     if listed is not None:
-        names = np.array(names_by_line(listed), dtype=str)
+        names = np.array(read_image_list(listed, True), dtype=str)
     elif prefix is not None:
         names = names[np.char.startswith(names, prefix)]
         if len(names) == 0:
@@ -193,7 +193,7 @@ def _names(inputs: Inputs, role: str, count: int, source: str) -> np.ndarray:
         # One file for both roles holds the same images, which are not their own candidates.
         stem = "image" if _same(inputs) else role
         return np.array([f"{stem}/{row:06d}" for row in range(count)])
-    names = np.array(names_by_line(file), dtype=str)
+    names = np.array(read_image_list(file, True), dtype=str)
     if len(names) != count:
         what = "queries" if role == "query" else "database images"
         raise InputError(f"{file}: {len(names)} names, but {source} has {count} {what}")

@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from gcsa import rerankers
 from gcsa.config import load_config
+from gcsa.datasets.settings import check_own_retrieval
 from gcsa.errors import InputError, nearest
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine
@@ -65,13 +66,15 @@ def rerank(
             raise InputError(f"{option}: {value} is less than 1")
     place = pick_device(device)
     if method is not None and checkpoint is None:
-        depth, apply = _by_method(method, settings, candidates, place)
+        depth, least, apply = _by_method(method, settings, candidates, place)
     elif checkpoint is not None and method is None:
-        depth, apply = _by_checkpoint(checkpoint, settings, candidates, place)
+        depth, least, apply = _by_checkpoint(checkpoint, settings, candidates, place)
     else:
         raise InputError("expected either --method or --checkpoint")
     scene, matrices = read(inputs)
-    first = _first_round(scene, matrices, max(depth, num), place)
+    # More candidates than there are images would be padding.
+    depth = max(least, min(max(depth, num), len(scene.database)))
+    first = _first_round(scene, matrices, depth, place)
     ranking = fused(first, apply(scene, matrices, first), fusion)
     if outputs is not None:
         write(outputs, scene, first, ranking, num)
@@ -100,7 +103,8 @@ def method_settings(name: str, entries: Sequence[str]) -> Any:
 
 def _by_method(
     name: str, entries: Sequence[str], candidates: int | None, device: torch.device
-) -> tuple[int, Apply]:
+) -> tuple[int, int, Apply]:
+    """How long the lists should be, how long they must be, and what re-ranks them."""
     config = method_settings(name, entries)
     config.K, rule = config.K or candidates or CANDIDATES, Rule("dist")
 
@@ -109,14 +113,16 @@ def _by_method(
             return rerankers.apply(name, scene, first, config, rule, FovConfig(), device)
         return rerankers.method(name).rerank(matrices.similarity(device), first, config)
 
-    return max(config.K, candidates or 0), apply
+    return max(config.K, candidates or 0), 1, apply
 
 
 def _by_checkpoint(
     file: str, overrides: Sequence[str], candidates: int | None, device: torch.device
-) -> tuple[int, Apply]:
+) -> tuple[int, int, Apply]:
+    """As :func:`_by_method`; a network reads lists of L candidates, padded where need be."""
     config = load_config(None, overrides)
     model, kinds, config = open_checkpoint(file, config, overrides, device)
+    check_own_retrieval(config.data, "rerank")
     model.K = candidates or model.K
 
     def apply(scene: Scene, matrices: Matrices | None, first: Ranking) -> Ranking:
@@ -128,10 +134,11 @@ def _by_checkpoint(
                 f"--database: its descriptors have length {length}, --checkpoint {file} reads "
                 f"{model.input_dim}"
             )
-        side = SideInformation(scene, kinds, config.fov)
+        model.K = min(model.K, first.indices.shape[1])
+        side = SideInformation(scene, kinds, config.fov, config.data.unknown_radio)
         return refine(model, scene, first, side, config.data.batch_size, config.data.num_workers)
 
-    return max(model.K, model.L), apply
+    return max(model.K, model.L), model.L, apply
 
 
 def _first_round(

@@ -68,8 +68,12 @@ def num_of(similarity: Similarity, candidates: Ranking, K: int) -> int:
 
 
 def depth_of(candidates: Ranking, K: int) -> int:
-    """How many candidates of each list a setting K stands for: all listed for 0, never more."""
-    width = candidates.indices.shape[1]
+    """How many candidates of each list a setting K stands for: all listed for 0, never more.
+
+    Columns that are padding in every list are none: they cost time and change nothing.
+    """
+    listed = int(candidates.valid.any(axis=0).sum())
+    width = max(listed, min(1, candidates.indices.shape[1]))
     return min(K, width) if K > 0 else width
 
 

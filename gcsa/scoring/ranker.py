@@ -77,10 +77,13 @@ def as_trained(config: Config, path: str, overrides: Sequence[str]) -> Config:
     fov = replace(fov, **{name: getattr(config.fov, name) for name in kept})
     if "data.heading_convention" in asked:
         convention = config.data.heading_convention
-    data = replace(config.data, heading_convention=convention)
-    if settings is None and "data.candidates" not in asked:
-        data = replace(data, candidates="published")  # the published code does not retrieve
-    return replace(config, fov=fov, data=data)
+    if settings is None:
+        # The published code does not retrieve, and knows no image without radio.
+        own: dict[str, Any] = {"candidates": "published", "unknown_radio": "published"}
+    else:
+        own = {"unknown_radio": settings["config"]["data"].get("unknown_radio", "zero")}
+    own = {name: value for name, value in own.items() if f"data.{name}" not in asked}
+    return replace(config, fov=fov, data=replace(config.data, heading_convention=convention, **own))
 
 
 def _geometry(settings: dict[str, Any], path: str) -> tuple[FovConfig, str]:

@@ -80,7 +80,7 @@ def prepare(
         if isinstance(truth, Truth):
             check_depth(scene, truth, min(depth, len(scene.database) - 1))
             relevant = labels(rule, scene, truth, candidates.indices, fov)
-        side = SideInformation(scene, kinds, fov)
+        side = SideInformation(scene, kinds, fov, data.unknown_radio)
         scenes.append(JudgedScene(scene, candidates, side, relevant, truth))
     return scenes
 

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.spatial import cKDTree
 
 from gcsa.errors import InputError, given, nearest
-from gcsa.scene import Scene
+from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo import fov, heading, radio
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.pairs import on_one_level, sparse_block
@@ -202,7 +202,8 @@ def radio_with_query(scene: Scene, config: FovConfig) -> Columns | None:
 
         return _radio_block(heard, with_query(lists.rows), with_query(lists.anchors), lists)
 
-    return None if not heard.has_any.any() else columns
+    silent = heard.unknown == "zero" and not heard.has_any.any()
+    return None if silent else columns
 
 
 AFFINITIES: dict[str, Callable[[Scene, FovConfig], Columns | None]] = {
@@ -233,10 +234,23 @@ class SideInformation:
     """The affinity columns of one scene, kinds in the order of the config.
 
     A kind whose data the scene lacks altogether (headings, say) is said once, and is zeros.
+    unknown_radio: what an image is that heard nothing, "zero" or "published":
+    :mod:`gcsa.sideinfo.radio`.
     """
 
-    def __init__(self, scene: Scene, kinds: Sequence[str], config: FovConfig):
+    def __init__(
+        self,
+        scene: Scene,
+        kinds: Sequence[str],
+        config: FovConfig,
+        unknown_radio: str = "zero",
+    ):
         check_kinds(kinds)
+        if unknown_radio != "zero":
+            database, queries = (
+                _heard_as(p, unknown_radio) for p in (scene.database, scene.queries)
+            )
+            scene = replace(scene, database=database, queries=queries)
         self._kinds = [(kind, AFFINITIES[kind](scene, config)) for kind in kinds]
         for kind, columns in self._kinds:
             if columns is None:
@@ -254,6 +268,12 @@ class SideInformation:
                 result[:, first_row:, start : start + wide] = columns(lists)
             start += wide
         return result
+
+
+def _heard_as(images: ImageSet, unknown: str) -> ImageSet:
+    """Images of which those without radio are read as ``unknown`` says."""
+    heard = images.radio
+    return images if heard is None else replace(images, radio=replace(heard, unknown=unknown))
 
 
 def _with_padding(values: np.ndarray) -> np.ndarray:
@@ -277,4 +297,4 @@ def _radio_block(
         used = used[used >= 0]
         heard = radio.dropout(heard[used], lists.radio_dropout, lists.random)
         rows, anchors = (np.where(r >= 0, np.searchsorted(used, r), -1) for r in (rows, anchors))
-    return radio.affinity_block(heard, rows, anchors)
+    return radio.affinity_block(heard, rows, anchors, heard.unknown)

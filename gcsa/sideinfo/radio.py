@@ -7,7 +7,7 @@ Flood and Larsson, "Visual Re-Ranking with Non-Visual Side Information", SCIA 20
 2504.11134.) Vectors are kept as sparse matrices of (distance - 500), so that what was not heard
 is absent: distances of vectors stay the same.
 
-An image that heard nothing at all:
+An image that heard nothing at all, as a Radio's ``unknown`` says:
 
 unknown: "zero": its affinity is 0, unknown, to every image: a session without radio says nothing
     about places. "published": it is the vector of all 500, so that two such images are alike (1).
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -46,24 +46,27 @@ class Radio:
     """What n images heard of T transmitters.
 
     matrix: (n, T) csr_array float64, distance - 500 in metres where a transmitter was heard (0 is
-    stored where that is 500 m or more), absent where not. transmitters: (T,) str.
+    stored where that is 500 m or more), absent where not. transmitters: (T,) str. unknown: what
+    an image that heard nothing is as side information; see the module.
     """
 
     matrix: csr_array
     transmitters: np.ndarray
+    unknown: str = "zero"
 
     def __post_init__(self) -> None:
         if self.matrix.shape[1] != len(self.transmitters):
             raise InputError(
                 f"radio: {self.matrix.shape[1]} columns for {len(self.transmitters)} transmitters"
             )
+        _check_unknown(self.unknown)
 
     def __len__(self) -> int:
         return self.matrix.shape[0]
 
     def __getitem__(self, rows: np.ndarray | slice) -> Radio:
         """Some images: by index array, mask or slice."""
-        return Radio(self.matrix[rows], self.transmitters)
+        return replace(self, matrix=self.matrix[rows])
 
     @cached_property
     def has_any(self) -> np.ndarray:
@@ -141,17 +144,18 @@ def align(radios: Sequence[Radio]) -> list[Radio]:
         column = np.searchsorted(names, radio.transmitters)
         matrix = radio.matrix
         parts = (matrix.data, column[matrix.indices], matrix.indptr)
-        aligned.append(Radio(csr_array(parts, shape=(len(radio), len(names))), names))
+        wider = csr_array(parts, shape=(len(radio), len(names)))
+        aligned.append(replace(radio, matrix=wider, transmitters=names))
     return aligned
 
 
 def stack(radios: Sequence[Radio]) -> Radio:
-    """The images of all, one after another."""
+    """The images of all, one after another; ``unknown`` is the first's."""
     if len(radios) == 1:
         return radios[0]
     radios = align(radios)
     matrix = csr_array(vstack([radio.matrix for radio in radios], format="csr"))
-    return Radio(matrix, radios[0].transmitters)
+    return replace(radios[0], matrix=matrix)
 
 
 def stack_columns(n: int, radios: Sequence[Radio]) -> Radio:
@@ -175,7 +179,7 @@ def dropout(radio: Radio, p: float, generator: np.random.Generator) -> Radio:
     keep = generator.random(matrix.nnz) >= p
     starts = np.concatenate([[0], np.cumsum(keep)])[matrix.indptr]
     parts = (matrix.data[keep], matrix.indices[keep], starts)
-    return Radio(csr_array(parts, shape=matrix.shape), radio.transmitters)
+    return replace(radio, matrix=csr_array(parts, shape=matrix.shape))
 
 
 def pairwise_affinity(radio_a: Radio, radio_b: Radio, unknown: str = "published") -> np.ndarray:

@@ -8,7 +8,9 @@ from folders import write_csv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gcsa.datasets.folder.images import read_images
 from gcsa.datasets.folder.scene import read_scene
+from gcsa.datasets.folder.table import write_table
 from gcsa.datasets.sessions import FOLLOWING, in_order, sessions
 from gcsa.errors import InputError
 
@@ -196,3 +198,16 @@ def test_whatever_devices_write_is_what_is_read(tmp_path, rows):
     else:
         np.testing.assert_array_equal(queries.positions, expected)
     np.testing.assert_array_equal(queries.accuracy, [row[2] for row in rows])
+
+
+def test_years_that_cannot_be_counted_are_refused(tmp_path):
+    (tmp_path / "images.csv").write_text("name,x,y,captured_at\na,1,1,2021-06-30\nb,1,1,-001\n")
+    with pytest.raises(InputError, match="line 3, column 'captured_at': .*'-001'"):
+        read_images(tmp_path / "images.csv")
+
+
+def test_names_that_are_not_utf8_cannot_be_written(tmp_path):
+    """Of a photo from an old camera, as Python gives names that are not UTF-8."""
+    with pytest.raises(InputError, match=r"i.csv: 'caf\\udce9.jpg': a name that is not UTF-8"):
+        write_table(tmp_path / "i.csv", ["name"], [["a.jpg"], ["caf\udce9.jpg"]])
+    assert not list(tmp_path.iterdir())

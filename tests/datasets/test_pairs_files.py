@@ -182,6 +182,10 @@ def test_names_with_spaces_in_lists(tmp_path):
     assert names_by_line(tmp_path / "l.txt") == ["north 1.jpg", "#2.jpg"]
     with pytest.raises(InputError, match="l.txt: line 2: .*, got '1.jpg' behind a name"):
         read_image_list(tmp_path / "l.txt")
+    (tmp_path / "l.txt").write_text("# all\n#\n1.jpg\n#2.jpg\n")
+    assert read_image_list(tmp_path / "l.txt") == ["1.jpg"]
+    with pytest.raises(InputError, match="l.txt: line 4: '#2.jpg': a name, which must not begin"):
+        read_image_list(tmp_path / "l.txt", all_of_them=True)
 
 
 def test_the_mark_of_windows_is_no_part_of_a_name(tmp_path):

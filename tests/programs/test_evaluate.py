@@ -92,15 +92,19 @@ def test_what_geometry_a_checkpoint_is_scored_with(world, tmp_path):
 
     def found(*arguments):
         trained = as_trained(load_config(None, arguments), path, arguments)
+        unknown = trained.data.unknown_radio
+        assert unknown == ("published" if "data.unknown_radio=published" in arguments else own)
         return trained.fov.cutoff, trained.fov.radius, trained.data.heading_convention
 
+    own = "published"  # of the published code: images without radio are far from all
     save(path, config, None)
     assert found() == ("published", 50, "published")
     assert found("fov.cutoff=exact") == ("exact", 50, "published")
     assert found("data.heading_convention=correct") == ("published", 50, "correct")
-    config.fov.radius = 33.0
+    own, config.fov.radius = "zero", 33.0
     save(path, config, {"config": as_dict(config)})
     assert found("data.subtask=s2w") == ("exact", 33, "correct")
+    assert found("data.unknown_radio=published") == ("exact", 33, "correct")
     assert found("fov.radius=44") == ("exact", 44, "correct")
 
 

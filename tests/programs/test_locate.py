@@ -114,6 +114,15 @@ def test_a_devices_position_is_evidence_unless_told(located, monkeypatch, caplog
     without = call(monkeypatch, root / "w.geojson", *overrides(world), "data.query_gps=false")
     assert all("device_lat" in f["properties"] for f in with_gps)
     assert not any("device_lat" in f["properties"] for f in without)
+    # Readings of its own, 11 m away, are left out as well.
+    table["gps_lat"] += 1e-4
+    table.to_csv(root / "east" / "images.csv", index=False)
+    own = call(monkeypatch, root / "w.geojson", *overrides(world))
+    assert all("device_lat" in f["properties"] for f in own)
+    left = call(monkeypatch, root / "w.geojson", *overrides(world), "data.query_gps=false")
+    assert left == without
+    with pytest.raises(InputError, match="data.candidates=labels: gcsa locate reads no label"):
+        call(monkeypatch, root / "w.geojson", *overrides(world), "data.candidates=labels")
 
 
 def test_named_queries_alone(located, monkeypatch):

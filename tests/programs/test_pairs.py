@@ -44,6 +44,11 @@ def lists(path, scene):
     return [database[queries == name].tolist() for name in scene.queries.names]
 
 
+def test_label_files_are_not_read(street, tmp_path):
+    with pytest.raises(InputError, match="data.candidates=labels: gcsa pairs reads no label files"):
+        pairs(config_of(street, {"data.candidates": "labels"}), str(tmp_path / "p.txt"))
+
+
 def test_without_a_checkpoint_it_is_the_first_round(street, tmp_path, caplog):
     config = config_of(street)
     with caplog.at_level(logging.INFO):

@@ -111,9 +111,22 @@ def test_ties_go_by_row():
 def test_chunks_change_nothing(monkeypatch):
     queries, database = both(3, 2, False)
     whole = by_distance(queries, database, 4, 30.0)
-    monkeypatch.setattr(poses, "CHUNK", 2)
-    parts = by_distance(queries, database, 4, 30.0)
-    np.testing.assert_array_equal(whole.indices, parts.indices)
+    for pairs in (1, 7, 40):
+        monkeypatch.setattr(poses, "PAIRS", pairs)
+        parts = by_distance(queries, database, 4, 30.0)
+        np.testing.assert_array_equal(whole.indices, parts.indices)
+        np.testing.assert_array_equal(whole.scores, parts.scores)
+
+
+def test_pairs_looked_at_together_are_bounded(monkeypatch):
+    """Of any density: no chunk has more pairs than the bound, but for a query that has."""
+    counts = np.random.default_rng(0).integers(0, 9, 200)
+    monkeypatch.setattr(poses, "PAIRS", 10)
+    parts = list(poses._chunks(np.arange(200), counts))
+    np.testing.assert_array_equal(np.concatenate(parts), np.arange(200))
+    assert max(counts[part].sum() for part in parts) <= 10 and 80 < len(parts) < 150
+    monkeypatch.setattr(poses, "PAIRS", 3)
+    assert all(len(part) == 1 for part in poses._chunks(np.arange(5), np.full(5, 9)))
 
 
 def test_nothing_known():

@@ -78,6 +78,15 @@ def test_padding_changes_nothing_and_stays_last(name):
 
 
 @ALL
+def test_padding_is_not_compared(name, monkeypatch):
+    """Lists of 30 candidates, padded to 2000, stay within the bound that lists of 40 pass."""
+    scene = random_scene(1)
+    monkeypatch.setattr(lists_module, "LARGEST_LIST", 41 * (4 * 12 + lists_module.ARRAYS * 4 * 41))
+    expected = run(name, descriptors_of(scene), first_round(scene, 30))
+    same(run(name, descriptors_of(scene), pad(first_round(scene, 30), 1970)), expected, 30)
+
+
+@ALL
 def test_what_stands_behind_padding_changes_nothing(name):
     """Neither the score there, nor any image that is not listed (padding reads one or other)."""
     scene = random_scene(2, queries=1)

@@ -12,7 +12,10 @@ from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
 
 from gcsa.errors import InputError
+from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo import radio
+from gcsa.sideinfo.affinity import Lists, SideInformation
+from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.radio import Radio, affinity_block, align, dropout, pairwise_affinity, stack
 
 
@@ -267,3 +270,38 @@ def test_arrays_of_signals_that_are_none(caplog):
     np.testing.assert_allclose(heard.matrix.toarray(), expected, atol=1e-9)
     assert heard.matrix.indices.tolist() == [1, 2], "-120 dBm is heard, from 500 m"
     assert "radio: 4 of 6 signals are unknown" in caplog.text, "what was not heard is no signal"
+
+
+@pytest.mark.parametrize("unknown", ["zero", "published"])
+def test_images_without_radio_as_side_information(unknown):
+    """Query 0 and images 1 and 2 heard nothing; the published affinity is that of vectors."""
+    queries, database = random_radio(2, empty=[0]), random_radio(4, seed=1, empty=[1, 2])
+    parts = {"database": database, "queries": queries}
+    names = {"database": list("abcd"), "queries": list("pq")}
+    sets = {role: ImageSet(np.array(names[role]), radio=heard) for role, heard in parts.items()}
+    side = SideInformation(Scene("s", **sets), ["radio", "radio-db"], FovConfig(), unknown)
+    candidates = np.array([[3, 2, 1, 0], [0, 1, 3, -1]])
+    found = side.columns(Lists(np.arange(2), candidates, 4, 4))
+    for query in range(2):
+        listed = candidates[query][candidates[query] >= 0]
+        rows = np.concatenate([vectors(queries)[[query]], vectors(database)[listed]])
+        silent = (rows == 500).all(axis=1)
+        expected = 1 - 2.5e-4 * np.linalg.norm(rows[:, None] - rows, axis=-1)
+        if unknown == "zero":
+            expected[silent] = expected[:, silent] = 0
+        count = len(rows)
+        np.testing.assert_allclose(found[query, :count, :count], expected, atol=1e-6)
+        np.testing.assert_allclose(
+            found[query, 1:count, 5 : 4 + count], expected[1:, 1:], atol=1e-6
+        )
+        assert not found[query, count:].any() and not found[query, :, count:5].any()
+
+
+def test_scenes_where_nobody_heard_anything(caplog):
+    silent = random_radio(3, empty=range(3))
+    scene = Scene("s", *(ImageSet(np.array(list(n)), radio=silent) for n in ("abc", "pqr")))
+    lists = Lists(np.arange(3), np.tile(np.arange(3), (3, 1)), 3, 3)
+    assert not SideInformation(scene, ["radio"], FovConfig()).columns(lists).any()
+    assert "no data for affinity 'radio'" in caplog.text
+    published = SideInformation(scene, ["radio"], FovConfig(), "published").columns(lists)
+    np.testing.assert_array_equal(published, np.ones((3, 4, 4)))

@@ -12,6 +12,8 @@ from gcsa.datasets.folder.table import Table
 from gcsa.errors import InputError
 from gcsa.scene import EARTH
 
+YEARS = 1700, 2200  # of captured_at
+
 
 @dataclass(frozen=True, eq=False)
 class Device:
@@ -75,7 +77,9 @@ def _times(table: Table) -> np.ndarray | None:
         return None
     text = table.columns["captured_at"]
     found = pd.to_datetime(pd.Series(text), errors="coerce", format="ISO8601", utc=True)
-    table.refuse(
-        (text != "") & found.isna().to_numpy(), "captured_at", "{} is not a date and time, ISO 8601"
-    )
+    wrong = (text != "") & found.isna().to_numpy()
+    table.refuse(wrong, "captured_at", "{} is not a date and time, ISO 8601")
+    # Years that no clock of a camera shows cannot be counted in nanoseconds.
+    wrong = ~found.dt.year.between(*YEARS).to_numpy() & (text != "")
+    table.refuse(wrong, "captured_at", f"the year of {{}} is not from {YEARS[0]} to {YEARS[1]}")
     return (found - pd.Timestamp(0, tz="UTC")).dt.total_seconds().to_numpy()

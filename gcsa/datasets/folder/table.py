@@ -99,4 +99,9 @@ def write_table(path: str | os.PathLike, header: Sequence[str], rows: Iterable[S
     with replacing(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows(["" if v is None or v != v else v for v in row] for row in rows)
+        for row in rows:
+            try:
+                writer.writerow(["" if v is None or v != v else v for v in row])
+            except UnicodeEncodeError as error:
+                name = str(row[0]).encode("utf-8", "backslashreplace").decode()
+                raise InputError(f"{path}: '{name}': a name that is not UTF-8 text") from error

@@ -112,8 +112,6 @@ def read_table(path: Path, columns: Mapping[str, Kind], widths: Collection[int])
     present = dict(list(columns.items())[: counts.max(initial=0)])
     try:
         frame = _parse(text, present)
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 ({error})") from error
     except (ValueError, OverflowError) as error:
         raise _first_fault(path, text, lines, present) or InputError(f"{path}: {error}") from error
     for name in columns.keys() - present.keys():
