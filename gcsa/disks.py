@@ -27,7 +27,7 @@ def fault(error: BaseException) -> str | None:
     chain = list(_chain(error))
     for one in chain:
         if isinstance(one, OSError) and one.errno in FULL:
-            return one.strerror or str(one)
+            return os.strerror(one.errno)  # HDF5 has a text of its own in its strerror
         if numbered := NUMBERED.search(str(one)):
             return os.strerror(int(numbered[1]))
     short = any(isinstance(e, OSError | RuntimeError) and UNNUMBERED.search(str(e)) for e in chain)
