@@ -43,7 +43,10 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def sync(path: Path) -> None:
     """Wait until a file's content, or a folder's entries, are on the disk and outlive its power."""
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder that one may write into, and not look into
+        return
     try:
         os.fsync(handle)
     except OSError as error:

@@ -31,18 +31,18 @@ run_program(main)
 MINUTES = 0.2
 
 
-def members(lost, number):
-    """Two processes, of which ``lost`` gets a signal of that name."""
+def members(ranks, lost, number, minutes=MINUTES):
+    """Some of two processes, of which ``lost`` gets a signal of that name."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     started = []
-    for rank in (0, 1):
+    for rank in ranks:
         environment = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_PORT": port}
         environment |= {"MASTER_ADDR": "127.0.0.1", "OMP_NUM_THREADS": 1}
         started.append(
             subprocess.Popen(
-                [sys.executable, "-c", MEMBER, str(MINUTES), str(lost), number],
+                [sys.executable, "-c", MEMBER, str(minutes), str(lost), number],
                 env={**_environment(), **{name: str(v) for name, v in environment.items()}},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -62,9 +62,17 @@ def _environment():
     return {name: v for name, v in os.environ.items() if not name.startswith("TORCHELASTIC")}
 
 
+def test_one_that_never_comes_is_waited_for_no_longer():
+    (alone,) = members([0], 2, "SIGKILL", minutes=0.05)
+    output, said = alone.communicate()
+    (line,) = [line for line in said.splitlines() if line.startswith("error: ")]
+    assert line.startswith("error: another process of this run died, or did not answer for 0.05")
+    assert "Traceback" not in said and output == "" and alone.returncode == 2
+
+
 @pytest.mark.parametrize(("lost", "number"), [(1, "SIGKILL"), (0, "SIGKILL"), (1, "SIGSTOP")])
 def test_the_others_end_with_one_line(lost, number):
-    started = members(lost, number)
+    started = members([0, 1], lost, number)
     try:
         other = started[1 - lost]
         output, said = other.communicate()
