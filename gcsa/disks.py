@@ -27,7 +27,7 @@ def fault(error: BaseException) -> str | None:
     chain = list(_chain(error))
     for one in chain:
         if isinstance(one, OSError) and one.errno in FULL:
-            return one.strerror or str(one)
+            return os.strerror(one.errno)  # HDF5 has a text of its own in its strerror
         if numbered := NUMBERED.search(str(one)):
             return os.strerror(int(numbered[1]))
     short = any(isinstance(e, OSError | RuntimeError) and UNNUMBERED.search(str(e)) for e in chain)
@@ -43,7 +43,10 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 def sync(path: Path) -> None:
     """Wait until a file's content, or a folder's entries, are on the disk and outlive its power."""
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # a folder that one may write into, and not look into
+        return
     try:
         os.fsync(handle)
     except OSError as error:

@@ -34,7 +34,7 @@ def size() -> int:
 
 # How the libraries below torch say that another process is gone; they have no type of their own.
 LOST = re.compile(
-    r"Timed out waiting|Connection (closed|reset)|Broken pipe|Socket Timeout|wait timeout|"
+    r"Timed out|Connection (closed|reset)|Broken pipe|Socket Timeout|wait timeout|"
     r"Watchdog caught|NCCL (error|communicator was aborted)|failed to recv|Gloo .*fail",
     re.IGNORECASE,
 )
@@ -50,15 +50,8 @@ def processes(timeout: float) -> Iterator[None]:
     if "WORLD_SIZE" not in os.environ or dist.is_initialized():
         yield
         return
-    patience = timedelta(minutes=timeout)
-    if torch.cuda.is_available():
-        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("cpu:gloo,cuda:nccl", timeout=patience)
-    else:
-        dist.init_process_group("gloo", timeout=patience)
-    if rank() > 0:
-        logging.disable(logging.WARNING)
     try:
+        _join(timedelta(minutes=timeout))
         yield
     except RuntimeError as error:
         if not LOST.search(str(error)):
@@ -70,14 +63,25 @@ def processes(timeout: float) -> Iterator[None]:
         raise LostProcessError(message, _first_to_tell()) from error
     finally:
         logging.disable(logging.NOTSET)
-        dist.destroy_process_group()
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _join(timeout: timedelta) -> None:
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        dist.init_process_group("cpu:gloo,cuda:nccl", timeout=timeout)
+    else:
+        dist.init_process_group("gloo", timeout=timeout)
+    if rank() > 0:
+        logging.disable(logging.WARNING)
 
 
 def _first_to_tell() -> bool:
     """Whether no other process has asked this before: one of those that are left tells the user."""
     try:
         return dist.distributed_c10d._get_default_store().add("gcsa/told", 1) == 1
-    except RuntimeError:  # the store went down with the process that is lost
+    except (RuntimeError, ValueError):  # no store, or it went down with the process that is lost
         return True
 
 

@@ -25,8 +25,8 @@ def reference() -> str:
     parts = [section_text(section.name, section.default_factory) for section in fields(Config)]
     free = ", ".join(f"`{key}`" for key in sorted(FREE_SETTINGS))
     parts.append(
-        f"What may be other than before when a run is resumed: {free} (the last one not with "
-        "`train.schedule=cosine`)."
+        f"What may be other than before when a run is resumed: {free} (`train.num_epochs` "
+        "not with `train.schedule=cosine`)."
     )
     return "\n\n".join(parts)
 

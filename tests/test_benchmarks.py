@@ -14,7 +14,7 @@ BENCHMARKS = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in SHARED)
 @pytest.mark.parametrize("name", BENCHMARKS)
 def test_a_quick_run(name):
     command = [sys.executable, FOLDER / f"{name}.py", "--quick"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
     assert " cores, " in lines[0] and "torch" in lines[0]

@@ -15,6 +15,7 @@ from gcsa.datasets.lamar.scene import read_scene
 from gcsa.models.checkpoint import save_checkpoint
 from gcsa.models.gcsa import GCSA
 from gcsa.sideinfo.affinity import width
+from gcsa.training.holding import held
 
 NETVLAD = "global-feats-netvlad.h5"
 CITIES = dict.fromkeys(["zurich", "boston", "cph", "sf", "amman", "goa", "nairobi"], "train_val")
@@ -35,7 +36,11 @@ def disk(tmp_path_factory):
     _photos(root)
     _faults(root)
     _halls(root)
-    return root
+    for name in ("held", "half"):
+        (root / "outputs/training" / name).mkdir(parents=True)
+        (root / "outputs/training" / name / "config.yaml").write_text("data: {batch_size: 4}\n")
+    with held(root / "outputs/training/held"):  # by another process, as far as programs can tell
+        yield root
 
 
 def _checkpoint(path, kinds):

@@ -22,7 +22,7 @@ def run(tmp_path_factory):
         cell.outputs, cell.execution_count = [], None
     # One text a cell, however often the kernel flushes what is printed.
     where = {"metadata": {"path": folder}}
-    NotebookClient(notebook, timeout=300, resources=where, coalesce_streams=True).execute()
+    NotebookClient(notebook, timeout=None, resources=where, coalesce_streams=True).execute()
     return notebook
 
 

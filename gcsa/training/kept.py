@@ -12,12 +12,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from gcsa.config import Config
 from gcsa.errors import InputError
 from gcsa.files import reading
-from gcsa.models.checkpoint import load_checkpoint, read_settings
+from gcsa.models.checkpoint import load_checkpoint, read_settings, read_torch
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +53,7 @@ def last_state(folder: Path, config: Config) -> dict[str, Any] | None:
 
 
 def _read_state(path: Path) -> dict[str, Any]:
-    with reading(path, EXPECTED):
-        state = torch.load(path, map_location="cpu", weights_only=True)
+    state = read_torch(path, EXPECTED)
     if not isinstance(state, dict) or not PARTS <= state.keys() or not state["rows"]:
         raise InputError(f"{path}: not {EXPECTED}")
     return state

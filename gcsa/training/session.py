@@ -82,8 +82,10 @@ class _LogFile(logging.FileHandler):
             super().handleError(record)
             return
         logging.getLogger("gcsa").removeHandler(self)
+        stream, self.stream = self.stream, None  # it still holds what it could not write
         with suppress(OSError):
-            self.stream.close()
+            if stream is not None:
+                stream.close()
         logger.warning(
             "%s: cannot be written (%s); it ends here", self.baseFilename, error.strerror
         )

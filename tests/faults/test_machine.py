@@ -106,10 +106,11 @@ def test_a_full_disk_is_one_line_whoever_writes(writer, tmp_path):
         "from gcsa.files import replacing\nwith replacing(sys.argv[1]) as path:\n"
     ) + "".join(f"    {line}\n" for line in WRITERS[writer].splitlines())
     done = program(body, path)
-    *noise, line = done.stderr.splitlines()
+    said = done.stderr.splitlines()
     reasons = ("File too large", "only a part of it was taken, as by a full disk")
-    assert line in [f"error: {path}: cannot be written ({reason})" for reason in reasons]
-    assert done.returncode == 2 and (writer == "hdf5" or not noise)
+    lines = [f"error: {path}: cannot be written ({reason})" for reason in reasons]
+    assert set(said) & set(lines) and done.returncode == 2
+    assert len(said) == 1 or writer == "hdf5", "HDF5 complains by itself, at its end"
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["a"]
 
 
@@ -191,12 +192,12 @@ NOBODY = 65534
 
 @pytest.fixture
 def nobody(tmp_path):
-    """Words for a child that may not read what is not everybody's; root may read everything."""
+    """Lines by which a program may not read what is not everybody's; root may read everything."""
     if os.getuid() != 0:
-        return {}
+        return ""
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    return {"preexec_fn": lambda: os.seteuid(NOBODY)}
+    return f"import os; os.seteuid({NOBODY})\n"
 
 
 def test_a_file_or_a_folder_that_may_not_be_read_is_one_line(tmp_path, nobody):
@@ -207,7 +208,7 @@ def test_a_file_or_a_folder_that_may_not_be_read_is_one_line(tmp_path, nobody):
     (tmp_path / "b.txt").chmod(0)
     try:
         for path in (tmp_path / "closed/a.txt", tmp_path / "b.txt"):
-            done = program("open(sys.argv[1])", path, **nobody)
+            done = program(f"{nobody}open(sys.argv[1])", path)
             assert done.stderr == f"error: {path}: Permission denied\n"
             assert done.returncode == 2
     finally:

@@ -63,7 +63,7 @@ def test_a_checkpoint_that_is_broken_too_is_passed_over(trained, caplog):
     cut(folder / "checkpoint_2.pth.tar")
     rows = train(config, "a", resume=True)
     assert [row["epoch"] for row in rows] == [0, 1, 2]
-    assert any("checkpoint_2.pth.tar: not a readable checkpoint" in m for m in caplog.messages)
+    assert any("checkpoint_2.pth.tar: " in m and "passed over" in m for m in caplog.messages)
     for name in ("resume", "checkpoint_1", "checkpoint_2"):
         cut(folder / f"{name}.pth.tar")
     assert last_state(folder, config) is None
@@ -104,12 +104,15 @@ def test_half_a_file_under_its_name_is_one_line_that_names_it(trained, harm):
     settings, folder = trained
     for name in ("checkpoint_1.pth.tar", "config.yaml"):
         harm(folder / name)
-    with pytest.raises(InputError, match="checkpoint_1.pth.tar: not a readable") as told:
+    with pytest.raises(InputError, match="checkpoint_1.pth.tar: .* that is whole") as told:
         load_checkpoint(folder / "checkpoint_1.pth.tar")
     assert "\n" not in str(told.value)
     for resume in (
         lambda: train(config_of(settings, 3), "a", resume=True),
         lambda: settings_of(str(folder)),
     ):
-        with pytest.raises(InputError, match="a/config.yaml: not whole, it has no section 'train'"):
+        with pytest.raises(InputError, match="a/config.yaml: ") as told:
             resume()
+        # Where it was cut decides whether what is left is YAML.
+        assert "not whole, it has no section 'train'" in str(told.value) or harm is cut
+        assert "\n" not in str(told.value)

@@ -192,14 +192,14 @@ def test_ctrl_c_gets_through():
     positions, headings = street(1000, width=50.0)  # half a million close pairs: seconds
     handler = signal.signal(signal.SIGALRM, signal.default_int_handler)
     signal.setitimer(signal.ITIMER_REAL, 0.1)
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         with pytest.raises(KeyboardInterrupt):
             fov.overlap_pairs(positions, headings, angle=QUARTER, backend="geos")
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, handler)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2, "of all the seconds that it would have taken"
 
 
 @pytest.mark.skipif(not COMPILED, reason="not compiled")

@@ -153,21 +153,26 @@ def test_a_run_that_dies_within_an_epoch_resumes_to_the_same_weights(world, monk
 
 def test_a_killed_process_resumes(world):
     """SIGKILL at whatever moment, then --resume on the command line."""
-    settings = overrides(world, STAGE_2, {"train.num_epochs": 12})
     conf = f"{world['data.root']}/c.yaml"
     with open(conf, "w") as file:
         file.write("train: {learning_rate: 1.0e-3}\n")
-    command = [sys.executable, "-m", "gcsa.train", "--conf", conf, *settings]
-    subprocess.run([*command, "--name", "whole"], check=True, capture_output=True)
-    process = subprocess.Popen([*command, "--name", "cut"], stderr=subprocess.DEVNULL)
+
+    def command(name, epochs, *more):
+        settings = overrides(world, STAGE_2, {"train.num_epochs": epochs})
+        words = [sys.executable, "-m", "gcsa.train", "--conf", conf, "--name", name]
+        return [*words, *more, *settings]
+
+    process = subprocess.Popen(command("cut", 100_000), stderr=subprocess.DEVNULL)
     metrics = f"{world['data.outputs']}/training/cut/metrics.csv"
     while not os.path.exists(metrics) or len(rows_of(world, "cut")) < 3:
         assert process.poll() is None, "the run ended before it could be killed"
         time.sleep(0.01)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    subprocess.run([*command, "--name", "cut", "--resume"], check=True, capture_output=True)
-    assert_same_weights(weights(world, "whole", 12), weights(world, "cut", 12))
+    epochs = len(rows_of(world, "cut")) + 3
+    for words in (command("whole", epochs), command("cut", epochs, "--resume")):
+        subprocess.run(words, check=True, capture_output=True)
+    assert_same_weights(weights(world, "whole", epochs), weights(world, "cut", epochs))
     assert rows_of(world, "whole") == rows_of(world, "cut")
 
 
