@@ -31,6 +31,7 @@ from gcsa.datasets.landmarks import scene as revisited
 from gcsa.descriptors import whitening
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.imaging import read_rgb
+from gcsa.lines import names_by_line
 from gcsa.localization import hloc_files, views
 from gcsa.models.checkpoint import load_checkpoint, save_checkpoint
 from gcsa.models.gcsa import GCSA
@@ -250,8 +251,9 @@ SEEDS: dict[str, Seed] = {
                   lambda p: hloc.read_pairs(p / "p.txt"), "p.txt", TEXT),
     "scores": Seed(_write("p.txt", "q/1.jpg db/1.jpg 0.5\nq/1.jpg db/2.jpg -inf\n"),
                    lambda p: hloc.read_scores(p / "p.txt"), "p.txt", TEXT),
-    "names": Seed(_write("n.txt", "# names\nq/1.jpg\nq/2.jpg 3\n"),
-                  lambda p: hloc.read_names(p / "n.txt"), "n.txt", TEXT),
+    "names": Seed(_write("n.txt", "# names\nq/1.jpg\nq/2.jpg PINHOLE 640 480 500 500 320 240\n"),
+                  lambda p: [hloc.read_image_list(p / "n.txt"), names_by_line(p / "n.txt")],
+                  "n.txt", TEXT),
     "query list": Seed(_write("q.txt", QUERY_LIST),
                        lambda p: hloc_files.read_query_list(p / "q.txt"), "q.txt", TEXT),
     "results": Seed(_write("r.txt", "1.jpg 1 0 0 0 0.5 1 2\n2.jpg 0.7 0.7 0 0 1 2 3\n"),
