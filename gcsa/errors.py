@@ -23,15 +23,28 @@ T = TypeVar("T")
 MOST_CHOICES = 50  # that a message lists
 
 
+# Characters of a message, which may quote a file; of more the middle is left out.
+LONGEST = 1000
+# What would break a line, or steer a terminal.
+CONTROLS = {
+    code: repr(chr(code))[1:-1] for code in (*range(32), *range(127, 160), 0x2028, 0x2029, 0xFEFF)
+}
+
+
 class InputError(ValueError):
-    """Bad input: the message names the file, the row or key, and what was expected."""
+    """Bad input: the message names the file, the row or key, and what was expected.
+
+    It is one line that is not too long, whatever it quotes.
+    """
+
+    def __str__(self) -> str:
+        text = str(self.args[0]).translate(CONTROLS) if self.args else ""
+        half = LONGEST // 2
+        return text if len(text) <= LONGEST else f"{text[:half]} ... {text[-half:]}"
 
 
 class MissingFileError(InputError, FileNotFoundError):
     """A file or folder that should exist does not; the message says what to do about it."""
-
-    def __str__(self) -> str:
-        return str(self.args[0]) if self.args else ""
 
 
 class LostProcessError(InputError):

@@ -28,7 +28,7 @@ from pathlib import Path
 from random import Random
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "fuzz")]
+sys.path[:0] = [str(ROOT / part) for part in (".", "tests", "tests/fuzz")]
 
 MEMORY = 2 << 30  # bytes that a reader may take beyond what the process has
 CPU = 20  # seconds that an input may take of one processor
@@ -118,8 +118,10 @@ def run_batch(batch: list[int], templates: Path, keep: Path) -> Iterator[tuple[i
             os.close(receive)
             try:
                 _work(batch, templates, keep, send)
-            finally:
-                os._exit(0)
+            except BaseException:  # of the mutation, or of this script
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
         os.close(send)
         open_number = None
         for number, result in _said(receive, child):

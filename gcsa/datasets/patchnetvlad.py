@@ -24,7 +24,8 @@ from gcsa.datasets.placed import (
 )
 from gcsa.errors import InputError
 from gcsa.evaluation.truth import Truth
-from gcsa.files import read_text, reading
+from gcsa.files import read_text
+from gcsa.npy import load_npz
 from gcsa.scene import Scene
 
 logger = logging.getLogger(__name__)
@@ -85,8 +86,7 @@ def _names(path: Path) -> np.ndarray:
 
 def _positions(path: Path, counts: dict[str, int], reach: float | None) -> dict[str, np.ndarray]:
     expected = "an npz of arrays utmDb (n, 2), utmQ (q, 2), posDistThr"
-    with reading(path, expected), np.load(path, allow_pickle=False) as content:
-        arrays = {key: np.asarray(content[key]) for key in content.files}
+    arrays = load_npz(path, expected=expected)
     for key in counts:
         if key not in arrays:
             raise InputError(f"{path}: has no array '{key}'; expected {expected}")

@@ -30,6 +30,7 @@ from gcsa.localization.poses import Poses
 TRAJECTORY_HEADER = "# timestamp, device_id, qw, qx, qy, qz, tx, ty, tz, *covar"
 Numbers = Sequence[int] | np.ndarray  # (n,) int64
 # Timestamps (n,), device ids (n,), poses (n,).
+EXPECTED = "an HDF5 file of hloc"
 PosesInTime = tuple[Numbers, Names, Poses]
 
 
@@ -184,7 +185,8 @@ class LocalFeatures:
 
     def __init__(self, features: PathLike, matches: PathLike):
         self._features, self._matches = open_hdf5(features), open_hdf5(matches)
-        self._prefix = "" if find(self._features, "sessions") else "sessions/"
+        with reading(features, EXPECTED):
+            self._prefix = "" if find(self._features, "sessions") else "sessions/"
 
     def __enter__(self) -> LocalFeatures:
         return self
@@ -199,21 +201,26 @@ class LocalFeatures:
         hloc stores them with the origin at the centre of the first pixel and adds 0.5 when it
         reads; so does this.
         """
-        short = name.removeprefix(self._prefix)
-        found = read_array(self._features, f"{short}/keypoints")
-        if found is None:
-            raise InputError(f"{self._features.filename}: no keypoints of image '{short}'")
-        return found.astype(np.float64) + 0.5
+        short, path = name.removeprefix(self._prefix), self._features.filename
+        with reading(path, f"keypoints (N, 2) of image '{short}' in {EXPECTED}"):
+            found = read_array(self._features, f"{short}/keypoints")
+            if found is None:
+                raise InputError(f"{path}: no keypoints of image '{short}'")
+            if found.ndim != 2 or found.shape[1] != 2:
+                raise ValueError(f"keypoints have shape {found.shape}")
+            return found.astype(np.float64) + 0.5
 
     def matches(self, name_a: str, name_b: str) -> np.ndarray | None:
         """(m, 2) int64 rows of the keypoints of both images; None where the pair is not there."""
         a, b = (n.removeprefix(self._prefix).replace("/", "-") for n in (name_a, name_b))
         for key, columns in ((f"{a}/{b}", [0, 1]), (f"{b}/{a}", [1, 0])):
-            found = read_array(self._matches, f"{key}/matches0")
-            if found is not None:
-                partner = found.astype(np.int64)
-                first = np.flatnonzero(partner >= 0)
-                return np.stack([first, partner[first]], axis=1)[:, columns]
+            with reading(self._matches.filename, f"matches0 (N,) of '{key}' in {EXPECTED}"):
+                partner = read_array(self._matches, f"{key}/matches0")
+                if partner is not None:
+                    if partner.ndim != 1 or partner.dtype.kind not in "iu":
+                        raise ValueError(f"matches0 is {partner.dtype} {partner.shape}")
+                    first = np.flatnonzero(partner >= 0)
+                    return np.stack([first, partner[first].astype(np.int64)], axis=1)[:, columns]
         return None
 
 

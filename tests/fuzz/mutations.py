@@ -190,7 +190,7 @@ def of_zip(data: bytes, random: Random) -> bytes:
     name, content = members[i]
     how = random.randrange(8)
     if how == 0:
-        members[i] = random.choice((name[:-1], "", "../" + name, name + ".npy", "x")), content
+        members[i] = random.choice((name[:-1] + "_", "../" + name, name + ".npy", "x")), content
     elif how == 1:
         del members[i]
     elif how == 2:

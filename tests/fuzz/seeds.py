@@ -17,10 +17,11 @@ from captures import write_scene
 from folders import write_street
 from landmarks import write_landmarks
 from PIL import Image
+from scipy.io import savemat
 from worlds import write_city, write_descriptors
 
 from gcsa.config import Config, load_config, save_config
-from gcsa.datasets import hloc, lamar, msls
+from gcsa.datasets import dbstruct, gsv, hloc, lamar, msls, patchnetvlad
 from gcsa.datasets.folder import scene as folder
 from gcsa.datasets.folder.exif import read_pose
 from gcsa.datasets.folder.from_sfm import from_sfm
@@ -31,6 +32,7 @@ from gcsa.datasets.landmarks import scene as revisited
 from gcsa.descriptors import whitening
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.imaging import read_rgb
+from gcsa.lines import names_by_line
 from gcsa.localization import hloc_files, views
 from gcsa.models.checkpoint import load_checkpoint, save_checkpoint
 from gcsa.models.gcsa import GCSA
@@ -195,6 +197,29 @@ def _write(name: str, text: str) -> Callable[[Path], None]:
     return lambda path: (path / name).write_text(text)
 
 
+def _dbstruct(path: Path) -> None:
+    names = np.array([["a.jpg"], ["b.jpg"]], dtype=object)
+    utm = np.array([[584825.5, 584900.0], [4476945.25, 4477000.0]])
+    fields = {"dbImageFns": names, "utmDb": utm, "qImageFns": names, "utmQ": utm}
+    savemat(path / "pitts.mat", {"dbStruct": {**fields, "posDistThr": 25.0}})
+
+
+def _patchnetvlad(path: Path) -> None:
+    for part in ("index", "query"):
+        (path / f"x_imageNames_{part}.txt").write_text(f"./{part}/0.png\n./{part}/1.png\n")
+    np.savez(path / "x_test.npz", utmDb=np.eye(2), utmQ=np.eye(2), posDistThr=10)
+
+
+def _gsv(path: Path) -> None:
+    (path / "Dataframes").mkdir()
+    rows = (
+        ",".join(gsv.COLUMNS),
+        "15,2011,9,285,London,51.507,-0.1283,ab",
+        "16,2014,10,0,London,51.5,-0.1,c",
+    )
+    (path / "Dataframes" / "London.csv").write_text("\n".join(rows) + "\n")
+
+
 def _metrics() -> str:
     return "epoch,learning_rate,loss,mAP@5,mAP@10,mAP@20\n0,,,0.5,0.6,0.7\n1,0.1,2.5,0.5,0.6,0.7\n"
 
@@ -240,6 +265,11 @@ SEEDS: dict[str, Seed] = {
                  "datasets/msls/train_val/cph/*/*.csv", TEXT),
     "lamar": Seed(lambda p: write_scene(p / "CAB"),
                   lambda p: lamar_scene.read_scene(p, "CAB", "val"), "CAB/sessions/**/*.txt", TEXT),
+    "dbStruct": Seed(_dbstruct, lambda p: dbstruct.read_scene(p / "pitts.mat"), "pitts.mat", BYTES),
+    "Patch-NetVLAD": Seed(_patchnetvlad, lambda p: patchnetvlad.read_scene(p, "x"),
+                          "x_*.txt", TEXT),
+    "its positions": Seed(_patchnetvlad, lambda p: patchnetvlad.read_scene(p, "x"), "x_*.npz", ZIP),
+    "GSV-Cities": Seed(_gsv, lambda p: gsv.read_scene(p, "London"), "Dataframes/*.csv", TEXT),
     "colmap": Seed(_colmap, _sfm("images.txt"), "images.txt", TEXT),
     "opensfm": Seed(_opensfm, _sfm("r.json"), "r.json", TEXT),
     "jpeg": Seed(_photo("a.jpg"), _read_photo("a.jpg"), "a.jpg", BYTES),
@@ -250,8 +280,9 @@ SEEDS: dict[str, Seed] = {
                   lambda p: hloc.read_pairs(p / "p.txt"), "p.txt", TEXT),
     "scores": Seed(_write("p.txt", "q/1.jpg db/1.jpg 0.5\nq/1.jpg db/2.jpg -inf\n"),
                    lambda p: hloc.read_scores(p / "p.txt"), "p.txt", TEXT),
-    "names": Seed(_write("n.txt", "# names\nq/1.jpg\nq/2.jpg 3\n"),
-                  lambda p: hloc.read_names(p / "n.txt"), "n.txt", TEXT),
+    "names": Seed(_write("n.txt", "# names\nq/1.jpg\nq/2.jpg PINHOLE 640 480 500 500 320 240\n"),
+                  lambda p: [hloc.read_image_list(p / "n.txt"), names_by_line(p / "n.txt")],
+                  "n.txt", TEXT),
     "query list": Seed(_write("q.txt", QUERY_LIST),
                        lambda p: hloc_files.read_query_list(p / "q.txt"), "q.txt", TEXT),
     "results": Seed(_write("r.txt", "1.jpg 1 0 0 0 0.5 1 2\n2.jpg 0.7 0.7 0 0 1 2 3\n"),

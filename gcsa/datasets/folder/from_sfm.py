@@ -158,7 +158,8 @@ def read_colmap(path: Path) -> Model:
     table = np.array(values).reshape(-1, 7)
     if not np.linalg.norm(table[:, :4], axis=1).all():
         raise InputError(f"{path}: a quaternion is 0")
-    rotations = Rotation.from_quat(table[:, [1, 2, 3, 0]]).as_matrix()
+    with reading(path, "quaternions that are rotations"):
+        rotations = Rotation.from_quat(table[:, [1, 2, 3, 0]]).as_matrix()
     return _model(path, names, rotations, _centres(rotations, table[:, 4:]))
 
 

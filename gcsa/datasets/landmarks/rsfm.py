@@ -19,6 +19,7 @@ from gcsa import pickles
 from gcsa.datasets.landmarks.features import open_features
 from gcsa.descriptors.hdf5 import DescriptorRows
 from gcsa.errors import InputError
+from gcsa.files import reading
 from gcsa.scene import ImageSet, Scene
 
 MODES = ("train", "val")
@@ -50,16 +51,18 @@ def read_clusters(path: str | os.PathLike, mode: str) -> tuple[np.ndarray, np.nd
     each name once.
     """
     content = pickles.load(path)
-    if not isinstance(content, dict) or mode not in content:
-        raise InputError(f"{path}: has no '{mode}'; expected {' and '.join(MODES)}")
+    if not isinstance(content, dict) or not isinstance(content.get(mode), dict):
+        raise InputError(f"{path}: has no '{mode}'; expected dicts {' and '.join(MODES)}")
     part = content[mode]
     for key in ("cids", "cluster"):
         if key not in part:
-            raise InputError(f"{path}: '{mode}' has no '{key}', only {', '.join(part)}")
-    names, clusters = np.array(part["cids"], dtype=str), np.asarray(part["cluster"])
+            has = ", ".join(map(str, part))
+            raise InputError(f"{path}: '{mode}' has no '{key}', only {has}")
+    with reading(path, "lists of names (cids) and of their clusters"):
+        names, clusters = np.array(part["cids"], dtype=str), np.asarray(part["cluster"])
     if names.shape != clusters.shape or names.ndim != 1:
         raise InputError(
-            f"{path}: '{mode}' has {len(names)} names (cids), {len(clusters)} clusters"
+            f"{path}: '{mode}' has {names.size} names (cids), {clusters.size} clusters"
         )
     if clusters.dtype.kind not in "iuf" or (clusters != np.floor(clusters)).any():
         raise InputError(f"{path}: '{mode}': clusters are whole numbers, got {clusters[:3]}")

@@ -22,6 +22,7 @@ from gcsa.datasets.landmarks.features import open_features, stored_names
 from gcsa.descriptors.hdf5 import DescriptorRows
 from gcsa.errors import InputError
 from gcsa.evaluation.listed import ListedTruth, rows_to_lists
+from gcsa.files import reading
 from gcsa.scene import ImageSet, Scene
 
 DATASETS = "oxford5k paris6k roxford5k rparis6k".split()
@@ -79,8 +80,11 @@ def read_ground_truth(path: str | os.PathLike) -> GroundTruth:
     for key in ("imlist", "qimlist", "gnd"):
         if not isinstance(content, dict) or key not in content:
             raise InputError(f"{path}: has no '{key}'; expected imlist, qimlist and gnd")
-    database, queries = (np.array(content[k], dtype=str) for k in ("imlist", "qimlist"))
-    entries = content["gnd"]
+    with reading(path, "names in imlist and qimlist, and a list gnd"):
+        database, queries = (np.array(content[k], dtype=str) for k in ("imlist", "qimlist"))
+        entries = list(content["gnd"])
+        if database.ndim != 1 or queries.ndim != 1:
+            raise ValueError(f"imlist and qimlist have shapes {database.shape} and {queries.shape}")
     if len(entries) != len(queries):
         raise InputError(f"{path}: gnd has {len(entries)} entries, qimlist {len(queries)} names")
     if not all(isinstance(entry, dict) for entry in entries):
@@ -98,7 +102,7 @@ def _lists(
     for query, entry in enumerate(entries):
         if name not in entry:
             raise InputError(
-                f"{path}: gnd[{query}] has no '{name}', only {', '.join(entry)}; "
+                f"{path}: gnd[{query}] has no '{name}', only {', '.join(map(str, entry))}; "
                 f"expected {', '.join(names)}"
             )
         rows.append(_rows(entry[name], f"{path}: gnd[{query}]['{name}']"))
@@ -107,7 +111,8 @@ def _lists(
 
 def _rows(value: Any, where: str) -> np.ndarray:
     """A list of row numbers as int64; an empty one may be of any type."""
-    array = np.asarray(value).ravel()
+    with reading(where, "row numbers of imlist"):
+        array = np.asarray(value).ravel()
     if array.size and (array.dtype.kind not in "iuf" or (array != np.floor(array)).any()):
         raise InputError(f"{where}: expected row numbers of imlist, got {array[:3]}")
     return array.astype(np.int64)
