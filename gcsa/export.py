@@ -1,7 +1,7 @@
 """Scenes of any data set written in a layout that other tools read, with their descriptors.
 
-Below the folder lie the scenes, and in ``descriptors/`` what their descriptor files hold, by the
-new names; the settings that read them again are printed.
+Below the folder lie the scenes, and their descriptors by the images' new names; the settings that
+read them again are printed.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,7 +22,8 @@ if TYPE_CHECKING:
     from gcsa.evaluation.truth import Truth
     from gcsa.scene import ImageSet, Scene
 
-LAYOUTS = ("utm",)
+# The folder of the database, which is that of the queries where they are its own images.
+OWN = {"utm": "database", "kapture": "mapping"}
 IMAGES = ("link", "copy", "none")
 
 
@@ -38,32 +38,55 @@ def export(
     from gcsa.datasets.readers import reader, scene_names
     from gcsa.evaluation.truth import Truth
 
-    if layout not in LAYOUTS:
-        raise InputError(f"--to: '{layout}' is not a layout{nearest(layout, LAYOUTS)}")
+    if layout not in OWN:
+        raise InputError(f"--to: '{layout}' is not a layout{nearest(layout, OWN)}")
     if images not in IMAGES:
         raise InputError(f"--images: '{images}' is not a way{nearest(images, IMAGES)}")
-    output, names, write = Path(output), scene_names(config.data, split), _writer(layout)
+    output, names, asked = Path(output), scene_names(config.data, split), True
     for name in names:
         scene, truth = reader(config.data).read(config.data, name, split)
         if truth is not None and not isinstance(truth, Truth):
             raise InputError(f"data.dataset: {config.data.dataset} has no positions to export")
-        features = output / "descriptors" / layout / name / _file(config)
-        paths = write(output / name, scene, truth, features)
+        paths = _write(layout, config, output, name, (scene, truth))
+        asked = asked and "queries" in paths
         _bring(config, name, scene, paths, output / name, images)
-    settings = [f"data.dataset={layout}", f"data.root={output}"]
-    settings += [f"data.descriptors={output / 'descriptors'}", f"data.desc_fn={_file(config)}"]
+    settings = [
+        f"data.dataset={layout}",
+        f"data.root={output}",
+        *_described(layout, config, output),
+    ]
+    settings += [] if asked else [f"data.query_folder={OWN[layout]}"]
     return [*settings, f"data.{split}_scenes=[{','.join(names)}]"]
 
 
-def _file(config: Config) -> str:
-    """The descriptor file's name, an hloc file whatever it was made from."""
-    return Path(config.data.desc_fn).with_suffix(".h5").name if config.data.desc_fn else ""
+def _described(layout: str, config: Config, output: Path) -> list[str]:
+    """The settings that find the descriptors."""
+    if not config.data.desc_fn:
+        return ["data.desc_fn="]
+    name = Path(config.data.desc_fn)
+    if layout == "kapture":
+        return [f"data.desc_fn=global_features/{name.stem}"]
+    own = name.with_suffix(".h5").name  # an hloc file whatever it was made from
+    return [f"data.descriptors={output / 'descriptors'}", f"data.desc_fn={own}"]
 
 
-def _writer(layout: str) -> Callable[[Path, Scene, Truth | None, Path], dict[str, np.ndarray]]:
+def _write(
+    layout: str, config: Config, output: Path, name: str, read: tuple[Scene, Truth | None]
+) -> dict[str, np.ndarray]:
+    """Write a scene but its image files; the paths that these have, by role."""
+    from gcsa.datasets.images import image_path
+    from gcsa.datasets.kapture import write as kapture
     from gcsa.datasets.utm import write as utm
 
-    return {"utm": utm.write_scene}[layout]
+    kind = Path(config.data.desc_fn)
+    if layout == "kapture":
+
+        def file(image: str) -> Path:
+            return image_path(config.data, name, image)
+
+        return kapture.write_scene(output / name, *read, kind.stem, file)
+    features = output / "descriptors" / "utm" / name / kind.with_suffix(".h5").name
+    return utm.write_scene(output / name, *read, features)
 
 
 def _bring(
@@ -104,12 +127,12 @@ def parser() -> argparse.ArgumentParser:
     made = options.program(
         "export",
         "Write scenes of any data set, with their descriptors, in a layout that other tools read: "
-        "utm, folders of @utm_east@utm_north@...@.jpg.",
+        "utm, folders of @utm_east@utm_north@...@.jpg, or kapture 1.1.",
         "--conf configs/miniworld_train.yaml --to utm --output outputs/quickstart/utm",
     )
     options.add_conf(made)
     options.add_split(made)
-    made.add_argument("--to", required=True, metavar="LAYOUT", help=" or ".join(LAYOUTS))
+    made.add_argument("--to", required=True, metavar="LAYOUT", help=" or ".join(OWN))
     made.add_argument("--output", required=True, metavar="DIR", help="folder to write to")
     made.add_argument(
         "--images",

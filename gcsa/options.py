@@ -119,6 +119,11 @@ def add_world(parser: argparse.ArgumentParser, sizes: Sequence[str], what: str) 
     parser.add_argument("--seed", type=int, default=0, help="decides everything (default: 0)")
     parser.add_argument("--workers", type=int, metavar="N", help="processes (default: all cores)")
     parser.add_argument("--force", action="store_true", help="replace another world in DIR")
+    parser.add_argument(
+        "--also",
+        metavar="LAYOUT",
+        help="utm or kapture: write the scenes in this layout, too, to DIR/LAYOUT (gcsa export)",
+    )
 
 
 def add_renamed(parser: argparse._ActionsContainer, old: str, new: str, **more: Any) -> None:

@@ -41,6 +41,7 @@ HOMES: dict[str, Callable[[DataConfig, str, str], Path]] = {
     "msls": _of_msls,
     "folder": _in_root,
     "utm": _in_root,
+    "kapture": _in_root,
     "dbstruct": _at_root,
     "patchnetvlad": _at_root,
     "gsv": _of_gsv,

@@ -6,9 +6,11 @@ What a scene is called, and where its files are, says docs/datasets.md.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from gcsa.datasets import dbstruct, gsv, patchnetvlad
+from gcsa.datasets.kapture import scene as kapture
 from gcsa.datasets.placed import How
 from gcsa.datasets.reader import COUNTED, Reader, descriptor_file, with_gps
 from gcsa.datasets.settings import SPLITS, DataConfig
@@ -20,6 +22,8 @@ from gcsa.sideinfo.rules import Rule
 Read = tuple[Scene, Truth | None]
 # The folders that the tools of these data sets make of each split.
 BY_SPLIT = {split: [split] for split in SPLITS}
+# What data.desc_fn begins with where kapture's own features are asked for: global_features/<type>.
+FEATURES = "global_features"
 PITTS = {split: [f"pitts30k_{split}"] for split in SPLITS}
 
 
@@ -56,6 +60,15 @@ def _read_gsv(config: DataConfig, city: str, split: str) -> Read:
     return gsv.read_scene(config.root, city, _how(config, city))
 
 
+def _read_kapture(config: DataConfig, name: str, split: str) -> Read:
+    kind, _, features = config.desc_fn.partition("/")
+    features = features if kind == FEATURES else ""
+    how = replace(_how(config, name), descriptors=None) if features else _how(config, name)
+    folders = config.database_folder or "mapping", config.query_folder or "query"
+    folder = Path(config.root) / name
+    return kapture.read_scene(folder, name, how, *folders, features=features, radio=config.radio)
+
+
 def _protocol(what: str, whose: str) -> Callable[[DataConfig, str], str]:
     """A sentence: ``what`` the images are, ``whose`` of them are searched in what."""
 
@@ -75,6 +88,11 @@ LAYOUTS: dict[str, Reader] = {
         {"train": [], "val": ["pitts30k"], "test": ["pitts30k"]},
         _read_patchnetvlad,
         _protocol("Patch-NetVLAD's lists", OWN),
+    ),
+    "kapture": Reader(
+        {"train": [], "val": ["."], "test": ["."]},
+        _read_kapture,
+        _protocol("kapture", "Queries are searched in the map of their own scene"),
     ),
     "gsv": Reader(
         {"train": gsv.CITIES, "val": [], "test": []},

@@ -25,10 +25,10 @@ LONGEST_SCENE = 255  # bytes: what file systems allow a folder's name
 class DataConfig:
     """Section ``data``: where the images are, and how they are cut into batches."""
 
-    dataset: str = "msls"  # msls | lamar | folder | utm | dbstruct | rsfm | roxford5k | ...
+    dataset: str = "msls"  # msls | lamar | folder | utm | dbstruct | kapture | roxford5k | ...
     root: str = "datasets"  # holds msls/, lamar/; landmarks: annotations/...; others: the scenes
-    database_folder: str = ""  # utm, dbstruct, ...: the database's folder; empty: the layout's own
-    query_folder: str = ""  # likewise of the queries: queries (utm), queries_real (dbstruct), ...
+    database_folder: str = ""  # utm, kapture, ...: the database's folder; empty: the layout's own
+    query_folder: str = ""  # likewise of the queries: queries (utm), query (kapture), ...
     outputs: str = "outputs"  # the folder that runs are written to, in training/
     descriptors: str = ""  # the folder that holds msls/<city>/<desc_fn>; empty: data.outputs
     labels: str = "data"  # LaMAR: the folder of its label files
@@ -49,7 +49,7 @@ class DataConfig:
     candidates: str = "search"  # LaMAR: search | labels (its files' topk) | published (of those)
     on_device: bool = False  # keep the training descriptors on the GPU (2 bytes a number)
     radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
-    radio: bool = True  # LaMAR, folder: false reads the scenes as if no image had heard any radio
+    radio: bool = True  # LaMAR, kapture, folder: false reads as if no image had heard any radio
     unknown_radio: str = "zero"  # affinity of images without radio: zero | published (as if far)
     heading_convention: str = "correct"  # LaMAR: correct | published (mirrored)
     distractors: bool = False  # Oxford and Paris: with the million images of R1M

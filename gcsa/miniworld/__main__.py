@@ -29,6 +29,10 @@ def main() -> None:
     world = generate(args.out, args.size, args.seed, args.workers, args.force)
     total = sum(n for roles in world["counts"].values() for n in roles.values())
     print(f"{args.out}: {len(world['counts'])} cities, {total} images")
+    if args.also:
+        from gcsa.miniworld.layouts import write_layout
+
+        write_layout(args.out, args.also, "msls", world["descriptor"]["name"], world["cities"])
 
 
 if __name__ == "__main__":

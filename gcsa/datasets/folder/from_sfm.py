@@ -182,12 +182,17 @@ def upright(rotations: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, n
     up = -rotations[:, 1].mean(axis=0)
     if not np.linalg.norm(up) >= AGREED:
         raise InputError("the cameras of the model do not agree on what is up")
-    up /= np.linalg.norm(up)
+    frame = turn_upright(up)
+    return rotations @ frame.T, positions @ frame.T
+
+
+def turn_upright(up: np.ndarray) -> np.ndarray:
+    """A rotation (3, 3) of a world in which ``up`` (3,) is up to one in which z is."""
+    up = up / np.linalg.norm(up)
     sideways = np.eye(3)[np.abs(up).argmin()]
     east = np.cross(sideways, up)
     east /= np.linalg.norm(east)
-    frame = np.stack([east, np.cross(up, east), up])  # rows: east, north, up in the old world
-    return rotations @ frame.T, positions @ frame.T
+    return np.stack([east, np.cross(up, east), up])  # rows: east, north, up in the old world
 
 
 def _colmap(path: Path) -> Model:

@@ -9,7 +9,7 @@ file, line and what was expected. (lamar-benchmark, scantools/capture.)
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,7 +122,7 @@ def read_rigs(path: Path, sensors: Collection[str]) -> dict[str, Rig]:
     table = read_table(path, columns, widths=(9,))
     if table is None:
         return {}
-    _check_poses(table)
+    check_poses(table)
     table.check_unique("rig_id", "sensor_id")
     table.check_known("sensor_id", sensors, "a sensor of sensors.txt")
     names, codes = table.codes("rig_id")
@@ -143,7 +143,7 @@ def read_trajectory(path: Path, devices: Collection[str]) -> Trajectory | None:
     table = read_table(path, columns, widths=(9, 45))
     if table is None:
         return None
-    _check_poses(table)
+    check_poses(table)
     table.check_known("device_id", devices, "a sensor or rig of this session")
     table.check_unique("timestamp", "device_id")
     poses = table.numbers(*POSE)
@@ -152,7 +152,7 @@ def read_trajectory(path: Path, devices: Collection[str]) -> Trajectory | None:
     )
 
 
-def _check_poses(table: Table) -> None:
+def check_poses(table: Table) -> None:
     norms = np.linalg.norm(table.numbers("qw", "qx", "qy", "qz"), axis=1)
     wrong = np.abs(norms - 1) > QUATERNION_TOLERANCE
     if wrong.any():
@@ -190,7 +190,8 @@ def read_wifi(path: Path, sensors: Collection[str]) -> Scans | None:
     if wrong.any():
         row = int(wrong.argmax())
         raise table.error(row, f"frequency {frequency[row]}: kHz expected, -1 for unknown")
-    return _scans(table, sensors, "mac_addr", MAC, np.where(frequency > 0, frequency / 1e3, -1.0))
+    megahertz = np.where(frequency > 0, frequency / 1e3, -1.0)
+    return scans_of(table, sensors, "mac_addr", MAC, megahertz, "six pairs of hexadecimal digits")
 
 
 def read_bluetooth(path: Path, sensors: Collection[str]) -> Scans | None:
@@ -198,17 +199,29 @@ def read_bluetooth(path: Path, sensors: Collection[str]) -> Scans | None:
     columns: dict[str, Kind] = {"timestamp": int, "sensor_id": "category", "id": "category"}
     columns |= {"rssi_dbm": float}
     table = read_table(path, columns, widths=range(4, MOST_FIELDS))
-    return None if table is None else _scans(table, sensors, "id", BEACON, -np.ones(len(table)))
+    if table is None:
+        return None
+    return scans_of(table, sensors, "id", BEACON, -np.ones(len(table)), "guid:major:minor")
 
 
-def _scans(
-    table: Table, sensors: Collection[str], name: str, pattern: str, frequency: np.ndarray
+def scans_of(
+    table: Table,
+    sensors: Collection[str],
+    name: str,
+    pattern: str,
+    frequency: np.ndarray,
+    shape: str,
+    clocks_of: Callable[[np.ndarray], np.ndarray] = clock_of,
 ) -> Scans:
-    shape = "guid:major:minor" if pattern == BEACON else "six pairs of hexadecimal digits"
+    """The measured signals of a table with timestamp, sensor_id, rssi_dbm and the column ``name``.
+
+    pattern: of transmitters, ``shape`` in words. frequency: (m,) MHz. clocks_of: ids of sensors to
+    those of their clocks, (k,) str each.
+    """
     table.check_known("sensor_id", sensors, "a sensor of sensors.txt")
     table.check_matches(name, f"(?i:{pattern})", shape)
     ids, sensor = table.codes("sensor_id")
-    clocks, clock = np.unique(clock_of(ids), return_inverse=True)
+    clocks, clock = np.unique(clocks_of(ids), return_inverse=True)
     values, transmitter = table.codes(name)
     transmitters, lower = np.unique(np.char.lower(values), return_inverse=True)
     signal = table.numbers("rssi_dbm")

@@ -27,6 +27,12 @@ def main() -> None:
     world = generate(args.out, args.size, args.seed, args.workers, args.force)
     total = sum(n for sessions in world["counts"].values() for n in sessions.values())
     print(f"{args.out}: {len(world['counts'])} buildings, {total} images")
+    if args.also:
+        from gcsa.miniworld.layouts import write_layout
+
+        # Queries of the test split, whose poses are not told, would lie in the same folders.
+        scenes = {"val": world["scenes"]}
+        write_layout(args.out, args.also, "lamar", world["descriptor"]["name"], scenes)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""kapture 1.1: its folders read as scenes, and scenes written as its folders."""
