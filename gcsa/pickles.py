@@ -101,7 +101,7 @@ def _load_torch(
         with zipfile.ZipFile(file) as archive:
             names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
             if not names:
-                raise PickleError("a zip archive, but not of torch: it lacks data.pkl")
+                raise PickleError("a zip archive, but not of torch (it lacks data.pkl): unpack it")
             record = archive.read(names[0])
             stream = io.BytesIO(record)
             content = _TorchUnpickler(stream, len(record), allow, storages).load()

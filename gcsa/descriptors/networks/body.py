@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from gcsa.errors import InputError
@@ -92,22 +93,25 @@ class Body(nn.Module):
 
 def place(body: Body, weights: Weights) -> None:
     """Give a body its tensors, every one of the file; InputError names what does not fit."""
-    tensors = {k: v for k, v in weights.tensors.items() if not k.startswith(body.unused or ("\0",))}
+    tensors = {k: v for k, v in weights.tensors.items() if not k.startswith(body.unused)}
     own = body.state_dict()
+    # Files of before torch 0.4.1 do not count batches, which only training asks for.
+    counts = {k for k in own if k.endswith("num_batches_tracked")}
+    tensors |= {k: torch.tensor(0) for k in counts - tensors.keys()}
     wrong = [
         f"{name} has shape {tuple(tensors[name].shape)}, not {tuple(own[name].shape)}"
         for name in own
         if name in tensors and tensors[name].shape != own[name].shape
     ]
     for reason, names in (
-        ("lacks", own.keys() - tensors),
-        ("has no use for", tensors.keys() - own),
+        ("it lacks", own.keys() - tensors),
+        ("there is no place for", tensors.keys() - own),
     ):
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
-            wrong.append(f"the file {reason} {', '.join(sorted(names)[:3])}{more}")
+            wrong.append(f"{reason} {', '.join(sorted(names)[:3])}{more}")
     if wrong:
         raise InputError(
-            f"{weights.path}: {type(body).__name__} does not fit, {'; '.join(wrong[:3])}"
+            f"{weights.path}: does not fit {type(body).__name__}: {'; '.join(wrong[:3])}"
         )
     body.load_state_dict(tensors, strict=True, assign=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -110,8 +111,8 @@ class Cirtorch(Body):
         learned = learned if "ss" in learned else next(iter(learned.values()))
         for kind in ("ss", "ms"):
             for name in "mP":
-                value = torch.as_tensor(learned[kind][name]).float()
-                self.register_buffer(f"{kind}_{name}", value, persistent=False)
+                value = np.array(learned[kind][name], dtype=np.float32)  # what was read is locked
+                self.register_buffer(f"{kind}_{name}", torch.from_numpy(value), persistent=False)
         self.length = len(self.get_buffer("ss_P"))
         self.learned = True
 
@@ -157,7 +158,7 @@ class Dir(resnet.ResNet, Body):
             return
         pca = read_dir(weights.path, DIR_WHITENING)
         self.register_buffer("mean", torch.from_numpy(pca.mean), persistent=False)
-        axes = torch.from_numpy(pca.axes(DIR_POWER))
+        axes = torch.from_numpy(pca.axes(0 if pca.variances is None else DIR_POWER))
         self.register_buffer("axes", axes, persistent=False)
         self.length = len(axes)
         self.learned = True

@@ -20,6 +20,7 @@ from gcsa.descriptors.networks.published import PUBLISHED
 from gcsa.descriptors.networks.published.row import Published
 from gcsa.descriptors.networks.weights import read_weights
 from gcsa.errors import InputError
+from gcsa.files import reading
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +53,8 @@ def load_network(
     if set(weights.tensors) == {"centers"}:
         weights = _with_transformer(weights)
     family = recognised(weights.tensors, weights.path)
-    with torch.device("meta"):
+    expected = f"the tensors of a network of the family {family}"
+    with reading(weights.path, expected), torch.device("meta"):
         body = FAMILIES[family].body(weights)
     place(body, weights)
     body.take(weights)
@@ -61,6 +63,7 @@ def load_network(
     licence = f"{row.licence}, trained on {row.data}"
     network = Network(body, row.name, family, licence, row.resize, normalise, weights.remarks)
     said = [f"{network.name} ({network.backbone}, {network.length} numbers)", *network.remarks]
+    said += [f"{prefix}* has no use" for prefix in body.unused]
     logger.info("%s: %s; licence: %s", weights.path, "; ".join(said), licence)
     return network.eval().requires_grad_(False).to(device)
 

@@ -47,7 +47,7 @@ class Network(nn.Module):
 
         InputError where the network cannot take it.
         """
-        size = self.resizing.cut(*self.resizing.size(height, width))
+        size = self.resizing.size(height, width)
         self.check_size(*size)
         return size
 

@@ -22,34 +22,37 @@ class Resize:
     """How a project resizes images before its network.
 
     exactly: (height, width), whatever the image's shape. longest: pixels that the longer side may
-    have; smaller images stay, as with all of the projects. multiple: of which both sides become
-    multiples, by cutting at the rim (AnyLoc) after all else. Neither: the image stays as it is.
+    have; smaller images are not enlarged. multiple: both sides become multiples of it, the nearest
+    ones by resizing, or where the project ``cuts`` (AnyLoc), by cutting at the rim. Without all
+    of them the image stays as it is.
     """
 
     exactly: tuple[int, int] | None = None
     longest: int | None = None
     multiple: int = 1
+    cuts: bool = False
     filter: Filter = "bilinear"
 
     def size(self, height: int, width: int) -> tuple[int, int]:
-        """The (height, width) that an image's become, before cutting."""
+        """The (height, width) that an image's become."""
+        height, width = self._before_cutting(height, width)
+        return height - height % self.multiple, width - width % self.multiple
+
+    def _before_cutting(self, height: int, width: int) -> tuple[int, int]:
         if self.exactly is not None:
             return self.exactly
         longer = max(height, width)
-        if self.longest is None or longer <= self.longest:
-            return height, width
-        scale = self.longest / longer
-        return max(1, round(height * scale)), max(1, round(width * scale))
-
-    def cut(self, height: int, width: int) -> tuple[int, int]:
-        return height // self.multiple * self.multiple, width // self.multiple * self.multiple
+        scale = 1.0 if self.longest is None else min(1.0, self.longest / longer)
+        step = 1 if self.cuts else self.multiple
+        high, wide = (max(1, round(side * scale / step)) * step for side in (height, width))
+        return high, wide
 
     def __call__(self, images: Tensor) -> Tensor:
         """Images (B, 3, H, W) of any one size, resized and cut."""
-        images = resized(images, self.size(*images.shape[2:]), self.filter)
-        height, width = self.cut(*images.shape[2:])
-        top, left = (images.shape[2] - height) // 2, (images.shape[3] - width) // 2
-        return images[:, :, top : top + height, left : left + width]
+        high, wide = self.size(*images.shape[2:])
+        images = resized(images, self._before_cutting(*images.shape[2:]), self.filter)
+        top, left = (images.shape[2] - high) // 2, (images.shape[3] - wide) // 2
+        return images[:, :, top : top + high, left : left + wide]
 
     def __str__(self) -> str:
         parts = ["as they are"]
@@ -58,7 +61,7 @@ class Resize:
         elif self.longest is not None:
             parts = [f"longer side at most {self.longest}, {self.filter}"]
         if self.multiple > 1:
-            parts.append(f"cut to multiples of {self.multiple}")
+            parts.append(f"{'cut' if self.cuts else 'rounded'} to multiples of {self.multiple}")
         return ", ".join(parts)
 
 

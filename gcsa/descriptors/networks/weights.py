@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,14 @@ from gcsa.files import reading
 
 # Where dictionaries of tensors hide in a file, one within the other.
 WRAPPERS = ("state_dict", "model_state_dict", "teacher", "student", "model")
-# What a training puts before names; "module." of parallel training stands anywhere.
-PREFIXES = ("_orig_mod.", "net.")
+# What a training puts before all names, each where the second follows it; "module." of parallel
+# training stands anywhere.
+PREFIXES = (("_orig_mod.", ""), ("net.", ""), ("model.", "backbone."), ("backbone.", "cls_token"))
+PARALLEL = re.compile(r"(^|\.)module\.")
 # Heads of DINOv2's own training, which describe no image.
 TRAINING_HEADS = ("dino_head.", "ibot_head.")
+# What networks have beside their tensors.
+OF_NETWORKS = ("meta", "model_options", "preprocess", "pca", "mean", "std")
 # What tells a checkpoint of a training from published weights.
 TRAINING = ("optimizer", "optimizer_state_dict", "optimizer_states", "epoch", "epoch_num")
 
@@ -94,12 +99,9 @@ def _read_torch(path: Path) -> Content:
         beside |= {k: v for k, v in content.items() if k != inner}
         content = content[inner]
     if not isinstance(content, dict) or not _is_state(content):
-        has = (
-            f"it has {', '.join(map(str, list(content)[:5]))}"
-            if isinstance(content, dict)
-            else (f"it has a {type(content).__name__}")
-        )
-        raise InputError(f"{path}: no dictionary of tensors, {has}")
+        names = content if isinstance(content, dict) else [type(content).__name__]
+        has = ", ".join(map(str, list(names)[:5])) or "nothing"
+        raise InputError(f"{path}: no dictionary of tensors, it has {has}")
     return _named(content), beside
 
 
@@ -111,27 +113,16 @@ def _is_state(content: dict) -> bool:
 
 def _named(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors under the names of the originals: what a training puts before is off."""
-    names = {name: name.replace("module.", "") for name in state}
-    heads = [name for name in names.values() if name.startswith(TRAINING_HEADS)]
-    prefixes = (*PREFIXES, *(("backbone.",) if heads else ()))
+    named = {PARALLEL.sub(r"\1", name): value for name, value in state.items()}
+    named = {k: v for k, v in named.items() if not k.startswith(TRAINING_HEADS)}
     while True:
-        of_model = (
-            ("model.",)
-            if all(n.startswith(("model.backbone", "model.aggregat")) for n in names.values())
-            else ()
-        )
-        prefix = next(
-            (
-                p
-                for p in (*prefixes, *of_model)
-                if all(n.startswith((p, *TRAINING_HEADS)) for n in names.values())
-            ),
-            None,
-        )
-        if prefix is None:
-            break
-        names = {old: new.removeprefix(prefix) for old, new in names.items()}
-    return {new: state[old] for old, new in names.items() if not new.startswith(TRAINING_HEADS)}
+        for prefix, next_part in PREFIXES:
+            whole = prefix + next_part
+            if all(k.startswith(prefix) for k in named) and any(k.startswith(whole) for k in named):
+                named = {k.removeprefix(prefix): v for k, v in named.items()}
+                break
+        else:
+            return named
 
 
 def _of_a_training(beside: Mapping[str, Any]) -> tuple[str, ...]:
@@ -139,5 +130,5 @@ def _of_a_training(beside: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     epoch = beside.get("epoch", beside.get("epoch_num"))
     when = "" if epoch is None else f" after epoch {epoch}"
-    aside = ", ".join(sorted(map(str, beside)))
-    return (f"a checkpoint of a training{when}; left aside: {aside}",)
+    aside = ", ".join(sorted(str(name) for name in beside if name not in OF_NETWORKS))
+    return (f"a checkpoint of a training{when}, without its {aside}",)

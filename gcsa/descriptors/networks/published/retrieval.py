@@ -73,7 +73,7 @@ RETRIEVAL = (
     ),
     *(
         Published(
-            f"cirtorch {backbone} GeM {data}",
+            f"cirtorch {backbone} GeM{'-w' if '-w-' in file else ''} {data}",
             "cirtorch",
             backbone,
             (length,),
@@ -113,7 +113,7 @@ RETRIEVAL = (
                     "retrieval-SfM-120k/",
                     f"rSfM120k-tl-{backbone.lower()}-gem-w-{code}",
                     "",
-                    ("sfm120k",),
+                    ("rsfm120k",),
                 )
                 for backbone, code in (
                     ("ResNet50", "97bf910"),

@@ -67,7 +67,7 @@ TRANSFORMERS = (
         f"{GITHUB}/AnyLoc/AnyLoc",
         "BSD-3-Clause",
         LVD,
-        Resize(longest=1024, filter="bicubic", multiple=14),
+        Resize(longest=1024, filter="bicubic", multiple=14, cuts=True),
         figures=f"Pitts30k 86.3, MSLS-val 58.7, Tokyo 24/7 87.6 ({MEGALOC})",
     ),
     *(
