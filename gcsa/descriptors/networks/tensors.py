@@ -104,8 +104,8 @@ ALLOW: Allowed = {
     ("torch._utils", "_rebuild_parameter_with_state"): _first,
     **{("torch", f"{name}Storage"): dtype for name, dtype in DTYPES.items()},
     **PCA_CLASSES,
-    ("collections", "Counter"): _Aside,
-    ("collections", "defaultdict"): _Aside,
+    ("collections", "Counter"): Aside,
+    ("collections", "defaultdict"): Aside,
     # A training's settings and states, which its checkpoints hold beside the weights.
     **{(library, "*"): Aside for library in ASIDE},
 }
