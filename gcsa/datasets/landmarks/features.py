@@ -4,8 +4,8 @@ cirtorch's users, CSA among them, keep descriptors as a dict of arrays (n, D) by
 "query", "train" and "val"), distractors as one bare array; row i belongs to image i of a list
 kept elsewhere. Reading a pickle takes its whole size in memory each time (8 GB for a million
 distractors). So a role of ``X.pkl`` is read once, into ``X.pkl.<role>.pack.npy``, (n, D) float16
-of unit length, memory-mapped, and ``X.pkl.<role>.pack.json``, which says of which file; both are
-made again when size or time of that file have changed. A bare .npy is memory-mapped as it is.
+of unit length, memory-mapped, which knows the hash of that file and is made again when its content
+has changed (:mod:`gcsa.descriptors.origin`). A bare .npy is memory-mapped as it is.
 """
 
 from __future__ import annotations
@@ -13,22 +13,25 @@ from __future__ import annotations
 import json
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gcsa import pickles
+from gcsa.descriptors import origin, packfile
 from gcsa.descriptors.lengths import off_unit
 from gcsa.descriptors.memory import release
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import reading, replacing, write_text
+from gcsa.files import reading
 from gcsa.npy import load_npy, load_npz
 from gcsa.scene import NORM_TOLERANCE
 
 logger = logging.getLogger(__name__)
 
-PACK_VERSION = 1
+PACK_VERSION = 2
 # Rows normalised at a time: 64 MB of 2048-d float32.
 CHUNK = 8192
 # In the names of a pack, for the array of a file that holds one alone.
@@ -59,11 +62,14 @@ def open_features(
         return array
     packed = _open_pack(path, role)
     if packed is None:
-        found = read_file(path)
-        source = path.stat()
-        content = check_array(pick(found, path, role), path, role, rows, width)
-        _write_pack(content, path, role, source, names)
-        packed = _open_pack(path, role)
+        _check_there(path)
+        with packfile.alone(_paths(path, role)[0]) as waited:
+            packed = _open_pack(path, role) if waited else None
+            if packed is None:
+                digest = origin.take_note(path, _paths(path, role)[1])  # before it is read
+                content = check_array(pick(read_file(path), path, role), path, role, rows, width)
+                _write_pack(content, path, role, names, digest)
+                packed = _open_pack(path, role)
     if packed is None:
         raise InputError(f"{path}: changed while its descriptors were being packed")
     return check_array(packed, path, role, rows, width)
@@ -72,8 +78,7 @@ def open_features(
 def read_file(path: str | os.PathLike) -> Any:
     """What a feature file holds: a dict of arrays, or one array."""
     path = Path(path)
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such feature file")
+    _check_there(path)
     if path.suffix == ".pkl":
         return pickles.load(path)
     if path.suffix == ".npz":
@@ -81,6 +86,11 @@ def read_file(path: str | os.PathLike) -> Any:
     if path.suffix == ".npy":
         return load_npy(path)
     raise InputError(f"{path}: expected a .pkl, .npz or .npy file")
+
+
+def _check_there(path: Path) -> None:
+    if not path.is_file():
+        raise MissingFileError(f"{path}: no such feature file")
 
 
 def stored_names(path: str | os.PathLike, role: str) -> np.ndarray | None:
@@ -137,6 +147,14 @@ def unit_rows(
     Logs how many were not of unit length. Raises InputError for a row that is zero or not finite,
     by its number and, where names (n,) are given, its image.
     """
+    for start, block in _unit_blocks(array, where, names):
+        out[start : start + len(block)] = block
+
+
+def _unit_blocks(
+    array: np.ndarray, where: str, names: np.ndarray | None
+) -> Iterator[tuple[int, np.ndarray]]:
+    """The rows of unit length block by block: (number of the first, (m, D) float32)."""
     shortest, longest, count = np.inf, 0.0, 0
     for start in range(0, len(array), CHUNK):
         block = np.asarray(array[start : start + CHUNK], dtype=np.float32)
@@ -148,7 +166,7 @@ def unit_rows(
             raise InputError(
                 f"{where}: row {row} is zero or not finite, it has no direction{image}"
             )
-        out[start : start + CHUNK] = block / lengths[:, None]
+        yield start, block / lengths[:, None]
         count += int((np.abs(lengths - 1) > NORM_TOLERANCE).sum())
         shortest, longest = min(shortest, lengths.min()), max(longest, lengths.max())
     if count:
@@ -177,26 +195,17 @@ def _paths(path: Path, role: str | None) -> tuple[Path, Path]:
 
 
 def _write_pack(
-    array: np.ndarray,
-    path: Path,
-    role: str | None,
-    source: os.stat_result,
-    names: np.ndarray | None,
+    array: np.ndarray, path: Path, role: str | None, names: np.ndarray | None, digest: str
 ) -> None:
-    array_path, record_path = _paths(path, role)
-    with replacing(array_path) as temporary:
-        # A memory map, so that the copy needs no memory beside the file's content.
-        packed = np.lib.format.open_memmap(temporary, "w+", np.float16, array.shape)
-        unit_rows(array, packed, f"{path}: '{role}'" if role else f"{path}", names)
-        packed.flush()
-    record = {
-        "version": PACK_VERSION,
-        "source": path.name,
-        "size": source.st_size,
-        "mtime_ns": source.st_mtime_ns,
-        "shape": array.shape,
-    }
-    write_text(record_path, json.dumps(record))
+    packed, _ = _paths(path, role)
+    blocks = _unit_blocks(array, f"{path}: '{role}'" if role else f"{path}", names)
+    packfile.write(
+        packed,
+        array.shape,
+        np.zeros(0, "S1"),
+        (block.astype(np.float16) for _, block in blocks),
+        lambda: {"version": PACK_VERSION, "source": path.name, "blake2b": digest},
+    )
 
 
 def _open_pack(path: Path, role: str | None) -> np.ndarray | None:
@@ -204,17 +213,22 @@ def _open_pack(path: Path, role: str | None) -> np.ndarray | None:
 
     Where the feature file itself is gone the pack serves alone.
     """
-    array_path, record_path = _paths(path, role)
-    try:
-        with reading(record_path, "the record of a pack"):
-            record = json.loads(record_path.read_text())
-            array = load_npy(array_path)
-            whole = record["version"] == PACK_VERSION and list(array.shape) == record["shape"]
-            packed = record["size"], record["mtime_ns"]
-    except InputError:
-        return None
-    source = path.stat() if path.is_file() else None
-    if whole and (source is None or packed == (source.st_size, source.st_mtime_ns)):
-        return array
+    packed, note = _paths(path, role)
+    content, there = packfile.read(packed), path.is_file()
+    if content is None:
+        return None if there else _open_earlier(packed, note)
+    record = content.record
+    whole = record.get("version") == PACK_VERSION
+    if whole and (not there or origin.has_content(path, record["blake2b"], note)):
+        return content.array
     logger.info("%s: its packed descriptors are stale, packing again", path)
+    return None
+
+
+def _open_earlier(packed: Path, about: Path) -> np.ndarray | None:
+    """A pack of the version before, of two files, where there is nothing else."""
+    with suppress(InputError), reading(about, "the record of a pack"):
+        record, array = json.loads(about.read_text()), load_npy(packed)
+        if record["version"] == 1 and list(array.shape) == record["shape"]:
+            return array
     return None
