@@ -228,7 +228,7 @@ def test_names_that_are_not_known(root):
     with pytest.raises(InputError, match="'phones' is not a device of LaMAR"):
         read_scene(root, "CAB", devices=["phones"])
     (sessions(root) / "map" / "images.txt").write_bytes(b"9, nav_0/cam, \xff.jpg\n")
-    with pytest.raises(InputError, match="images.txt: not UTF-8"):
+    with pytest.raises(InputError, match="images.txt: line 1: not UTF-8"):
         read_scene(root, "CAB")
 
 
