@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from gcsa import options
 from gcsa.errors import InputError, nearest, run_program
+from gcsa.files import make_folder, replacing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -114,10 +115,11 @@ def _placed(source: Path, target: Path, how: str) -> bool:
     """Whether the image was there to be linked or copied."""
     if not source.is_file():
         return False
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.unlink(missing_ok=True)
+    make_folder(target.parent)
+    target.unlink(missing_ok=True)  # a link, maybe, which must not be followed
     if how == "copy":
-        shutil.copyfile(source, target)
+        with replacing(target, durable=False) as temporary:
+            shutil.copyfile(source, temporary)
     else:
         target.symlink_to(os.path.relpath(source.resolve(), target.parent.resolve()))
     return True
