@@ -91,5 +91,7 @@ def _positions(path: Path, counts: dict[str, int], reach: float | None) -> dict[
         if key not in arrays:
             raise InputError(f"{path}: has no array '{key}'; expected {expected}")
     if np.size(arrays.get("posDistThr", ())) == 1:
-        say_threshold(float(arrays["posDistThr"].item()), reach, path)
+        with reading(path, "metres in posDistThr"):
+            threshold = float(arrays["posDistThr"].item())
+        say_threshold(threshold, reach, path)
     return {key: two_columns(arrays[key], n, False, f"{path}: {key}") for key, n in counts.items()}
