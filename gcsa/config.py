@@ -241,7 +241,7 @@ def _check_bounds(config: Config) -> None:
         "train.timeout": (config.train.timeout, 0.01),
     }
     for key, (value, minimum) in least.items():
-        if not np.isfinite(value):
+        if not -np.inf < value < np.inf:
             raise InputError(f"{key}: {value} is not a finite number")
         if not value >= minimum:
             raise InputError(f"{key}: {value} is less than {minimum}")

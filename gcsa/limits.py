@@ -27,7 +27,6 @@ LIMITS = {
     "GCSA_MAX_NUMBERS": Limit(2**24, "numbers of an image's local features or matches"),
     "GCSA_MAX_EXPANSION": Limit(32, "times its size when it is unpacked"),
     "GCSA_MAX_NAME": Limit(1024, "bytes of a name in an HDF5 file"),
-    "GCSA_MAX_DEPTH": Limit(100, "containers inside each other in a pickle or JSON file"),
 }
 # How many times larger than itself an archive's content may always be.
 PACKED = 100

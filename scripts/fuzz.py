@@ -30,7 +30,6 @@ from random import Random
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT / part) for part in (".", "tests", "tests/fuzz")]
 
-MEMORY = 2 << 30  # bytes that a reader may take beyond what the process has
 CPU = 20  # seconds that an input may take of one processor
 SILENT = 600  # seconds after which a process that says nothing is ended
 BATCH = 400  # inputs of a process
@@ -77,9 +76,10 @@ def read_one(number: int, templates: Path, work: Path) -> str:
     return "read"
 
 
-def _limit() -> None:
-    size = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-    resource.setrlimit(resource.RLIMIT_AS, (size + MEMORY, size + MEMORY))
+def _limit(memory: int) -> None:
+    if memory:
+        size = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        resource.setrlimit(resource.RLIMIT_AS, (size + (memory << 20), size + (memory << 20)))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
     def stop(number: int, frame: object) -> None:
@@ -88,9 +88,9 @@ def _limit() -> None:
     signal.signal(signal.SIGPROF, stop)
 
 
-def _work(batch: list[int], templates: Path, keep: Path, pipe: int) -> None:
+def _work(batch: list[int], templates: Path, keep: Path, memory: int, pipe: int) -> None:
     """Read a batch, and say of each number when it starts and what became of it."""
-    _limit()
+    _limit(memory)
     work = Path(tempfile.mkdtemp(dir=templates))
     for number in batch:
         os.write(pipe, f"{number} ?\n".encode())
@@ -109,7 +109,9 @@ def _keep(keep: Path, number: int, folder: Path | None, text: str) -> None:
         shutil.copytree(folder, keep / str(number), dirs_exist_ok=True)
 
 
-def run_batch(batch: list[int], templates: Path, keep: Path) -> Iterator[tuple[int, str]]:
+def run_batch(
+    batch: list[int], templates: Path, keep: Path, memory: int
+) -> Iterator[tuple[int, str]]:
     """(number, result) of each input: read, refused, found; crashed where its process ended."""
     while batch:
         receive, send = os.pipe()
@@ -117,7 +119,7 @@ def run_batch(batch: list[int], templates: Path, keep: Path) -> Iterator[tuple[i
         if child == 0:
             os.close(receive)
             try:
-                _work(batch, templates, keep, send)
+                _work(batch, templates, keep, memory, send)
             except BaseException:  # of the mutation, or of this script
                 traceback.print_exc()
                 os._exit(1)
@@ -171,6 +173,9 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--start", type=int, default=0, metavar="N", help="first number (default 0)")
     made.add_argument("--count", type=int, default=100_000, metavar="N", help="how many")
     made.add_argument("--reader", metavar="NAME", help="one alone, of tests/fuzz/seeds.py")
+    made.add_argument(
+        "--memory", type=int, default=2048, metavar="MB", help="that an input may take; 0: any"
+    )
     made.add_argument("--keep", default="outputs/fuzz", metavar="DIR", help="for what is found")
     return made
 
@@ -194,7 +199,7 @@ def main() -> int:
         templates_of(Path(folder))
         for first in range(0, len(todo), BATCH):
             batch = todo[first : first + BATCH]
-            for number, result in run_batch(batch, Path(folder), Path(args.keep)):
+            for number, result in run_batch(batch, Path(folder), Path(args.keep), args.memory):
                 counts[result] += 1
                 if result in ("found", "crashed"):
                     print(f"{number} {list(SEEDS)[number % len(SEEDS)]}: {result}", flush=True)

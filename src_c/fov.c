@@ -29,12 +29,13 @@ static fov_status near_overlap(const share *s, const fov_camera *a, const fov_ca
                                double dy, double *out)
 {
     const fov_job *job = s->job;
-    if (!isfinite(a->sin + a->cos + b->sin + b->cos))
-        return FOV_NOT_FINITE;
     dx /= job->radius;
     dy /= job->radius;
     fov_camera other = {dx * a->cos - dy * a->sin, dx * a->sin + dy * a->cos,
                         b->sin * a->cos - b->cos * a->sin, b->cos * a->cos + b->sin * a->sin};
+    /* What was computed is looked at, not what it came from, which other threads may change. */
+    if (!isfinite(other.x + other.y + other.sin + other.cos))
+        return FOV_NOT_FINITE;
     double area = 0;
     fov_status status = s->kernel->area(s->self, &other, &area);
     *out = area < job->whole ? area / job->whole : 1;

@@ -24,6 +24,27 @@ void release_buffers(Py_buffer *views, int count)
         PyBuffer_Release(views + --count);
 }
 
+static int share_memory(const Py_buffer *a, const Py_buffer *b)
+{
+    const char *start = a->buf, *other = b->buf;
+    return a->len > 0 && b->len > 0 && start < other + b->len && other < start + a->len;
+}
+
+/* Whether what is written lies apart from all that is read; sets an exception where not. */
+static int written_apart(const Py_buffer *views, const expected *what, int count)
+{
+    for (int w = 0; w < count; w++) {
+        for (int k = 0; (what[w].flags & PyBUF_WRITABLE) && k < count; k++) {
+            if (k != w && share_memory(views + w, views + k)) {
+                PyErr_Format(PyExc_ValueError, "%s shares memory with %s", what[w].name,
+                             what[k].name);
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
 int get_buffers(PyObject **objects, Py_buffer *views, const expected *what, int count)
 {
     for (int k = 0; k < count; k++) {
@@ -32,7 +53,10 @@ int get_buffers(PyObject **objects, Py_buffer *views, const expected *what, int 
             return -1;
         }
     }
-    return 0;
+    if (written_apart(views, what, count))
+        return 0;
+    release_buffers(views, count);
+    return -1;
 }
 
 static PyMethodDef methods[] = {

@@ -15,8 +15,9 @@ typedef struct {
     int least, most, flags;            /* dimensions; flags of the buffer protocol */
 } expected;
 
-/* C-contiguous buffers that are as expected, which stay alive and in place until the caller
- * releases them; none of them on -1, with an exception set. */
+/* C-contiguous buffers that are as expected, those that are written apart from all others, which
+ * stay alive and in place until the caller releases them; none of them on -1, with an exception
+ * set. Their contents may be changed by other threads at any time. */
 int get_buffers(PyObject **objects, Py_buffer *views, const expected *what, int count);
 void release_buffers(Py_buffer *views, int count);
 

@@ -30,18 +30,26 @@ static int shapes_fit(const Py_buffer *views)
     return 0;
 }
 
-/* Whether indices name one of the cameras, each; sets an exception where not. */
-static int indices_fit(const Py_buffer *indices, const Py_buffer *cameras)
+/* A copy of indices of which each names one of the cameras; NULL with an exception set where one
+ * does not. A copy, as the work is done without the GIL: another thread may change the array after
+ * it was looked at. */
+static int64_t *checked_indices(const Py_buffer *indices, const Py_buffer *cameras)
 {
-    const int64_t *index = indices->buf;
+    int64_t *index = PyMem_Malloc((size_t)indices->len + 1);
+    if (index == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    memcpy(index, indices->buf, (size_t)indices->len);
     for (Py_ssize_t k = 0; k < indices->shape[0]; k++) {
         if (index[k] < 0 || index[k] >= cameras->shape[0]) {
             PyErr_Format(PyExc_IndexError, "index %lld at %zd, of %zd cameras",
                          (long long)index[k], k, cameras->shape[0]);
-            return 0;
+            PyMem_Free(index);
+            return NULL;
         }
     }
-    return 1;
+    return index;
 }
 
 static PyObject *raise_failure(const fov_failure *failure)
@@ -94,18 +102,21 @@ static PyObject *call_fov(const fov_kernel *kernel, PyObject *args)
                             FOV_MIN_POINTS, FOV_MAX_POINTS, job.points, threads);
     if (get_buffers(objects, views, EXPECTED, BUFFERS) != 0)
         return NULL;
-    if (shapes_fit(views) && indices_fit(views + FIRST, views + CAMERAS_A) &&
-        indices_fit(views + SECOND, views + CAMERAS_B)) {
+    int64_t *i = NULL, *j = NULL;
+    if (shapes_fit(views) && (i = checked_indices(views + FIRST, views + CAMERAS_A)) != NULL &&
+        (j = checked_indices(views + SECOND, views + CAMERAS_B)) != NULL) {
         job.a = views[CAMERAS_A].buf;
         job.b = views[CAMERAS_B].buf;
-        job.i = views[FIRST].buf;
-        job.j = views[SECOND].buf;
+        job.i = i;
+        job.j = j;
         job.i_count = views[OUT].len == 0 ? 0 : (size_t)views[FIRST].shape[0];
         job.columns = views[OUT].ndim == 2 ? (size_t)views[SECOND].shape[0] : 0;
         job.out = views[OUT].buf;
         memset(job.out, 0, (size_t)views[OUT].len);
         result = run_fov(kernel, &job, threads);
     }
+    PyMem_Free(i);
+    PyMem_Free(j);
     release_buffers(views, BUFFERS);
     return result;
 }

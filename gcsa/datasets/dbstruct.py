@@ -59,7 +59,9 @@ def read_scene(
     unread = sorted(set(content) - READ)
     logger.info("%s: fields that are not read: %s", path, ", ".join(unread) or "none")
     if "posDistThr" in content and np.size(content["posDistThr"]) == 1:
-        say_threshold(float(np.asarray(content["posDistThr"]).item()), reach, path)
+        with reading(path, "metres in posDistThr"):
+            threshold = float(np.asarray(content["posDistThr"]).item())
+        say_threshold(threshold, reach, path)
     here = _images(path, content, *FIELDS[:2], database)
     asked = _images(path, content, *FIELDS[2:], queries)
     frame = next((zone for city, zone in ZONES.items() if path.stem.startswith(city)), None)

@@ -24,7 +24,7 @@ from gcsa.datasets.placed import (
 )
 from gcsa.errors import InputError
 from gcsa.evaluation.truth import Truth
-from gcsa.files import read_text
+from gcsa.files import read_text, reading
 from gcsa.npy import load_npz
 from gcsa.scene import Scene
 
@@ -91,5 +91,7 @@ def _positions(path: Path, counts: dict[str, int], reach: float | None) -> dict[
         if key not in arrays:
             raise InputError(f"{path}: has no array '{key}'; expected {expected}")
     if np.size(arrays.get("posDistThr", ())) == 1:
-        say_threshold(float(arrays["posDistThr"].item()), reach, path)
+        with reading(path, "metres in posDistThr"):
+            threshold = float(arrays["posDistThr"].item())
+        say_threshold(threshold, reach, path)
     return {key: two_columns(arrays[key], n, False, f"{path}: {key}") for key, n in counts.items()}

@@ -217,3 +217,14 @@ def test_a_failure_on_any_thread_is_raised(bad, num_threads):
     every = np.arange(n)
     with pytest.raises(ValueError):
         _kernels.convex_overlaps(broken, cameras, every, every, *field, np.empty((n, n)))
+
+
+def test_output_lies_apart_from_what_is_read(compute):
+    cameras = np.tile([0.0, 0.0, 0.0, 1.0], (4, 1))
+    with pytest.raises(ValueError, match="out shares memory with cameras_a"):
+        compute(*arguments(a=cameras, out=cameras.ravel()[4:8]))
+    memory = np.zeros(8)
+    index = memory[:4].view(np.int64)
+    with pytest.raises(ValueError, match="out shares memory with j"):
+        compute(*arguments(j=index, out=memory[:4]))
+    compute(*arguments(j=index, out=memory[4:]))  # beside each other

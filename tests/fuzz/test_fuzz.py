@@ -1,0 +1,40 @@
+"""A few hundred mutated files in the suite's time; scripts/fuzz.py reads any number of them."""
+
+import re
+import subprocess
+import sys
+from random import Random
+
+import pytest
+from pages import ROOT
+
+from gcsa.limits import LIMITS
+
+sys.path.insert(0, str(ROOT / "tests" / "fuzz"))
+
+import mutations  # noqa: E402
+
+COUNT = 390
+# HDF5 and MATLAB's files are read by C libraries.
+APART = ("hdf5", "pack", "local features", "dbStruct")
+
+
+def test_every_reader_reads_or_refuses(tmp_path):
+    command = [sys.executable, "scripts/fuzz.py", "--count", str(COUNT), "--keep", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    found = [line for line in done.stdout.splitlines() if line.endswith((": found", ": crashed"))]
+    assert not [line for line in found if not line.split(" ", 1)[1].startswith(APART)], done.stdout
+    assert f"{COUNT} inputs" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("mutation", [mutations.of_bytes, mutations.of_text, mutations.of_pickle])
+def test_a_number_makes_the_same_file_again(mutation):
+    data = b"\x80\x02](K\x01X\x01\x00\x00\x00ae."
+    made = [mutation(data, Random(i)) for i in range(50)]
+    assert made == [mutation(data, Random(i)) for i in range(50)] and len(set(made)) > 20
+
+
+def test_the_page_has_all_limits():
+    text = (ROOT / "docs" / "security.md").read_text()
+    rows = re.findall(r"(?m)^\| `(GCSA_\w+)` \| (\d+) \|", text)
+    assert {name: int(most) for name, most in rows} == {n: x.most for n, x in LIMITS.items()}
