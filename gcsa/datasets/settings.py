@@ -44,9 +44,7 @@ class DataConfig:
     candidates: str = "search"  # LaMAR: search | labels (its files' topk) | published (of those)
     on_device: bool = False  # keep the training descriptors on the GPU (2 bytes a number)
     radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
-    radio: bool = (
-        True  # LaMAR, kapture, folder: false reads the scenes as if no image had heard any radio
-    )
+    radio: bool = True  # LaMAR, kapture, folder: false reads as if no image had heard any radio
     heading_convention: str = "correct"  # LaMAR: correct | published (mirrored)
     distractors: bool = False  # Oxford and Paris: with the million images of R1M
 
