@@ -28,7 +28,7 @@ PITTS = {split: [f"pitts30k_{split}"] for split in SPLITS}
 
 
 def _how(config: DataConfig, name: str) -> How:
-    return How(descriptor_file(config, name), config.query_gps, config.normalise)
+    return How(descriptor_file(config, name), config.normalise, config.query_gps)
 
 
 def _reach(config: DataConfig) -> float | None:
@@ -69,13 +69,17 @@ def _read_kapture(config: DataConfig, name: str, split: str) -> Read:
     return kapture.read_scene(folder, name, how, *folders, features=features, radio=config.radio)
 
 
-def _protocol(what: str, whose: str) -> Callable[[DataConfig, str], str]:
-    """A sentence: ``what`` the images are, ``whose`` of them are searched in what."""
+def _protocol(what: str, whose: str, read: bool = False) -> Callable[[DataConfig, str], str]:
+    """A sentence: ``what`` the images are, ``whose`` of them are searched in what.
+
+    read: whether devices of queries may have readings of their own.
+    """
 
     def protocol(config: DataConfig, split: str) -> str:
         rule = Rule.of(config.val_labels)
         words = "of the same place" if rule.kind == "cluster" else rule.words
-        return f"{what}{with_gps(config)} {split}, relevant: {words}. {whose}; {COUNTED}"
+        task = with_gps(config) if read else ""
+        return f"{what}{task} {split}, relevant: {words}. {whose}; {COUNTED}"
 
     return protocol
 
@@ -92,7 +96,7 @@ LAYOUTS: dict[str, Reader] = {
     "kapture": Reader(
         {"train": [], "val": ["."], "test": ["."]},
         _read_kapture,
-        _protocol("kapture", "Queries are searched in the map of their own scene"),
+        _protocol("kapture", "Queries are searched in the map of their own scene", read=True),
     ),
     "gsv": Reader(
         {"train": gsv.CITIES, "val": [], "test": []},

@@ -48,13 +48,13 @@ class PlacedImages:
 class How:
     """descriptors: hloc HDF5 file of the scene; without it the scene's descriptors are None.
 
-    query_gps: the positions of queries count as evidence, too. normalise: as of
-    :func:`gcsa.descriptors.hdf5.open_pack`.
+    normalise: as of :func:`gcsa.descriptors.hdf5.open_pack`. query_gps: what devices of queries
+    read is evidence where it is the truth, too; of data sets without such readings, nothing.
     """
 
     descriptors: str | os.PathLike | None = None
-    query_gps: bool = False
     normalise: bool = False
+    query_gps: bool = False
 
 
 PLAIN = How()
@@ -70,7 +70,7 @@ def placed_scene(
     """
     pack = None if how.descriptors is None else open_pack(how.descriptors, how.normalise)
 
-    def image_set(images: PlacedImages, positions: np.ndarray | None) -> ImageSet:
+    def image_set(images: PlacedImages, positions: np.ndarray | None = None) -> ImageSet:
         unknown = images.headings is None or np.isnan(images.headings).all()
         return ImageSet(
             images.names,
@@ -81,7 +81,9 @@ def placed_scene(
             frames=images.frames,
         )
 
-    asked = image_set(queries, queries.known if how.query_gps else None)
+    if how.query_gps:
+        logger.info("%s: no readings of devices; data.query_gps changes nothing", name)
+    asked = image_set(queries)
     scene = Scene(name, image_set(database, database.known), asked, frame)
     clusters = None
     if queries.places is not None and database.places is not None:

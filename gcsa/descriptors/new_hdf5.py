@@ -11,7 +11,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from io import FileIO
 
 import h5py
 
@@ -28,7 +28,7 @@ def new_hdf5(path: str | os.PathLike, added: bool = False) -> Iterator[h5py.File
     with replacing(path) as temporary:
         if added:
             shutil.copyfile(path, temporary)
-        with open(temporary, "r+b") as file:
+        with open(temporary, "r+b", buffering=0) as file:
             patient = _Patient(file)
             try:
                 with h5py.File(patient, "r+" if added else "w", libver="latest") as made:
@@ -39,12 +39,12 @@ def new_hdf5(path: str | os.PathLike, added: bool = False) -> Iterator[h5py.File
 
 
 class _Patient:
-    """A binary file that keeps the first fault of writing to itself.
+    """An unbuffered file that keeps the first fault of writing to itself.
 
     It has what h5py asks of a file; a piece that it lacks reads as zeros.
     """
 
-    def __init__(self, file: BinaryIO):
+    def __init__(self, file: FileIO):
         self._file = file
         self.fault: OSError | None = None
 
@@ -52,17 +52,17 @@ class _Patient:
         view = memoryview(content).cast("B")
         if self.fault is None:
             try:
-                self._file.write(view)
+                self._write(view)
             except OSError as fault:
                 self.fault = fault
         return len(view)
 
+    def _write(self, view: memoryview) -> None:
+        while len(view):
+            view = view[self._file.write(view) :]
+
     def flush(self) -> None:
-        if self.fault is None:
-            try:
-                self._file.flush()
-            except OSError as fault:
-                self.fault = fault
+        """Nothing waits here."""
 
     def truncate(self, size: int) -> int:
         return size if self.fault is not None else self._file.truncate(size)

@@ -170,12 +170,15 @@ def test_lists_folders_and_what_is_passed_over(tmp_path, caplog):
         read_scene(tmp_path, "t", How(), "galery", "queries_night")
 
 
-def test_one_folder_for_both(tmp_path):
+def test_one_folder_for_both(tmp_path, caplog):
     names = [PITTS.replace("@05@", f"@{tile:02d}@") for tile in range(4)]
     touch(tmp_path / "database", *names)
-    scene, truth = read_scene(tmp_path, "t", How(query_gps=True), "database", "database")
+    with caplog.at_level(logging.INFO):
+        scene, truth = read_scene(tmp_path, "t", How(query_gps=True), "database", "database")
     assert (scene.queries.names == scene.database.names).all()
-    assert (scene.queries.positions == truth.positions).all()
+    # Names hold the truth; it is never evidence.
+    assert scene.queries.positions is None and np.isfinite(truth.positions).all()
+    assert "no readings of devices; data.query_gps changes nothing" in caplog.text
 
 
 def as_written(root, cities):
