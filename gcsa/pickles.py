@@ -9,15 +9,13 @@ beyond them. :mod:`gcsa.unpickler` is the machine that reads the opcodes.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import re
-import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any, Literal, Protocol
+from typing import IO, Any, Literal
 
 import numpy as np
 
@@ -28,8 +26,6 @@ from gcsa.unpickler import Allowed, PickleError, Unpickler, check_keys
 
 ByteOrder = Literal["=", "<", ">", "|"]
 
-# What torch.save put first before its files became zip archives.
-TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 # Types of an array's items: NumPy's letter, the size in bytes or letters.
 ITEMS = re.compile(r"[biufcSUO]\d*")
 
@@ -40,19 +36,6 @@ class Promise:
     def kept(self, finish: Callable[[Any], Any]) -> Any:
         """What takes its place; ``finish`` does the same for what is within it."""
         raise NotImplementedError
-
-
-class Storages(Protocol):
-    """Where the numbers of a torch file's tensors go, which lie outside the pickle."""
-
-    def promised(self, pid: Any) -> Any:
-        """What stands in the pickle for the storage of a persistent id."""
-
-    def from_zip(self, archive: zipfile.ZipFile, folder: str) -> None:
-        """Read what was promised from the records of a file of today."""
-
-    def from_file(self, file: IO[bytes], keys: list) -> None:
-        """Read what was promised from the end of an old file, in the order of ``keys``."""
 
 
 class Attributes:
@@ -71,20 +54,11 @@ def load(path: str | os.PathLike, allow: Allowed | None = None) -> Any:
 
     Raises InputError, naming the file, where it is no whole pickle or names something else.
     """
-    return _read(path, lambda file, size: _Unpickler(file, size, allow).load())
+    return reader(path, lambda file, size: PlainUnpickler(file, size, allow).load())
 
 
-def load_torch(
-    path: str | os.PathLike, allow: Allowed | None = None, storages: Storages | None = None
-) -> Any:
-    """The object of a ``torch.save`` file, old or new, or of a plain pickle.
-
-    Tensors are None; where their ``storages`` are wanted, ``allow`` says what rebuilds them.
-    """
-    return _read(path, lambda file, size: _load_torch(file, size, allow, storages))
-
-
-def _read(path: str | os.PathLike, read: Callable[[IO[bytes], int], Any]) -> Any:
+def reader(path: str | os.PathLike, read: Callable[[IO[bytes], int], Any]) -> Any:
+    """What ``read(file, size)`` unpickles of a file, with arrays in place; its faults in a line."""
     expected = "a whole pickle of plain values and arrays"
     with reading(path, expected), open(path, "rb") as file:
         limits.check_archive(path)
@@ -94,57 +68,9 @@ def _read(path: str | os.PathLike, read: Callable[[IO[bytes], int], Any]) -> Any
             raise InputError(f"{path}: {error}") from None
 
 
-def _load_torch(
-    file: IO[bytes], size: int, allow: Allowed | None, storages: Storages | None
-) -> Any:
-    if zipfile.is_zipfile(file):
-        with zipfile.ZipFile(file) as archive:
-            names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-            if not names:
-                raise PickleError("a zip archive, but not of torch (it lacks data.pkl): unpack it")
-            record = archive.read(names[0])
-            stream = io.BytesIO(record)
-            content = _TorchUnpickler(stream, len(record), allow, storages).load()
-            if storages is not None:
-                storages.from_zip(archive, names[0].removesuffix("data.pkl"))
-            return content
-    file.seek(0)
-    first = _TorchUnpickler(file, size, allow, storages).load()
-    if not isinstance(first, int) or first != TORCH_MAGIC:
-        return first
-    for _ in range(2):  # the protocol's version, and facts of the machine that wrote it
-        _TorchUnpickler(file, size, allow, None).load()
-    content = _TorchUnpickler(file, size, allow, storages).load()
-    if storages is not None:
-        storages.from_file(file, _TorchUnpickler(file, size, allow, None).load())
-    return content
-
-
-class _Unpickler(Unpickler):
+class PlainUnpickler(Unpickler):
     def __init__(self, file: IO[bytes], size: int, allow: Allowed | None):
         super().__init__(file, size, {**NAMES, **(allow or {})}, (_Array, _Items, Attributes))
-
-
-class _TorchUnpickler(_Unpickler):
-    """Tensors lie outside the pickle; what makes one of them makes None where nobody wants it."""
-
-    def __init__(
-        self, file: IO[bytes], size: int, allow: Allowed | None, storages: Storages | None
-    ):
-        super().__init__(file, size, allow)
-        self.storages = storages
-
-    def find_class(self, module: str, name: str) -> Any:
-        if module.split(".")[0] == "torch" and (module, name) not in self._allowed:
-            return _nothing
-        return super().find_class(module, name)
-
-    def persistent_load(self, pid: Any) -> Any:
-        return None if self.storages is None else self.storages.promised(pid)
-
-
-def _nothing(*args: Any) -> None:
-    return None
 
 
 class _Items:

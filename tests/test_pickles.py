@@ -13,7 +13,8 @@ import pytest
 import torch
 
 from gcsa.errors import InputError, MissingFileError
-from gcsa.pickles import Attributes, load, load_torch
+from gcsa.pickles import Attributes, load
+from gcsa.torch_files import load_torch
 
 PROTOCOLS = range(6)
 ARRAYS = [

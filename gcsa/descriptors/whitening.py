@@ -16,7 +16,8 @@ from gcsa.descriptors import pca
 from gcsa.errors import InputError
 from gcsa.files import reading, replacing
 from gcsa.npy import load_npz
-from gcsa.pickles import Attributes, load_torch
+from gcsa.pickles import Attributes
+from gcsa.torch_files import load_torch
 
 # Descriptors whitened at once.
 BLOCK = 8192

@@ -36,11 +36,12 @@ from gcsa.lines import names_by_line
 from gcsa.localization import hloc_files, views
 from gcsa.models.checkpoint import load_checkpoint, save_checkpoint
 from gcsa.models.gcsa import GCSA
-from gcsa.pickles import load, load_torch
+from gcsa.pickles import load
 from gcsa.places.calibration import Calibration, read_calibration, to_text
 from gcsa.plots.curves import read_metrics
 from gcsa.rerank.arrays import read_array
 from gcsa.scoring.ranker import as_trained
+from gcsa.torch_files import load_torch
 
 assert lamar  # the folder of lamar.scene
 NAMES = [f"db/{i}.jpg" for i in range(6)]

@@ -13,8 +13,9 @@ from torch import Tensor
 
 from gcsa.descriptors.whitening import PCA_CLASSES
 from gcsa.errors import InputError
-from gcsa.pickles import Allowed, Promise, load_torch
-from gcsa.unpickler import Aside
+from gcsa.pickles import Promise
+from gcsa.torch_files import load_torch
+from gcsa.unpickler import Allowed, Aside
 
 DTYPES = {
     "Double": torch.float64,
