@@ -14,12 +14,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
 from gcsa.errors import LostProcessError
+
+T = TypeVar("T")
 
 
 def rank() -> int:
@@ -112,8 +115,19 @@ def sum_of(value: torch.Tensor) -> torch.Tensor:
 
 def gathered(part: np.ndarray) -> np.ndarray:
     """The parts (m_r, ...) of all processes, one after another, in every process."""
+    return part if size() == 1 else np.concatenate(everyone(part))
+
+
+def barrier() -> None:
+    """Wait for all processes."""
+    if size() > 1:
+        dist.barrier()
+
+
+def everyone(own: T) -> list[T]:
+    """What each process has, by its number, in every process."""
     if size() == 1:
-        return part
-    parts: list = [None] * size()
-    dist.all_gather_object(parts, part)
-    return np.concatenate(parts)
+        return [own]
+    found: list = [None] * size()
+    dist.all_gather_object(found, own)
+    return found

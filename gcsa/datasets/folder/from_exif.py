@@ -13,23 +13,15 @@ import argparse
 import logging
 import math
 import os
-from collections import Counter
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 from gcsa import options
 from gcsa.datasets.folder.exif import Pose, read_pose, true_north
-from gcsa.errors import InputError, MissingFileError
+from gcsa.datasets.folder.listing import photos_below
+from gcsa.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
-# Photos that are not read, and are counted: of phones, and what cameras' sensors gave (raw).
-UNREAD = set(
-    ".heic .heif .avif .jxl .jp2 .bmp .gif .dng .raw .nef .nrw .cr2 .cr3 .crw .arw .srf .sr2 .orf "
-    ".rw2 .raf .pef .srw .x3f .3fr .erf .kdc .mrw .insp".split()
-)
 
 
 def from_exif(
@@ -56,7 +48,7 @@ def from_exif(
         raise InputError(f"--query_every: {query_every} leaves no database; 0, or 2 and more")
     if target.exists() and not force:
         raise InputError(f"{target}: exists; --force replaces it")
-    names = _photos(folder, target.parent)
+    names = photos_below(folder, target.parent)
     if query_every > len(names):
         raise InputError(f"--query_every: {query_every}, but there are only {len(names)} images")
     poses = true_north([read_pose(target.parent / name) for name in names])
@@ -95,48 +87,6 @@ def _report(target: Path, poses: list[Pose]) -> None:
             if find_spec("pygeomag")
             else (magnetic, "pip install pygeomag corrects them"),
         )
-
-
-def _photos(folder: Path, base: Path) -> list[str]:
-    """Names of the photos below a folder, relative to ``base``, sorted."""
-    if not folder.is_dir():
-        raise MissingFileError(f"{folder}: no such folder of images")
-    root, top = folder.resolve(), base.resolve()
-    if not root.is_relative_to(top):
-        raise InputError(
-            f"--output: {base} is neither {folder} nor a folder above it, and the names of images "
-            "are relative to the table"
-        )
-    files = list(_files(root))
-    # What macOS lays beside each file on disks of others: no photo, whatever it is called.
-    files, beside = (
-        [p for p in files if p.name[:2] != "._"],
-        [p for p in files if p.name[:2] == "._"],
-    )
-    found = [p for p in files if p.suffix.lower() in SUFFIXES]
-    unread = Counter(p.suffix.lower() for p in files if p.suffix.lower() in UNREAD)
-    kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(unread.items()))
-    if not found:
-        others = f"; {kinds}: convert them to .jpg" if unread else ""
-        raise InputError(f"{folder}: no images ({', '.join(sorted(SUFFIXES))}){others}")
-    if unread:
-        logger.warning("%s: photos of other kinds passed over: %s; convert them", folder, kinds)
-    if beside:
-        logger.info(
-            "%s: %d files ._* of macOS passed over, they are no photos", folder, len(beside)
-        )
-    return sorted(p.relative_to(top).as_posix() for p in found)
-
-
-def _files(root: Path) -> Iterator[Path]:
-    """The files below a folder, in linked folders too; each folder once on the way to it."""
-    for place, folders, files in os.walk(root, followlinks=True):
-        above = {Path(place).resolve(), *Path(place).resolve().parents}
-        for name in list(folders):
-            if (Path(place) / name).resolve() in above:  # a link back up has no end
-                logger.info("%s: a link to a folder above it, not followed", Path(place) / name)
-                folders.remove(name)
-        yield from (path for name in files if (path := Path(place) / name).is_file())
 
 
 def parser() -> argparse.ArgumentParser:
