@@ -27,13 +27,12 @@ class Photo(NamedTuple):
 class Decoded:
     """A photo as the network takes it: pixels (3, h, w) float32, RGB, from 0 to 1.
 
-    image_size: (width, height) of the photo itself. turned: upright by its EXIF.
+    image_size: (width, height) of the photo itself, as it was read.
     """
 
     name: str
     pixels: Tensor
     image_size: tuple[int, int]
-    turned: bool = False
 
 
 class Broken(NamedTuple):

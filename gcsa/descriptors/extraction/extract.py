@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from gcsa import distributed
@@ -24,6 +23,7 @@ from gcsa.descriptors.extraction.decoding import (
     stacked,
 )
 from gcsa.descriptors.extraction.journal import Journal
+from gcsa.descriptors.extraction.recipes import Recipe
 from gcsa.descriptors.extraction.stores import Described, Store, check_names
 from gcsa.errors import InputError
 
@@ -51,20 +51,6 @@ class Effort:
     def ahead(self) -> int:
         """Photos that are decoded and wait: these bound the memory."""
         return 2 * self.batch_size + self.workers
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What makes a descriptor of a photo.
-
-    decode: a photo -> its pixels as the network takes them. describe: pixels (B, 3, h, w) on the
-    device -> descriptors (B, length) of unit length. about: all this in words, as JSON has it.
-    """
-
-    decode: Callable[[Photo], Decoded]
-    describe: Callable[[Tensor], Tensor]
-    length: int
-    about: dict[str, Any]
 
 
 def describe(

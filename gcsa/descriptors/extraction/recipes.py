@@ -1,0 +1,125 @@
+"""What makes a descriptor of a photo: how it is read, resized, and described."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gcsa import imaging
+from gcsa.descriptors.extraction.decoding import Decoded, Photo
+from gcsa.descriptors.networks import Network
+from gcsa.descriptors.networks.preprocessing import Resize
+from gcsa.errors import InputError
+
+ORIENTATIONS = ("exif", "ignore")
+# A JPEG that is shrunk further than this is decoded at a fraction of its size, where that is asked.
+ENOUGH = 2
+HEADERS = 4096  # of files that are looked into at a time
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How photos are read.
+
+    orientation: "exif" turns them upright, "ignore" takes them as stored, as hloc and all the
+    published evaluations do. resize: in the place of the network's own. scales: of the descriptors
+    that are averaged; one of 1 is the photo alone. reduced: a JPEG of more than twice the size
+    wanted is decoded at a half, a quarter or an eighth, which takes a fraction of the time.
+    """
+
+    orientation: str = "exif"
+    resize: Resize | None = None
+    scales: tuple[float, ...] = (1.0,)
+    reduced: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What makes a descriptor of a photo.
+
+    decode: a photo -> its pixels as the network takes them. describe: pixels (B, 3, h, w) on the
+    device -> descriptors (B, length) of unit length. about: all this in words, as JSON has it.
+    """
+
+    decode: Callable[[Photo], Decoded]
+    describe: Callable[[Tensor], Tensor]
+    length: int
+    about: dict[str, Any]
+
+
+def recipe(network: Network, weights_sha256: str, how: Reading) -> Recipe:
+    """The recipe of a network and its weights."""
+    resize = how.resize or network.resizing
+    about = {
+        "network": network.name,
+        "weights_sha256": weights_sha256,
+        "preprocessing": f"{resize}; {network.normalising}",
+        "orientation": how.orientation,
+        "scales": list(how.scales),
+        "decoding": "reduced" if how.reduced else "full",
+    }
+    return Recipe(
+        partial(_decode, network=network, resize=resize, how=how),
+        partial(_describe, network=network, scales=how.scales),
+        network.length,
+        about,
+    )
+
+
+def check_sizes(photos: Sequence[Photo], network: Network, how: Reading, workers: int) -> None:
+    """InputError for the first photo of a size that the network cannot take after resizing.
+
+    Headers alone are read; what cannot be read at all is told of when it is described.
+    """
+    resize = how.resize or network.resizing
+    if resize.exactly is not None:
+        network.check_size(*resize.exactly)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        for reason in pool.map(
+            partial(_wrong_size, network=network, resize=resize, how=how), photos
+        ):
+            if reason is not None:
+                raise reason
+
+
+def _wrong_size(photo: Photo, network: Network, resize: Resize, how: Reading) -> InputError | None:
+    try:
+        with imaging.opened(photo.path) as (_, (width, height)):
+            pass
+    except InputError:
+        return None
+    try:
+        network.check_size(*resize.cut(*resize.size(height, width)))
+    except InputError as error:
+        return InputError(f"{photo.path}: {error}")
+    return None
+
+
+def _decode(photo: Photo, network: Network, resize: Resize, how: Reading) -> Decoded:
+    draft = _draft(resize) if how.reduced else None
+    image, (width, height) = imaging.read_rgb(photo.path, draft, how.orientation == "exif")
+    turned = (image.width > image.height) != (width > height)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
+    wanted = resize(pixels)[0].contiguous()
+    network.check_size(*wanted.shape[1:])
+    return Decoded(photo.name, wanted, (height, width) if turned else (width, height))
+
+
+def _draft(resize: Resize) -> tuple[int, int] | None:
+    """The (width, height) that are enough of a JPEG."""
+    sides = resize.exactly or (resize.longest, resize.longest)
+    longest = max((side for side in sides if side is not None), default=0)
+    return (ENOUGH * longest, ENOUGH * longest) if longest else None
+
+
+def _describe(pixels: Tensor, network: Network, scales: tuple[float, ...]) -> Tensor:
+    x = network.normalise(pixels)
+    return network(x) if scales == (1.0,) else network.multiscale(x, scales)
