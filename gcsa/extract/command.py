@@ -12,18 +12,19 @@ from pathlib import Path
 from gcsa import distributed
 from gcsa.config import load_config
 from gcsa.descriptors.extraction.extract import Effort
-from gcsa.descriptors.extraction.recipes import Reading
-from gcsa.descriptors.networks import Network, load_network
+from gcsa.descriptors.extraction.recipes import Reading, recipe
+from gcsa.descriptors.networks import Network, default_weights, load_network
 from gcsa.descriptors.networks.preprocessing import Resize
 from gcsa.errors import InputError
 from gcsa.extract.photos import of_folder, of_scenes
 from gcsa.extract.run import Kept, run
-from gcsa.training.devices import pick_device
+from gcsa.scoring.ranker import pick_device
 
 logger = logging.getLogger(__name__)
 
 WHITENED = 128  # numbers of a descriptor of the network that ships
 SUFFIX = ".whitening.npz"
+PATIENCE = 24 * 60  # minutes that a process waits for one whose photos take longer
 
 
 def extract(args: argparse.Namespace, overrides: Sequence[str]) -> None:
@@ -36,13 +37,12 @@ def extract(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         output = Path(args.output)
         jobs = [of_folder(Path(args.images), output)]
         beside = output.with_name(output.stem + SUFFIX)
-    with distributed.processes():
+    with distributed.processes(PATIENCE, "; start it again, and it goes on"):
         device = pick_device(args.device or "auto")
-        network = load_network(args.weights, device)
-        run(
-            *(jobs, network, _reading(args, network), _effort(args), _kept(args), device, beside),
-            skip_broken=args.skip_broken,
-        )
+        weights = default_weights() if args.weights is None else Path(args.weights)
+        network = load_network(weights, device)
+        made = recipe(network, weights, _reading(args, network))
+        run(jobs, network, made, _effort(args), _kept(args), device, beside, args.skip_broken)
 
 
 def _reading(args: argparse.Namespace, network: Network) -> Reading:

@@ -15,7 +15,7 @@ from gcsa import distributed
 from gcsa.descriptors import pca, whitening
 from gcsa.descriptors.extraction import extract
 from gcsa.descriptors.extraction.extract import Effort
-from gcsa.descriptors.extraction.recipes import Reading, Recipe, check_sizes, recipe
+from gcsa.descriptors.extraction.recipes import Recipe, check_sizes
 from gcsa.descriptors.extraction.stores import Store, store
 from gcsa.descriptors.networks import Network
 from gcsa.descriptors.whitening import Whitening
@@ -40,7 +40,7 @@ class Kept:
 def run(
     jobs: Sequence[Job],
     network: Network,
-    how: Reading,
+    made: Recipe,
     effort: Effort,
     kept: Kept,
     device: torch.device,
@@ -52,9 +52,8 @@ def run(
     beside: where the whitening is kept that is fitted on the jobs' photos; one that is there
     already is taken as it is, so that what is added later stays comparable.
     """
-    made = recipe(network, how)
     for job in jobs:
-        check_sizes(job.photos, network, how, effort.workers)
+        check_sizes(job.photos, network, made.resize, effort.workers)
     found = _known(kept, beside)
     stores = [_store(job, made, kept, found, beside) for job in jobs]
     broken = []

@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from gcsa.errors import InputError
-from gcsa.files import reading, write_text
+from gcsa.files import make_folder, reading, write_text
 
 SUFFIX = ".parts"
 ABOUT = "about.json"
@@ -59,7 +59,7 @@ class Journal:
         self._open = ExitStack()
 
     def __enter__(self) -> Journal:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         if self._first:
             self._lock()
             self._check_about()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -50,17 +52,18 @@ class Recipe:
 
     decode: Callable[[Photo], Decoded]
     describe: Callable[[Tensor], Tensor]
+    resize: Resize
     length: int
     about: dict[str, Any]
 
 
-def recipe(network: Network, weights_sha256: str, how: Reading) -> Recipe:
-    """The recipe of a network and its weights."""
+def recipe(network: Network, weights: Path, how: Reading) -> Recipe:
+    """The recipe of a network. weights: its file."""
     resize = how.resize or network.resizing
     about = {
         "network": network.name,
-        "weights_sha256": weights_sha256,
-        "preprocessing": f"{resize}; {network.normalising}",
+        "weights_sha256": _sha256(weights),
+        "preprocessing": str(resize),
         "orientation": how.orientation,
         "scales": list(how.scales),
         "decoding": "reduced" if how.reduced else "full",
@@ -68,29 +71,34 @@ def recipe(network: Network, weights_sha256: str, how: Reading) -> Recipe:
     return Recipe(
         partial(_decode, network=network, resize=resize, how=how),
         partial(_describe, network=network, scales=how.scales),
+        resize,
         network.length,
         about,
     )
 
 
-def check_sizes(photos: Sequence[Photo], network: Network, how: Reading, workers: int) -> None:
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_sizes(photos: Sequence[Photo], network: Network, resize: Resize, workers: int) -> None:
     """InputError for the first photo of a size that the network cannot take after resizing.
 
     Headers alone are read; what cannot be read at all is told of when it is described.
     """
-    resize = how.resize or network.resizing
     if resize.exactly is not None:
         network.check_size(*resize.exactly)
         return
+    why_not = partial(_wrong_size, network=network, resize=resize)
     with ThreadPoolExecutor(workers) as pool:
-        for reason in pool.map(
-            partial(_wrong_size, network=network, resize=resize, how=how), photos
-        ):
-            if reason is not None:
-                raise reason
+        for start in range(0, len(photos), HEADERS):
+            for reason in pool.map(why_not, photos[start : start + HEADERS]):
+                if reason is not None:
+                    raise reason
 
 
-def _wrong_size(photo: Photo, network: Network, resize: Resize, how: Reading) -> InputError | None:
+def _wrong_size(photo: Photo, network: Network, resize: Resize) -> InputError | None:
     try:
         with imaging.opened(photo.path) as (_, (width, height)):
             pass

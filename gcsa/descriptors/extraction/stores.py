@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
@@ -12,8 +11,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gcsa import __version__
 from gcsa.descriptors.extraction.journal import different
-from gcsa.descriptors.hdf5 import DATASET
+from gcsa.descriptors.new_hdf5 import new_hdf5
+from gcsa.descriptors.packing import DATASET
 from gcsa.errors import InputError
 from gcsa.files import reading, replacing, write_text
 
@@ -49,6 +50,10 @@ class Store(ABC):
     def write(self, rows: Rows, count: int) -> None:
         """Add ``count`` images, all or none of them."""
 
+    def _stated(self) -> str:
+        """``about`` as it is kept; the version that wrote does not make descriptors others."""
+        return json.dumps({**self.about, "version": __version__})
+
 
 class HDF5(Store):
     """hloc's file: a group an image, slashes of its name as nested groups."""
@@ -70,17 +75,12 @@ class HDF5(Store):
         return found
 
     def write(self, rows: Rows, count: int) -> None:
-        import h5py
-
-        with replacing(self.path) as temporary:
-            if self.path.exists():
-                shutil.copyfile(self.path, temporary)
-            with h5py.File(temporary, "r+" if self.path.exists() else "w", libver="latest") as file:
-                file.attrs[ATTRIBUTE] = json.dumps(self.about)
-                for name, descriptor, size in rows():
-                    group = file.create_group(name)
-                    group.create_dataset(DATASET, data=descriptor)
-                    group.create_dataset("image_size", data=np.array(size))
+        with new_hdf5(self.path, added=self.path.exists()) as file:
+            file.attrs[ATTRIBUTE] = self._stated()
+            for name, descriptor, size in rows():
+                group = file.create_group(name)
+                group.create_dataset(DATASET, data=descriptor)
+                group.create_dataset("image_size", data=np.array(size))
 
 
 class Array(Store):
@@ -122,7 +122,10 @@ class Array(Store):
                 names.append(name)
             whole.flush()
             listed.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-            about.write_text(json.dumps(self.about, indent=1) + "\n", encoding="utf-8")
+            about.write_text(
+                json.dumps({**self.about, "version": __version__}, indent=1) + "\n",
+                encoding="utf-8",
+            )
 
 
 class Kapture(Store):
