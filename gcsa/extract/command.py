@@ -29,6 +29,7 @@ PATIENCE = 24 * 60  # minutes that a process waits for one whose photos take lon
 
 def extract(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     """Run the program with what its parser gives."""
+    effort, kept = _effort(args), _kept(args)
     if args.images is None:
         config = load_config(args.conf, overrides)
         jobs = of_scenes(config)
@@ -42,7 +43,7 @@ def extract(args: argparse.Namespace, overrides: Sequence[str]) -> None:
         weights = default_weights() if args.weights is None else Path(args.weights)
         network = load_network(weights, device)
         made = recipe(network, weights, _reading(args, network))
-        run(jobs, network, made, _effort(args), _kept(args), device, beside, args.skip_broken)
+        run(jobs, network, made, effort, kept, device, beside, args.skip_broken)
 
 
 def _reading(args: argparse.Namespace, network: Network) -> Reading:

@@ -13,6 +13,7 @@ import argparse
 import logging
 import math
 import os
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -51,29 +52,42 @@ def from_exif(
     names = photos_below(folder, target.parent)
     if query_every > len(names):
         raise InputError(f"--query_every: {query_every}, but there are only {len(names)} images")
-    poses = true_north([read_pose(target.parent / name) for name in names])
+    poses = read_poses(target.parent / name for name in names)
     if all(math.isnan(pose.lat) for pose in poses):
         raise InputError(f"{folder}: no photo has a position in its EXIF")
-    columns = {
-        "name": names,
-        "lat": [round(pose.lat, 8) for pose in poses],
-        "lon": [round(pose.lon, 8) for pose in poses],
-        "heading": [round(pose.heading, 2) % 360 for pose in poses],
-    }
-    columns |= {"gps_lat": columns["lat"], "gps_lon": columns["lon"]}
-    columns["gps_accuracy"] = [round(pose.accuracy, 2) for pose in poses]
-    columns["captured_at"] = [pose.captured_at for pose in poses]
+    columns = {"name": names, **columns_of(poses)}
     if altitude:
         columns["alt"] = [round(pose.alt, 2) for pose in poses]
     if query_every:
         numbers = range(1, len(names) + 1)
         columns["split"] = [ROLES[number % query_every == 0] for number in numbers]
     write_table(target, list(columns), zip(*columns.values(), strict=True))
-    _report(target, poses)
+    report(target, poses)
     return target
 
 
-def _report(target: Path, poses: list[Pose]) -> None:
+def read_poses(photos: Iterable[Path]) -> list[Pose]:
+    """What photos say of their cameras, headings from true north where that can be known."""
+    return true_north([read_pose(photo) for photo in photos])
+
+
+def columns_of(poses: Sequence[Pose]) -> dict[str, list]:
+    """The columns of images.csv that photos fill."""
+    lat = [round(pose.lat, 8) for pose in poses]
+    lon = [round(pose.lon, 8) for pose in poses]
+    return {
+        "lat": lat,
+        "lon": lon,
+        "heading": [round(pose.heading, 2) % 360 for pose in poses],
+        "gps_lat": lat,
+        "gps_lon": lon,
+        "gps_accuracy": [round(pose.accuracy, 2) for pose in poses],
+        "captured_at": [pose.captured_at for pose in poses],
+    }
+
+
+def report(target: Path, poses: Sequence[Pose]) -> None:
+    """Say of how many photos of a table what is known."""
     places = sum(not math.isnan(pose.lat) for pose in poses)
     headings = sum(not math.isnan(pose.heading) for pose in poses)
     magnetic = sum(pose.magnetic for pose in poses)

@@ -112,7 +112,7 @@ def _wrong_size(photo: Photo, network: Network, resize: Resize) -> InputError | 
 
 
 def _decode(photo: Photo, network: Network, resize: Resize, how: Reading) -> Decoded:
-    draft = _draft(resize) if how.reduced else None
+    draft = _enough(photo.path, resize) if how.reduced else None
     image, (width, height) = imaging.read_rgb(photo.path, draft, how.orientation == "exif")
     turned = (image.width > image.height) != (width > height)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
@@ -121,11 +121,13 @@ def _decode(photo: Photo, network: Network, resize: Resize, how: Reading) -> Dec
     return Decoded(photo.name, wanted, (height, width) if turned else (width, height))
 
 
-def _draft(resize: Resize) -> tuple[int, int] | None:
-    """The (width, height) that are enough of a JPEG."""
-    sides = resize.exactly or (resize.longest, resize.longest)
-    longest = max((side for side in sides if side is not None), default=0)
-    return (ENOUGH * longest, ENOUGH * longest) if longest else None
+def _enough(path: Path, resize: Resize) -> tuple[int, int]:
+    """The (width, height) of a JPEG that are enough of it, as it is stored."""
+    with imaging.opened(path) as (_, (width, height)):
+        down, across = resize.size(height, width)
+    if resize.exactly is not None:  # of a photo that may be turned yet
+        down = across = max(down, across)
+    return ENOUGH * across, ENOUGH * down
 
 
 def _describe(pixels: Tensor, network: Network, scales: tuple[float, ...]) -> Tensor:
