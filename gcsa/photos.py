@@ -70,7 +70,8 @@ def _describe(folder: Path, weights: Path | None, device: str, skip_broken: bool
     all_photos = [Photo(str(name), folder / str(name)) for name in images.names]
     assert images.query is not None  # of a table that was gathered
     base = [photo for photo, query in zip(all_photos, images.query, strict=True) if not query]
-    whiten = folder / WHITENING if (folder / WHITENING).is_file() else min(WHITENED, len(base) - 1)
+    kept = folder / WHITENING
+    whiten: Path | int | None = kept if kept.is_file() else min(WHITENED, len(base) - 1)
     if weights is not None or len(base) < FEWEST:
         whiten = None
     file = weights or default_weights()
@@ -79,7 +80,7 @@ def _describe(folder: Path, weights: Path | None, device: str, skip_broken: bool
     job = Job(folder / DESC_FN, all_photos, base)
     run(
         *([job], network, recipe(network, file, how), Effort(), Kept(whiten), pick_device(device)),
-        beside=folder / WHITENING,
+        beside=kept,
         skip_broken=skip_broken,
     )
 

@@ -11,7 +11,8 @@ import numpy as np
 from gcsa.config import Config
 from gcsa.datasets.folder.listing import photos_below
 from gcsa.datasets.images import image_path
-from gcsa.datasets.readers import descriptor_file, reader, scene_names
+from gcsa.datasets.reader import descriptor_file
+from gcsa.datasets.readers import reader, scene_names
 from gcsa.datasets.settings import SPLITS, DataConfig
 from gcsa.descriptors.extraction.decoding import Photo
 from gcsa.errors import InputError

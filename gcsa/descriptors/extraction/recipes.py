@@ -105,7 +105,7 @@ def _wrong_size(photo: Photo, network: Network, resize: Resize) -> InputError | 
     except InputError:
         return None
     try:
-        network.check_size(*resize.cut(*resize.size(height, width)))
+        network.check_size(*resize.size(height, width))
     except InputError as error:
         return InputError(f"{photo.path}: {error}")
     return None
