@@ -157,7 +157,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 5\n"
         (LFS, "a pointer of Git LFS"),
         (b"", "no file of weights"),
         (b"\x89HDF\r\n\x1a\n" + b"\0" * 100, "an HDF5 file"),
-        (b"PK\x03\x04 cut", "not a readable pickle"),
+        (b"PK\x03\x04 cut", "expected a whole pickle"),
         (b"\x10\0\0\0\0\0\0\0{not json at all", "expected a safetensors file"),
         (b"MATLAB 5.0 MAT-file" + b" " * 200, "expected a NetVLAD network of MatConvNet"),
         (pickle.dumps([1, 2]), "no dictionary of tensors, it has list"),
