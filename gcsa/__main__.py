@@ -19,6 +19,8 @@ PROGRAMS = {
     "folder.from_exif": "describe own photos by their EXIF: images.csv",
     "folder.from_sfm": "describe own photos by a reconstruction: images.csv",
     "folder.describe": "descriptors of own photos, for trying out",
+    "photos": "say where own photos were taken, by others, in one command",
+    "extract": "descriptors of photos, by any published network",
     "datasets.landmarks.convert": "convert feature files of landmark data sets",
     "lamar.labels": "compute which candidates of LaMAR's queries are positive",
     "export": "write scenes in a layout that other tools read",

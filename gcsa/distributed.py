@@ -14,12 +14,15 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import TypeVar
 
 import numpy as np
 import torch
 import torch.distributed as dist
 
 from gcsa.errors import LostProcessError
+
+T = TypeVar("T")
 
 
 def rank() -> int:
@@ -41,11 +44,11 @@ LOST = re.compile(
 
 
 @contextmanager
-def processes(timeout: float) -> Iterator[None]:
+def processes(timeout: float, remedy: str) -> Iterator[None]:
     """Join the other processes of torchrun, where it started this one.
 
     timeout: minutes that one waits for another. LostProcessError where that is exceeded, and where
-    another has died.
+    another has died; remedy: what to do then.
     """
     if "WORLD_SIZE" not in os.environ or dist.is_initialized():
         yield
@@ -57,8 +60,7 @@ def processes(timeout: float) -> Iterator[None]:
         if not LOST.search(str(error)):
             raise
         message = (
-            "another process of this run died, or did not answer for "
-            f"{timeout:g} minutes (train.timeout); go on with --resume"
+            f"another process of this run died, or did not answer for {timeout:g} minutes{remedy}"
         )
         raise LostProcessError(message, _first_to_tell()) from error
     finally:
@@ -112,8 +114,19 @@ def sum_of(value: torch.Tensor) -> torch.Tensor:
 
 def gathered(part: np.ndarray) -> np.ndarray:
     """The parts (m_r, ...) of all processes, one after another, in every process."""
+    return part if size() == 1 else np.concatenate(everyone(part))
+
+
+def barrier() -> None:
+    """Wait for all processes."""
+    if size() > 1:
+        dist.barrier()
+
+
+def everyone(own: T) -> list[T]:
+    """What each process has, by its number, in every process."""
     if size() == 1:
-        return part
-    parts: list = [None] * size()
-    dist.all_gather_object(parts, part)
-    return np.concatenate(parts)
+        return [own]
+    found: list = [None] * size()
+    dist.all_gather_object(found, own)
+    return found

@@ -46,16 +46,18 @@ def opened(
 
 
 def read_rgb(
-    path: str | os.PathLike, draft: tuple[int, int] | None = None
+    path: str | os.PathLike, draft: tuple[int, int] | None = None, upright: bool = True
 ) -> tuple[Image.Image, tuple[int, int]]:
-    """An image file as 8-bit RGB, upright, and its (width, height) as stored.
+    """An image file as 8-bit RGB, upright by its EXIF or as stored, and its (width, height) as
+    stored.
 
     Grey of 16 bits becomes what its 8-bit version is, CMYK and palettes RGB; what is transparent
     keeps its colour. InputError where it cannot be read, or its numbers have no known white.
     draft: as of :func:`opened`.
     """
     with opened(path, draft) as (file, size):
-        return ImageOps.exif_transpose(_of_8_bits(file, path)).convert("RGB"), size
+        image = _of_8_bits(file, path)
+        return (ImageOps.exif_transpose(image) if upright else image).convert("RGB"), size
 
 
 def _of_8_bits(image: Image.Image, path: str | os.PathLike) -> Image.Image:

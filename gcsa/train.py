@@ -39,7 +39,7 @@ def train(
         # Said now: reading a large data set takes minutes.
         raise MissingFileError(f"train.checkpoint: {config.train.checkpoint}: no such checkpoint")
     with (
-        distributed.processes(config.train.timeout),
+        distributed.processes(config.train.timeout, " (train.timeout); go on with --resume"),
         Run.start(config, name, resume) as run,
         _told_how_to_go_on(run, wandb_project, tensorboard),
         log_file(run),

@@ -74,6 +74,10 @@ class Whitening:
         """The axes as :meth:`apply` uses them, divided by the variances to a power: (C, D)."""
         return self.components / self._divisor(power)[:, None]
 
+    def scaled(self, power: float) -> Whitening:
+        """The same with the power of the variances within the axes: apply it with power 0."""
+        return Whitening(self.mean, self.axes(power))
+
     def save(self, path: str | os.PathLike) -> None:
         """Write the arrays to an .npz file, all or nothing."""
         arrays = {name: array for name, array in vars(self).items() if array is not None}

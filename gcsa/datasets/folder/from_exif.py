@@ -13,23 +13,16 @@ import argparse
 import logging
 import math
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from gcsa import options
 from gcsa.datasets.folder.exif import Pose, read_pose, true_north
-from gcsa.errors import InputError, MissingFileError
+from gcsa.datasets.folder.listing import photos_below
+from gcsa.errors import InputError
 
 logger = logging.getLogger(__name__)
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp"}
-# Photos that are not read, and are counted: of phones, and what cameras' sensors gave (raw).
-UNREAD = set(
-    ".heic .heif .avif .jxl .jp2 .bmp .gif .dng .raw .nef .nrw .cr2 .cr3 .crw .arw .srf .sr2 .orf "
-    ".rw2 .raf .pef .srw .x3f .3fr .erf .kdc .mrw .insp".split()
-)
 
 
 def from_exif(
@@ -56,32 +49,45 @@ def from_exif(
         raise InputError(f"--query_every: {query_every} leaves no database; 0, or 2 and more")
     if target.exists() and not force:
         raise InputError(f"{target}: exists; --force replaces it")
-    names = _photos(folder, target.parent)
+    names = photos_below(folder, target.parent)
     if query_every > len(names):
         raise InputError(f"--query_every: {query_every}, but there are only {len(names)} images")
-    poses = true_north([read_pose(target.parent / name) for name in names])
+    poses = read_poses(target.parent / name for name in names)
     if all(math.isnan(pose.lat) for pose in poses):
         raise InputError(f"{folder}: no photo has a position in its EXIF")
-    columns = {
-        "name": names,
-        "lat": [round(pose.lat, 8) for pose in poses],
-        "lon": [round(pose.lon, 8) for pose in poses],
-        "heading": [round(pose.heading, 2) % 360 for pose in poses],
-    }
-    columns |= {"gps_lat": columns["lat"], "gps_lon": columns["lon"]}
-    columns["gps_accuracy"] = [round(pose.accuracy, 2) for pose in poses]
-    columns["captured_at"] = [pose.captured_at for pose in poses]
+    columns = {"name": names, **columns_of(poses)}
     if altitude:
         columns["alt"] = [round(pose.alt, 2) for pose in poses]
     if query_every:
         numbers = range(1, len(names) + 1)
         columns["split"] = [ROLES[number % query_every == 0] for number in numbers]
     write_table(target, list(columns), zip(*columns.values(), strict=True))
-    _report(target, poses)
+    report(target, poses)
     return target
 
 
-def _report(target: Path, poses: list[Pose]) -> None:
+def read_poses(photos: Iterable[Path]) -> list[Pose]:
+    """What photos say of their cameras, headings from true north where that can be known."""
+    return true_north([read_pose(photo) for photo in photos])
+
+
+def columns_of(poses: Sequence[Pose]) -> dict[str, list]:
+    """The columns of images.csv that photos fill."""
+    lat = [round(pose.lat, 8) for pose in poses]
+    lon = [round(pose.lon, 8) for pose in poses]
+    return {
+        "lat": lat,
+        "lon": lon,
+        "heading": [round(pose.heading, 2) % 360 for pose in poses],
+        "gps_lat": lat,
+        "gps_lon": lon,
+        "gps_accuracy": [round(pose.accuracy, 2) for pose in poses],
+        "captured_at": [pose.captured_at for pose in poses],
+    }
+
+
+def report(target: Path, poses: Sequence[Pose]) -> None:
+    """Say of how many photos of a table what is known."""
     places = sum(not math.isnan(pose.lat) for pose in poses)
     headings = sum(not math.isnan(pose.heading) for pose in poses)
     magnetic = sum(pose.magnetic for pose in poses)
@@ -95,48 +101,6 @@ def _report(target: Path, poses: list[Pose]) -> None:
             if find_spec("pygeomag")
             else (magnetic, "pip install pygeomag corrects them"),
         )
-
-
-def _photos(folder: Path, base: Path) -> list[str]:
-    """Names of the photos below a folder, relative to ``base``, sorted."""
-    if not folder.is_dir():
-        raise MissingFileError(f"{folder}: no such folder of images")
-    root, top = folder.resolve(), base.resolve()
-    if not root.is_relative_to(top):
-        raise InputError(
-            f"--output: {base} is neither {folder} nor a folder above it, and the names of images "
-            "are relative to the table"
-        )
-    files = list(_files(root))
-    # What macOS lays beside each file on disks of others: no photo, whatever it is called.
-    files, beside = (
-        [p for p in files if p.name[:2] != "._"],
-        [p for p in files if p.name[:2] == "._"],
-    )
-    found = [p for p in files if p.suffix.lower() in SUFFIXES]
-    unread = Counter(p.suffix.lower() for p in files if p.suffix.lower() in UNREAD)
-    kinds = ", ".join(f"{count} {suffix}" for suffix, count in sorted(unread.items()))
-    if not found:
-        others = f"; {kinds}: convert them to .jpg" if unread else ""
-        raise InputError(f"{folder}: no images ({', '.join(sorted(SUFFIXES))}){others}")
-    if unread:
-        logger.warning("%s: photos of other kinds passed over: %s; convert them", folder, kinds)
-    if beside:
-        logger.info(
-            "%s: %d files ._* of macOS passed over, they are no photos", folder, len(beside)
-        )
-    return sorted(p.relative_to(top).as_posix() for p in found)
-
-
-def _files(root: Path) -> Iterator[Path]:
-    """The files below a folder, in linked folders too; each folder once on the way to it."""
-    for place, folders, files in os.walk(root, followlinks=True):
-        above = {Path(place).resolve(), *Path(place).resolve().parents}
-        for name in list(folders):
-            if (Path(place) / name).resolve() in above:  # a link back up has no end
-                logger.info("%s: a link to a folder above it, not followed", Path(place) / name)
-                folders.remove(name)
-        yield from (path for name in files if (path := Path(place) / name).is_file())
 
 
 def parser() -> argparse.ArgumentParser:

@@ -1,0 +1,158 @@
+"""Descriptors as they are made, in files that only grow: what a killed process made is used.
+
+A journal is a folder beside the file that becomes of it. Each process writes a file of its own,
+record by record, so that several processes, or machines with one disk, share the work; a record
+that was cut short is not counted. ``about.json`` says what the descriptors are: of another network
+or another preprocessing, they are not mixed with those that are there.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from gcsa.errors import InputError
+from gcsa.files import make_folder, reading, write_text
+
+SUFFIX = ".parts"
+ABOUT = "about.json"
+RECORDS = ".records"
+# Bytes of the name, width and height of the image; before them the CRC-32 of all that follows.
+HEAD = struct.Struct("<III")
+CHECK = struct.Struct("<I")
+LONGEST_NAME = 65_535  # bytes
+
+
+class Row(NamedTuple):
+    """Where a descriptor lies: file, offset of its numbers; (width, height) of its image."""
+
+    file: Path
+    offset: int
+    image_size: tuple[int, int]
+
+
+class Journal:
+    """The journal of the file ``target``; a context, which locks it.
+
+    about: what the descriptors are, as JSON has it. length: numbers of one; dtype: of the numbers.
+    shared: several processes of one run write; the first of them alone locks.
+    """
+
+    def __init__(
+        self, target: Path, about: dict[str, Any], length: int, dtype: str, first: bool = True
+    ):
+        self.folder = target.with_name(target.name + SUFFIX)
+        self._about = {**about, "length": length, "dtype": dtype}
+        self._row = np.dtype(dtype).itemsize * length
+        self._length, self._dtype, self._first = length, np.dtype(dtype), first
+        self._file: BinaryIO | None = None
+        self._open = ExitStack()
+
+    def __enter__(self) -> Journal:
+        make_folder(self.folder)
+        if self._first:
+            self._lock()
+            self._check_about()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.close()
+        self._file = None
+        with suppress(OSError):  # nothing was made
+            if self._first and not any(self.folder.glob(f"*{RECORDS}")):
+                shutil.rmtree(self.folder)
+
+    def rows(self) -> dict[str, Row]:
+        """What is there, by the name of the image."""
+        found: dict[str, Row] = {}
+        for file in sorted(self.folder.glob(f"*{RECORDS}")):
+            found.update(self._records(file))
+        return found
+
+    def append(self, name: str, image_size: tuple[int, int], row: np.ndarray) -> None:
+        """Add the descriptor (length,) of an image."""
+        encoded = name.encode()
+        record = HEAD.pack(len(encoded), *image_size) + encoded + row.astype(self._dtype).tobytes()
+        if self._file is None:
+            self._file = self._open.enter_context(self._new_file())
+        self._file.write(CHECK.pack(zlib.crc32(record)) + record)
+
+    def flush(self) -> None:
+        """Hand what was appended to the system: it outlives this process."""
+        if self._file is not None:
+            self._file.flush()
+
+    def read(self, row: Row) -> np.ndarray:
+        """The descriptor (length,) at ``row``."""
+        with open(row.file, "rb") as file:
+            file.seek(row.offset)
+            return np.frombuffer(file.read(self._row), dtype=self._dtype)
+
+    def remove(self) -> None:
+        """Remove all of it: its rows are in the file that they were for."""
+        self._open.close()
+        self._file = None
+        shutil.rmtree(self.folder)
+
+    def _lock(self) -> None:
+        handle = os.open(self.folder, os.O_RDONLY)
+        self._open.callback(os.close, handle)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(f"{self.folder}: another process extracts to this file") from error
+        except OSError:  # a disk without locks
+            return
+
+    def _check_about(self) -> None:
+        path = self.folder / ABOUT
+        if not path.exists():
+            write_text(path, json.dumps(self._about, indent=1) + "\n")
+            return
+        with reading(path, "what gcsa extract wrote"):
+            found = json.loads(path.read_text(encoding="utf-8"))
+        different(found, self._about, self.folder, "remove the folder to begin anew")
+
+    def _new_file(self) -> BinaryIO:
+        number = 0
+        while True:
+            path = self.folder / f"{number:04d}{RECORDS}"
+            try:
+                return open(path, "xb")
+            except FileExistsError:
+                number += 1
+
+    def _records(self, file: Path) -> Iterator[tuple[str, Row]]:
+        """The whole records of a file, in the order in which they were written."""
+        with open(file, "rb") as stream:
+            while len(head := stream.read(CHECK.size + HEAD.size)) == CHECK.size + HEAD.size:
+                (check,) = CHECK.unpack_from(head)
+                length, width, height = HEAD.unpack_from(head, CHECK.size)
+                if length > LONGEST_NAME:
+                    return
+                rest = stream.read(length + self._row)
+                if zlib.crc32(rest, zlib.crc32(head[CHECK.size :])) != check:
+                    return  # cut short, or what a disk made of it
+                offset = stream.tell() - self._row
+                yield rest[:length].decode(), Row(file, offset, (width, height))
+
+
+def different(found: Any, wanted: dict[str, Any], where: Path, remedy: str) -> None:
+    """InputError where descriptors that are there were made in another way than is wanted."""
+    known = found if isinstance(found, dict) else {}
+    for key, value in wanted.items():
+        if known.get(key) != value:
+            raise InputError(
+                f"{where}: was made with {key} {known.get(key, 'unknown')}, now it would be "
+                f"{value}; {remedy}"
+            )

@@ -1,0 +1,187 @@
+"""The files that descriptors are kept in: hloc's HDF5, a NumPy array, kapture's folder."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gcsa import __version__
+from gcsa.descriptors.extraction.journal import different
+from gcsa.descriptors.new_hdf5 import new_hdf5
+from gcsa.descriptors.packing import DATASET
+from gcsa.errors import InputError
+from gcsa.files import reading, replacing, write_text
+
+ATTRIBUTE = "gcsa"  # of an HDF5 file: how its descriptors were made, as JSON
+ANOTHER = "write to another file, or remove this one"
+
+
+class Described(NamedTuple):
+    """One image of the output: its name, its descriptor (D,), its (width, height)."""
+
+    name: str
+    descriptor: np.ndarray
+    image_size: tuple[int, int]
+
+
+Rows = Callable[[], Iterator[Described]]
+
+
+class Store(ABC):
+    """A descriptor file as it will be, or is already. about: how descriptors are made."""
+
+    def __init__(self, path: Path, about: dict[str, Any]):
+        self.path, self.about = path, about
+
+    @abstractmethod
+    def names(self) -> list[str]:
+        """The images that are in it; none where it does not exist.
+
+        InputError where its descriptors were made in another way.
+        """
+
+    @abstractmethod
+    def write(self, rows: Rows, count: int) -> None:
+        """Add ``count`` images, all or none of them."""
+
+    def _stated(self) -> str:
+        """``about`` as it is kept; the version that wrote does not make descriptors others."""
+        return json.dumps({**self.about, "version": __version__})
+
+
+class HDF5(Store):
+    """hloc's file: a group an image, slashes of its name as nested groups."""
+
+    def names(self) -> list[str]:
+        import h5py
+
+        if not self.path.exists():
+            return []
+        found: list[str] = []
+
+        def visit(name: str, item: Any) -> None:
+            if isinstance(item, h5py.Group) and DATASET in item:
+                found.append(name)
+
+        with reading(self.path, "what gcsa extract wrote"), h5py.File(self.path, "r") as file:
+            different(json.loads(file.attrs.get(ATTRIBUTE, "{}")), self.about, self.path, ANOTHER)
+            file.visititems(visit)
+        return found
+
+    def write(self, rows: Rows, count: int) -> None:
+        with new_hdf5(self.path, added=self.path.exists()) as file:
+            file.attrs[ATTRIBUTE] = self._stated()
+            for name, descriptor, size in rows():
+                group = file.create_group(name)
+                group.create_dataset(DATASET, data=descriptor)
+                group.create_dataset("image_size", data=np.array(size))
+
+
+class Array(Store):
+    """An array (n, D) as .npy; beside it the names, a line each, and how it was made."""
+
+    @property
+    def _names(self) -> Path:
+        return self.path.with_suffix(".txt")
+
+    @property
+    def _about(self) -> Path:
+        return self.path.with_suffix(".json")
+
+    def names(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        with reading(self._about, "what gcsa extract wrote"):
+            found = json.loads(self._about.read_text(encoding="utf-8"))
+        different(found, self.about, self.path, ANOTHER)
+        return self._names.read_text(encoding="utf-8").splitlines()
+
+    def write(self, rows: Rows, count: int) -> None:
+        from numpy.lib.format import open_memmap
+
+        known = self.names()
+        old = np.load(self.path, mmap_mode="r") if known else None
+        names = list(known)
+        with ExitStack() as files:
+            # Renamed in turn once all of them are written, the array last.
+            array, listed, about = (
+                files.enter_context(replacing(p)) for p in (self.path, self._names, self._about)
+            )
+            shape = (len(known) + count, self.about["length"])
+            whole = open_memmap(array, "w+", np.dtype(self.about["dtype"]), shape)
+            if old is not None:
+                whole[: len(known)] = old
+            for row, (name, descriptor, _) in enumerate(rows(), len(known)):
+                whole[row] = descriptor
+                names.append(name)
+            whole.flush()
+            listed.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+            about.write_text(
+                json.dumps({**self.about, "version": __version__}, indent=1) + "\n",
+                encoding="utf-8",
+            )
+
+
+class Kapture(Store):
+    """kapture's global features: <image>.gfeat, raw numbers, and one table about them."""
+
+    TABLE = "global_features.txt"
+
+    def names(self) -> list[str]:
+        table = self.path / self.TABLE
+        if not table.exists():
+            return []
+        line = table.read_text(encoding="utf-8").splitlines()[-1]
+        if line != self._line():
+            raise InputError(f"{table}: '{line}', now it would be '{self._line()}'; {ANOTHER}")
+        return [
+            path.relative_to(self.path).as_posix().removesuffix(".gfeat")
+            for path in self.path.rglob("*.gfeat")
+        ]
+
+    def write(self, rows: Rows, count: int) -> None:
+        for name, descriptor, _ in rows():
+            path = self.path / f"{name}.gfeat"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as temporary:
+                descriptor.astype("<f4").tofile(temporary)
+        write_text(
+            self.path / self.TABLE,
+            f"# kapture format: 1.1\n# name, dtype, dsize, metric_type\n{self._line()}\n",
+        )
+
+    def _line(self) -> str:
+        name = self.about["network"].replace(",", " ")
+        return f"{name}, float32, {self.about['length']}, L2"
+
+
+STORES: dict[str, type[Store]] = {".h5": HDF5, ".hdf5": HDF5, ".npy": Array}
+
+
+def store(path: Path, about: dict[str, Any]) -> Store:
+    """The store that the end of a path asks for: .h5, .npy, or a folder of kapture's."""
+    suffix = path.suffix.lower()
+    if suffix and suffix not in STORES:
+        raise InputError(
+            f"--output: '{path}' ends with none of {', '.join(STORES)}, nor is a folder"
+        )
+    return STORES.get(suffix, Kapture)(path, about)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """InputError for an image that lies in the place of another's folder: a.jpg and a.jpg/b.jpg."""
+    known = set(names)
+    for name in names:
+        parts = name.split("/")
+        for end in range(1, len(parts)):
+            if "/".join(parts[:end]) in known:
+                raise InputError(
+                    f"image '{name}': an image is called '{'/'.join(parts[:end])}', too; HDF5 has "
+                    "one of them alone"
+                )

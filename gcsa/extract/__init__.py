@@ -1,0 +1,1 @@
+"""Photos to descriptors, by any of the published networks: the program ``gcsa extract``."""
