@@ -13,8 +13,8 @@ import numpy as np
 
 from gcsa import __version__
 from gcsa.descriptors.extraction.journal import different
+from gcsa.descriptors.listing import DATASET
 from gcsa.descriptors.new_hdf5 import new_hdf5
-from gcsa.descriptors.packing import DATASET
 from gcsa.errors import InputError
 from gcsa.files import reading, replacing, write_text
 
