@@ -45,6 +45,7 @@ def export(
         raise InputError(f"--images: '{images}' is not a way{nearest(images, IMAGES)}")
     output, names, asked = Path(output), scene_names(config.data, split), True
     for name in names:
+        _check_apart(config, output / name, name)
         scene, truth = reader(config.data).read(config.data, name, split)
         if truth is not None and not isinstance(truth, Truth):
             raise InputError(f"data.dataset: {config.data.dataset} has no positions to export")
@@ -58,6 +59,12 @@ def export(
     ]
     settings += [] if asked else [f"data.query_folder={OWN[layout]}"]
     return [*settings, f"data.{split}_scenes=[{','.join(names)}]"]
+
+
+def _check_apart(config: Config, folder: Path, name: str) -> None:
+    """Raise InputError where a scene would be written over itself."""
+    if folder.resolve() == (Path(config.data.root) / name).resolve():
+        raise InputError(f"--output: {folder} is where the data set itself lies")
 
 
 def _described(layout: str, config: Config, output: Path) -> list[str]:

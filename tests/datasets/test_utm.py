@@ -221,3 +221,26 @@ def test_images_are_linked(tmp_path, caplog):
     written, _ = read_scene(tmp_path / "utm" / "cph", "cph")
     for name, own in zip(scene.database.names[:4], written.database.names[:4], strict=True):
         assert (tmp_path / "utm" / "cph" / own).read_text() == name
+
+
+def test_a_scene_is_not_written_over_itself(tmp_path):
+    touch(tmp_path / "test" / "database", PITTS)
+    settings = ["data.dataset=utm", f"data.root={tmp_path}", "data.desc_fn="]
+    config = load_config(None, [*settings, "data.query_folder=database"])
+    with pytest.raises(InputError, match="--output: .*test is where the data set itself lies"):
+        export(config, tmp_path, "kapture", "test")
+    with pytest.raises(
+        InputError, match=r"--to: 'kaptur' is not a layout \(did you mean 'kapture'"
+    ):
+        export(config, tmp_path / "out", "kaptur", "test")
+    with pytest.raises(InputError, match="--images: 'move' is not a way"):
+        export(config, tmp_path / "out", "kapture", "test", "move")
+
+
+def test_links_that_go_round(tmp_path):
+    touch(tmp_path / "database", PITTS, "sub/plain.jpg")
+    (tmp_path / "database" / "sub" / "up").symlink_to(tmp_path / "database")
+    (tmp_path / "queries").symlink_to(tmp_path / "database")
+    scene, _ = read_scene(tmp_path, "t")
+    assert scene.database.names.tolist() == [f"database/{PITTS}", "database/sub/plain.jpg"]
+    assert len(scene.queries) == 2

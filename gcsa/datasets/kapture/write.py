@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from gcsa.datasets.kapture.ground import RANGE
-from gcsa.datasets.kapture.scene import DATA, FEATURES
+from gcsa.datasets.kapture.part import DATA, FEATURES
 from gcsa.datasets.sessions import in_order
 from gcsa.descriptors.gfeat import write_gfeat
 from gcsa.errors import InputError

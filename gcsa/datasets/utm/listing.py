@@ -48,8 +48,13 @@ def _found(folder: Path) -> list[str]:
     """All images below a folder, sorted."""
     if not folder.is_dir():
         raise MissingFileError(f"{folder}: no such folder{_others(folder)}")
-    names, others = [], 0
-    for place, _, files in os.walk(folder, followlinks=True):
+    names, others, seen = [], 0, set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in seen:  # a link to a folder above, or one that was looked through
+            folders.clear()
+            continue
+        seen.add(real)
         below = os.path.relpath(place, folder).replace(os.sep, "/")
         prefix = "" if below == "." else f"{below}/"
         images = [file for file in files if file.lower().endswith(EXTENSIONS)]
