@@ -19,6 +19,7 @@ from worlds import write_descriptors
 from gcsa.config import load_config
 from gcsa.datasets.images import image_path
 from gcsa.datasets.kapture.scene import read_scene
+from gcsa.datasets.kapture.times import microseconds
 from gcsa.datasets.kapture.write import write_scene
 from gcsa.datasets.placed import How
 from gcsa.datasets.readers import reader
@@ -175,6 +176,25 @@ def test_radio_in_its_own_unit(tmp_path):
     assert scene.queries.radio.has_any.tolist() == [False, True, True, True]
     silent, _ = read_scene(tmp_path, "street", radio=False)
     assert silent.database.radio is None
+
+
+@pytest.mark.parametrize(
+    ("header", "times", "expected"),
+    [
+        ("", [1_600_000_000, 1_600_000_001], [T0, T0 + 10**6]),
+        ("", [1_600_000_000_000], [T0]),
+        ("", [T0 + 7], [T0 + 7]),
+        ("", [1000 * T0 + 1999], [T0 + 1]),
+        ("", [5, 6], None),
+        ("# timestamp [s], device_id\n", [5, 6], [5 * 10**6, 6 * 10**6]),
+        ("# kapture format: 1.1\n# timestamp [ns], device_id\n", [T0], [T0 // 1000]),
+    ],
+)
+def test_units_of_time(tmp_path, header, times, expected):
+    (tmp_path / "records.txt").write_text(header + "1, cam\n")
+    found, known = microseconds(tmp_path / "records.txt", np.array(times))
+    assert known == (expected is not None)
+    assert found.tolist() == (times if expected is None else expected)
 
 
 def test_receivers_and_their_cameras(tmp_path):
@@ -405,7 +425,7 @@ def scenes(draw):
     return scene, Truth(truth, random.uniform(0, 2 * np.pi, 4))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(scenes())
 def test_scenes_are_read_as_written(tmp_path_factory, made):
     scene, truth = made

@@ -86,7 +86,7 @@ def test_what_is_written_is_read(tmp_path_factory, n, q, turned, data):
             {"utmDb": np.array([["a", "b"]] * 2), "utmQ": np.zeros((1, 2))},
             "utmDb: expected numbers",
         ),
-        ({"utmDb": np.array([{}, 1]), "utmQ": np.zeros((1, 2))}, "allow_pickle"),
+        ({"utmDb": np.array([{}, 1]), "utmQ": np.zeros((1, 2))}, "Python objects in it"),
     ],
 )
 def test_wrong_arrays_are_named(tmp_path, arrays, said):

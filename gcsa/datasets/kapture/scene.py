@@ -32,6 +32,7 @@ from gcsa.sideinfo.radio import Radio, align
 logger = logging.getLogger(__name__)
 
 LEVEL = np.cos(np.deg2rad(45.0))  # cameras' up that leans less than 45 degrees from z is z
+ALONG = 1.5e-4  # 1 less the cosine of a degree
 AGREED = 0.5  # length of the mean of the cameras' up directions from which on it is one
 
 
@@ -100,11 +101,14 @@ Places = tuple[np.ndarray | None, np.ndarray | None]
 def _upright(mapped: Part, where: Path) -> np.ndarray:
     """The turn (3, 3) of kapture's world that makes z the cameras' up; most often none."""
     rotations = mapped.poses[0]
-    known = np.isfinite(rotations[:, 0, 0])
+    # A camera that looks along z, at its feet in most worlds, says nothing of what is up.
+    known = np.abs(rotations[:, 2, 2]) < 1 - ALONG
     up = -rotations[known, :, 1].sum(axis=0) / max(1, known.sum())
-    if np.linalg.norm(up) < AGREED or up[2] >= LEVEL * np.linalg.norm(up):
-        if known.any() and np.linalg.norm(up) < AGREED:
+    if np.linalg.norm(up) < AGREED:
+        if mapped.posed:
             logger.info("%s: its cameras do not agree on what is up; z is taken for it", where)
+        return np.eye(3)
+    if up[2] >= LEVEL * np.linalg.norm(up):
         return np.eye(3)
     logger.info(
         "%s: up is (%.2f, %.2f, %.2f) by its cameras; the world is turned so that it is z",

@@ -141,9 +141,9 @@ def _poses(
 
 
 def _cameras(headings: np.ndarray) -> np.ndarray:
-    """Camera to world (n, 3, 3): level where a heading is known, else down, any side ahead."""
+    """Camera to world (n, 3, 3): level where a heading is known, else straight down."""
     known = np.isfinite(headings)
-    angle = np.where(known, headings, np.arange(len(headings)) * np.pi / 2)
+    angle = np.where(known, headings, 0.0)
     zero = np.zeros(len(angle))
     ahead = np.stack([np.sin(angle), np.cos(angle), zero], axis=1)
     right = np.stack([np.cos(angle), -np.sin(angle), zero], axis=1)
