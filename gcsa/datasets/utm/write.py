@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -73,8 +74,11 @@ def _names(scene: Scene, images: ImageSet, positions: np.ndarray | None) -> np.n
 
 
 def _note(name: str, row: int) -> str:
-    """What is left of an image's own name, and its number, which keeps names apart."""
-    stem = Path(name).stem.replace("@", "-")
+    """What is left of an image's own name, and its number, which keeps names apart.
+
+    Without white space, which pairs files cannot hold.
+    """
+    stem = re.sub(r"[@\s]+", "-", Path(name).stem)
     return f"{row:06d}_{stem[-KEPT:]}"
 
 
