@@ -7,6 +7,9 @@ import collections
 import logging
 import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from gcsa.descriptors.networks.families import FAMILIES, recognised
 from gcsa.descriptors.networks.published import PUBLISHED
 from gcsa.errors import InputError, MissingFileError
 
+ROOT = Path(__file__).parents[2]
 FOUND = {
     "dinov2_vits14": ("dinov2", "DINOv2-S", 384),
     "dinov2_vitb14": ("dinov2", "DINOv2-B", 768),
@@ -73,6 +77,13 @@ def test_every_family_has_a_row_and_every_row_a_family():
     assert all(len(row) == len(COLUMNS) for row in listed())
     assert len({row[0] for row in listed()}) == len(PUBLISHED)
     assert all(row.licence and row.data and row.where for row in PUBLISHED)
+
+
+def test_the_page_has_the_table_of_today():
+    script = [sys.executable, str(ROOT / "scripts" / "network_table.py")]
+    printed = subprocess.run(script, capture_output=True, text=True, cwd=ROOT)
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout.strip() in (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
