@@ -119,6 +119,23 @@ def test_layouts_of_one_network_give_the_same(tmp_path, small):
         assert torch.equal(described(path), expected), path
 
 
+def test_dinov2_as_its_training_leaves_it(tmp_path):
+    """The teacher's backbone, beside the heads of its training; here of one small block."""
+    narrow = {384: 64, 1152: 192, 1536: 256}
+    state = {
+        name: tensor(name, tuple(narrow.get(side, side) for side in shape))
+        for name, shape in shapes()["dinov2_vits14"].items()
+        if not name.startswith("blocks.") or name.startswith("blocks.0.")
+    }
+    teacher = {f"backbone.{name}": value for name, value in state.items()}
+    teacher |= {"dino_head.mlp.weight": torch.ones(2), "ibot_head.mlp.weight": torch.ones(2)}
+    plain = load_network(saved(tmp_path / "plain.pth", state))
+    trained = load_network(saved(tmp_path / "teacher.pth", {"teacher": teacher}))
+    x = torch.rand(1, 3, 28, 42)
+    assert plain.length == 64 and torch.equal(plain(x), trained(x))
+    assert trained.remarks == ("without the 2 tensors of DINOv2's heads for its training",)
+
+
 def test_half_precision_is_said(tmp_path, small, caplog):
     halves = {k: v.half() if v.is_floating_point() else v for k, v in small.items()}
     with caplog.at_level(logging.INFO):

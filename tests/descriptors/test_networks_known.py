@@ -179,6 +179,33 @@ def test_pytorch_netvlad(tmp_path):
     near(described(network, 240, 320), "nanne_vgg16_32768_240x320")
 
 
+def _as_openibl(name: str) -> str:
+    return name.replace("encoder.", "base_model.base.").replace("pool.", "net_vlad.")
+
+
+@pytest.mark.parametrize(
+    ("layout", "axes", "name", "published"),
+    [
+        (_as_openibl, "pca_layer", "vgg16_netvlad.pth", "OpenIBL SFRS"),
+        (str, "WPCA.0", "mapillary_WPCA128.pth.tar", "Patch-NetVLAD mapillary, global part"),
+    ],
+)
+def test_whitening_with_the_channels_fastest(tmp_path, layout, axes, name, published):
+    """Trap: their projection takes (cluster, channel), that of MATLAB (channel, cluster)."""
+    plain = filled("nanne_vgg16_netvlad")
+    row = load_network(saved(tmp_path / "plain.pth", plain))(IMAGENET(image(64, 96)))
+    white = {f"{axes}.weight": tensor("white", (128, 32768, 1, 1))}
+    white[f"{axes}.bias"] = tensor("bias", (128,))
+    state = {layout(key): value for key, value in plain.items()} | white
+    path = saved(tmp_path / name, {"state_dict": state})
+    network, raw = load_network(path), load_network(path, whiten=False)
+    assert network.name == published and network.length == 128
+    expected = row @ white[f"{axes}.weight"].flatten(1).T + white[f"{axes}.bias"]
+    x = IMAGENET(image(64, 96))
+    torch.testing.assert_close(network(x), expected / expected.norm())
+    torch.testing.assert_close(raw(x), row, rtol=0, atol=1e-6)
+
+
 @pytest.fixture(scope="module")
 def hloc():
     names = {
