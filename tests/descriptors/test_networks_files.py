@@ -7,6 +7,9 @@ import collections
 import logging
 import os
 import pickle
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +27,7 @@ from gcsa.descriptors.networks.families import FAMILIES, recognised
 from gcsa.descriptors.networks.published import PUBLISHED
 from gcsa.errors import InputError, MissingFileError
 
+ROOT = Path(__file__).parents[2]
 FOUND = {
     "dinov2_vits14": ("dinov2", "DINOv2-S", 384),
     "dinov2_vitb14": ("dinov2", "DINOv2-B", 768),
@@ -75,6 +79,13 @@ def test_every_family_has_a_row_and_every_row_a_family():
     assert all(row.licence and row.data and row.where for row in PUBLISHED)
 
 
+def test_the_page_has_the_table_of_today():
+    script = [sys.executable, str(ROOT / "scripts" / "network_table.py")]
+    printed = subprocess.run(script, capture_output=True, text=True, cwd=ROOT)
+    assert printed.returncode == 0, printed.stderr
+    assert printed.stdout.strip() in (ROOT / "docs" / "networks.md").read_text(encoding="utf-8")
+
+
 @pytest.fixture
 def small() -> dict[str, torch.Tensor]:
     """CosPlace's network with the least layers, of random numbers."""
@@ -106,6 +117,23 @@ def test_layouts_of_one_network_give_the_same(tmp_path, small):
         files.append(saved(tmp_path / f"{name}.ckpt", content))
     for path in files:
         assert torch.equal(described(path), expected), path
+
+
+def test_dinov2_as_its_training_leaves_it(tmp_path):
+    """The teacher's backbone, beside the heads of its training; here of one small block."""
+    narrow = {384: 64, 1152: 192, 1536: 256}
+    state = {
+        name: tensor(name, tuple(narrow.get(side, side) for side in shape))
+        for name, shape in shapes()["dinov2_vits14"].items()
+        if not name.startswith("blocks.") or name.startswith("blocks.0.")
+    }
+    teacher = {f"backbone.{name}": value for name, value in state.items()}
+    teacher |= {"dino_head.mlp.weight": torch.ones(2), "ibot_head.mlp.weight": torch.ones(2)}
+    plain = load_network(saved(tmp_path / "plain.pth", state))
+    trained = load_network(saved(tmp_path / "teacher.pth", {"teacher": teacher}))
+    x = torch.rand(1, 3, 28, 42)
+    assert plain.length == 64 and torch.equal(plain(x), trained(x))
+    assert trained.remarks == ("without the 2 tensors of DINOv2's heads for its training",)
 
 
 def test_half_precision_is_said(tmp_path, small, caplog):

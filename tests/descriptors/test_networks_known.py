@@ -84,40 +84,23 @@ def test_dinov2_with_registers(tmp_path):
     small = filled("dinov2_vits14") | {"register_tokens": tensor("register_tokens", (1, 4, 384))}
     network = load_network(saved(tmp_path / "dinov2_vits14_reg4_pretrain.pth", small))
     assert network.name == "DINOv2-S with registers, class token"
-    for size in ((224, 322), (518, 518)):
-        tokens = network.body.tokens(IMAGENET(image(*size)))[0].numpy()
-        key = f"dinov2_vits14_reg4_{{}}_{size[0]}x{size[1]}"
-        np.testing.assert_allclose(tokens[0], GOLDEN[key.format("cls")], atol=2e-5)
-        np.testing.assert_allclose(
-            tokens[1:5].mean(axis=0), GOLDEN[key.format("regs_mean")], atol=2e-5
-        )
-    patches = network.body.tokens(IMAGENET(image(224, 322)))[0, 5:].mean(dim=0)
-    np.testing.assert_allclose(
-        patches, GOLDEN["dinov2_vits14_reg4_patches_mean_224x322"], atol=2e-5
-    )
+    tokens = network.body.tokens(IMAGENET(image(224, 322)))[0].numpy()
+    for key, found in (
+        ("cls", tokens[0]),
+        ("regs_mean", tokens[1:5].mean(axis=0)),
+        ("patches_mean", tokens[5:].mean(axis=0)),
+    ):
+        np.testing.assert_allclose(found, GOLDEN[f"dinov2_vits14_reg4_{key}_224x322"], atol=2e-5)
 
 
 def test_salad(salad):
-    near(described(salad, 322, 322), "salad_322x322")
+    """Trap: 256 numbers of the token first, then 128 x 64 of the patches, the clusters fastest."""
+    row = described(salad, 322, 322)
+    near(row, "salad_322x322")
     assert salad.name == "SALAD" and "GPL-3.0" in salad.licence
     assert any("after epoch 3" in remark for remark in salad.remarks)
-
-
-def test_salad_has_the_token_first(salad):
-    """Trap: 256 numbers of the token, then 128 x 64 of the patches, the clusters fastest."""
-    row = torch.from_numpy(GOLDEN["salad_322x322"])
-    parts = salad.body.aggregator(*_token_and_patches(salad, image(322, 322)))
-    torch.testing.assert_close(parts[0], row, rtol=0, atol=1e-6)
-    blocks = row[256:].unflatten(0, (128, 64))
-    lengths = blocks.norm(dim=0)
-    torch.testing.assert_close(lengths, lengths[0].expand(64), rtol=1e-4, atol=0)
-    torch.testing.assert_close(row[:256].norm(), lengths[0], rtol=1e-4, atol=0)
-
-
-def _token_and_patches(network, images):
-    tokens = network.body.backbone.model(network.normalise(images))
-    side = images.shape[2] // 14
-    return tokens[:, 0], tokens[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+    lengths = np.linalg.norm(row[256:].reshape(128, 64), axis=0)
+    np.testing.assert_allclose(lengths, np.linalg.norm(row[:256]), rtol=1e-4)
 
 
 def test_boq_over_dinov2(tmp_path):
@@ -126,10 +109,19 @@ def test_boq_over_dinov2(tmp_path):
 
 
 def test_megaloc(tmp_path):
+    """Its projection has 140 million numbers; here are its first rows, hence the first numbers."""
+    rows = 64
+    state = {
+        name: tensor(name, (rows, *shape[1:]) if "aggregator.linear" in name else shape)
+        for name, shape in shapes()["megaloc"].items()
+    }
     path = tmp_path / "model.safetensors"
-    save_file(filled("megaloc"), path)
+    save_file(state, path)
     network = load_network(path)
-    near(described(network, 322, 322), "megaloc_322x322")
+    known = GOLDEN["megaloc_322x322"][:rows]
+    np.testing.assert_allclose(
+        described(network, 322, 322), known / np.linalg.norm(known), atol=2e-6
+    )
     rounded = torch.nn.functional.interpolate(
         IMAGENET(image(150, 200)), (154, 196), mode="bilinear", antialias=True
     )
@@ -185,6 +177,33 @@ def test_pytorch_netvlad(tmp_path):
     content = {"epoch": 30, "state_dict": state, "best_score": np.float64(0.85), "parallel": True}
     network = load_network(saved(tmp_path / "model_best.pth.tar", content))
     near(described(network, 240, 320), "nanne_vgg16_32768_240x320")
+
+
+def _as_openibl(name: str) -> str:
+    return name.replace("encoder.", "base_model.base.").replace("pool.", "net_vlad.")
+
+
+@pytest.mark.parametrize(
+    ("layout", "axes", "name", "published"),
+    [
+        (_as_openibl, "pca_layer", "vgg16_netvlad.pth", "OpenIBL SFRS"),
+        (str, "WPCA.0", "mapillary_WPCA128.pth.tar", "Patch-NetVLAD mapillary, global part"),
+    ],
+)
+def test_whitening_with_the_channels_fastest(tmp_path, layout, axes, name, published):
+    """Trap: their projection takes (cluster, channel), that of MATLAB (channel, cluster)."""
+    plain = filled("nanne_vgg16_netvlad")
+    row = load_network(saved(tmp_path / "plain.pth", plain))(IMAGENET(image(64, 96)))
+    white = {f"{axes}.weight": tensor("white", (128, 32768, 1, 1))}
+    white[f"{axes}.bias"] = tensor("bias", (128,))
+    state = {layout(key): value for key, value in plain.items()} | white
+    path = saved(tmp_path / name, {"state_dict": state})
+    network, raw = load_network(path), load_network(path, whiten=False)
+    assert network.name == published and network.length == 128
+    expected = row @ white[f"{axes}.weight"].flatten(1).T + white[f"{axes}.bias"]
+    x = IMAGENET(image(64, 96))
+    torch.testing.assert_close(network(x), expected / expected.norm())
+    torch.testing.assert_close(raw(x), row, rtol=0, atol=1e-6)
 
 
 @pytest.fixture(scope="module")

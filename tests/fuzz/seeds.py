@@ -17,6 +17,7 @@ from captures import write_scene
 from folders import write_street
 from landmarks import write_landmarks
 from PIL import Image
+from safetensors.torch import save_file
 from scipy.io import savemat
 from worlds import write_city, write_descriptors
 
@@ -31,6 +32,7 @@ from gcsa.datasets.landmarks import rsfm
 from gcsa.datasets.landmarks import scene as revisited
 from gcsa.descriptors import whitening
 from gcsa.descriptors.hdf5 import open_pack
+from gcsa.descriptors.networks.weights import read_weights
 from gcsa.imaging import read_rgb
 from gcsa.lines import names_by_line
 from gcsa.localization import hloc_files, views
@@ -247,6 +249,12 @@ SEEDS: dict[str, Seed] = {
     "whitening": Seed(lambda p: whitening.fit(rows(20)).save(p / "w.npz"),
                       lambda p: whitening.load(p / "w.npz").apply(rows()), "w.npz", ZIP),
     "whitening of DIR": Seed(_pca, lambda p: whitening.read_dir(p / "w.pt", "W"), "w.pt", ZIP),
+    "weights": Seed(_tensors, lambda p: read_weights(p / "a.pth"), "a.pth", ZIP),
+    "old weights": Seed(lambda p: torch.save({"a": torch.eye(4)}, p / "a.pth",
+                                             _use_new_zipfile_serialization=False),
+                        lambda p: read_weights(p / "a.pth"), "a.pth", BYTES),
+    "safetensors": Seed(lambda p: save_file({"a": torch.eye(4)}, p / "a.safetensors"),
+                        lambda p: read_weights(p / "a.safetensors"), "a.safetensors", BYTES),
     "pickle 2": Seed(_old_pickle, lambda p: load(p / "a.pkl"), "a.pkl", PICKLE),
     "pickle 5": Seed(_new_pickle, lambda p: load_torch(p / "a.pkl"), "a.pkl", PICKLE),
     "revisited": Seed(lambda p: write_landmarks(p, 8, 2),

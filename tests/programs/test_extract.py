@@ -67,7 +67,7 @@ def test_the_network_that_ships(photos, tmp_path, monkeypatch, caplog):
         assert file["deep/1.jpg/image_size"][()].tolist() == [96, 64]
         about = json.loads(file.attrs["gcsa"])
     assert about["orientation"] == "exif" and len(about["weights_sha256"]) == 64
-    assert "longer side 320" in about["preprocessing"]
+    assert "longer side at most 320" in about["preprocessing"]
 
 
 def test_orientation_is_a_choice(tmp_path, monkeypatch):

@@ -55,8 +55,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         beside = x
         if self.expands:
-            x = functional.relu6(self._bn0(self._expand_conv(x)))
-        x = functional.relu6(self._bn1(self._depthwise_conv(x)))
+            x = functional.relu6(self._bn0(self._expand_conv(x)), inplace=True)
+        x = functional.relu6(self._bn1(self._depthwise_conv(x)), inplace=True)
         x = self._bn2(self._project_conv(x))
         return x + beside if self.adds else x
 
@@ -79,7 +79,7 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = norm(CHANNELS)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.relu6(self._bn0(self._conv_stem(x)))
+        x = functional.relu6(self._bn0(self._conv_stem(x)), inplace=True)
         for block in self._blocks:
             x = block(x)
-        return functional.relu6(self._bn1(self._conv_head(x)))
+        return functional.relu6(self._bn1(self._conv_head(x)), inplace=True)

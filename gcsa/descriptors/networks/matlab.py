@@ -35,8 +35,8 @@ def read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     backbone.N.weight (out, in, 3, 3); netvlad.score_proj.weight (K, D, 1); netvlad.centers (D, K),
     which the file has negated; whiten.weight (n, D K), its columns with k fastest.
     """
-    with reading(path, EXPECTED):
-        net = loadmat(path)["net"]
+    with reading(path, EXPECTED), open(path, "rb") as file:
+        net = loadmat(file, variable_names=["net"])["net"]
         if isinstance(net, OBJECTS):
             raise InputError(f"{path}: {UNREADABLE}")
         layers = [_single(layer) for layer in net[0, 0]["layers"].ravel()]

@@ -22,14 +22,13 @@ class Resize:
     """How a project resizes images before its network.
 
     exactly: (height, width), whatever the image's shape. longest: pixels that the longer side may
-    have; smaller images stay, unless they are ``enlarged``. multiple: both sides become multiples
-    of it, the nearest ones by resizing, or where the project ``cuts`` (AnyLoc), by cutting at the
-    rim. Without all of them the image stays as it is.
+    have; smaller images are not enlarged. multiple: both sides become multiples of it, the nearest
+    ones by resizing, or where the project ``cuts`` (AnyLoc), by cutting at the rim. Without all
+    of them the image stays as it is.
     """
 
     exactly: tuple[int, int] | None = None
     longest: int | None = None
-    enlarged: bool = False
     multiple: int = 1
     cuts: bool = False
     filter: Filter = "bilinear"
@@ -43,8 +42,7 @@ class Resize:
         if self.exactly is not None:
             return self.exactly
         longer = max(height, width)
-        kept = self.longest is None or (longer <= self.longest and not self.enlarged)
-        scale = 1.0 if kept or self.longest is None else self.longest / longer
+        scale = 1.0 if self.longest is None else min(1.0, self.longest / longer)
         step = 1 if self.cuts else self.multiple
         high, wide = (max(1, round(side * scale / step)) * step for side in (height, width))
         return high, wide
@@ -61,8 +59,7 @@ class Resize:
         if self.exactly is not None:
             parts = [f"{self.exactly[1]} x {self.exactly[0]}, {self.filter}"]
         elif self.longest is not None:
-            most = "" if self.enlarged else "at most "
-            parts = [f"longer side {most}{self.longest}, {self.filter}"]
+            parts = [f"longer side at most {self.longest}, {self.filter}"]
         if self.multiple > 1:
             parts.append(f"{'cut' if self.cuts else 'rounded'} to multiples of {self.multiple}")
         return ", ".join(parts)

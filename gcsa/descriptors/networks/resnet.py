@@ -47,7 +47,7 @@ class Block(nn.Module):
         for number in range(1, self.depth + 1):
             x = getattr(self, f"bn{number}")(getattr(self, f"conv{number}")(x))
             x = x + beside if number == self.depth else x
-            x = x.relu()
+            x = x.relu_()
         return x
 
 
@@ -61,7 +61,7 @@ class ResNet(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv2d(3, 64, 7, 2, 3, bias=False)
         self.bn1 = nn.BatchNorm2d(64)
-        self.relu = nn.ReLU()
+        self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         channels, self.layers = 64, len(blocks)
         for number, (width, count) in enumerate(zip(WIDTHS, blocks, strict=False), 1):

@@ -21,7 +21,7 @@ def vgg16(last: int = CONV5_3) -> nn.Sequential:
     channels = 3
     for block in BLOCKS:
         for width in block:
-            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(inplace=True)]
             channels = width
         layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers[: last + 1])

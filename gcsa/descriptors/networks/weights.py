@@ -41,10 +41,17 @@ def read_weights(path: str | os.PathLike, whiten: bool = True) -> Weights:
         raise MissingFileError(f"{path}: no such file of weights")
     found, beside = _reader(path)(path)
     remarks = _of_a_training(beside)
+    heads = {name for name in found if name.startswith(TRAINING_HEADS)}
+    if heads:
+        remarks += (f"without the {len(heads)} tensors of DINOv2's heads for its training",)
     if any(v.is_floating_point() and v.dtype != torch.float32 for v in found.values()):
         kinds = sorted({str(v.dtype) for v in found.values() if v.is_floating_point()})
         remarks += (f"stored as {', '.join(kinds)}, computed in float32",)
-    floats = {k: v.float() if v.is_floating_point() else v for k, v in found.items()}
+    floats = {
+        name: value.float() if value.is_floating_point() else value
+        for name, value in found.items()
+        if name not in heads
+    }
     return Weights(path, floats, beside, remarks, whiten)
 
 
@@ -114,7 +121,8 @@ def _is_state(content: dict) -> bool:
 def _named(state: dict[str, Tensor]) -> dict[str, Tensor]:
     """The same tensors under the names of the originals: what a training puts before is off."""
     named = {PARALLEL.sub(r"\1", name): value for name, value in state.items()}
-    named = {k: v for k, v in named.items() if not k.startswith(TRAINING_HEADS)}
+    heads = {k: v for k, v in named.items() if k.startswith(TRAINING_HEADS)}
+    named = {k: v for k, v in named.items() if k not in heads}
     while True:
         for prefix, next_part in PREFIXES:
             whole = prefix + next_part
@@ -122,7 +130,7 @@ def _named(state: dict[str, Tensor]) -> dict[str, Tensor]:
                 named = {k.removeprefix(prefix): v for k, v in named.items()}
                 break
         else:
-            return named
+            return named | heads
 
 
 def _of_a_training(beside: Mapping[str, Any]) -> tuple[str, ...]:

