@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 import gcsa
+from gcsa.descriptors.hdf5 import open_pack
 from gcsa.places.calibrating import calibrated_on, database_of, labelled_sample
 from gcsa.rerankers import RERANKERS
 from gcsa.scene import ImageSet, Scene
@@ -117,9 +118,9 @@ class Photos:
         return calibrated_on([scene], [sample], rule, FOV)
 
 
-def campus(folder: Path) -> Photos:
+def campus(folder: Path, described: Path | None = None) -> Photos:
     """IIIT-H: each photo among those of the other photographers, relevant within 25 m."""
-    table, rows = _read(folder / "real_iiith_campus")
+    table, rows = _read(folder / "real_iiith_campus", described)
     kept = (table["usable"] == 1).to_numpy()
     table, rows = table[kept], whitened(rows[kept], rows[kept])
     positions = table[["east_m", "north_m"]].to_numpy(float)
@@ -129,9 +130,9 @@ def campus(folder: Path) -> Photos:
     return Photos("campus", rows, rows, *poses, *poses, groups, out, "dist", "m")
 
 
-def library(folder: Path) -> Photos:
+def library(folder: Path, described: Path | None = None) -> Photos:
     """A library floor, photographed in 40 minutes: relevant within 10 units and 45 degrees."""
-    table, rows = _read(folder / "real_library_floor")
+    table, rows = _read(folder / "real_library_floor", described)
     base = (table["split"] == "database").to_numpy()
     rows = whitened(rows[base], rows)
     positions = table[["x", "y"]].to_numpy(float)
@@ -164,9 +165,19 @@ def whitened(fitted: np.ndarray, rows: np.ndarray) -> np.ndarray:
     return projected / np.linalg.norm(projected, axis=1, keepdims=True)
 
 
-def _read(folder: Path) -> tuple[pd.DataFrame, np.ndarray]:
-    """The table of the photos that have descriptors, and these, row by row."""
-    table, stored = pd.read_csv(folder / "meta.csv"), np.load(folder / DESCRIPTORS)
-    row = {name: number for number, name in enumerate(stored["files"])}
+def _read(folder: Path, described: Path | None) -> tuple[pd.DataFrame, np.ndarray]:
+    """The table of the photos that have descriptors, and these, row by row.
+
+    described: a folder with what gcsa extract wrote of the set, in the place of what lies beside
+    the photos.
+    """
+    table = pd.read_csv(folder / "meta.csv")
+    if described is None:
+        stored = np.load(folder / DESCRIPTORS)
+        names, rows = stored["files"], stored["descriptors"]
+    else:
+        pack = open_pack(described / f"{folder.name}.h5")
+        names, rows = pack.names, pack.array
+    row = {name: number for number, name in enumerate(names)}
     table = table[table["file"].isin(list(row))].reset_index(drop=True)
-    return table, stored["descriptors"].astype(np.float64)[[row[n] for n in table["file"]]]
+    return table, np.asarray(rows, dtype=np.float64)[[row[n] for n in table["file"]]]

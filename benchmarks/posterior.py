@@ -254,6 +254,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default="outputs/quickstart", help="the quick start")
     parser.add_argument("--real", type=Path, help="folder with real_iiith_campus, ...")
     parser.add_argument(
+        "--described", type=Path, help="folder with real_iiith_campus.h5, ... of gcsa extract"
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="a drawn city in the miniworld's place"
     )
     args = parser.parse_args()
@@ -272,7 +275,7 @@ def main() -> None:
         if args.real is None or not (args.real / name).is_dir():
             print(f"{name}: left out, --real names no folder that has it\n")
             continue
-        shown = [cells(*r) for r in photo_rows(read(args.real))]
+        shown = [cells(*r) for r in photo_rows(read(args.real, args.described))]
         print(f"{name}\n\n{table(shown, ['', *COLUMNS])}\n", flush=True)
     if lines:
         print(table(lines, ["a query, one thread", "ms"]))

@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gcsa import __version__
+from gcsa.descriptors import gfeat
 from gcsa.descriptors.extraction.journal import different
 from gcsa.descriptors.listing import DATASET
 from gcsa.descriptors.new_hdf5 import new_hdf5
 from gcsa.errors import InputError
-from gcsa.files import reading, replacing, write_text
+from gcsa.files import read_text, reading, replacing
 
 ATTRIBUTE = "gcsa"  # of an HDF5 file: how its descriptors were made, as JSON
 ANOTHER = "write to another file, or remove this one"
@@ -129,36 +130,27 @@ class Array(Store):
 
 
 class Kapture(Store):
-    """kapture's global features: <image>.gfeat, raw numbers, and one table about them."""
-
-    TABLE = "global_features.txt"
+    """kapture's global features, see :mod:`gcsa.descriptors.gfeat`."""
 
     def names(self) -> list[str]:
-        table = self.path / self.TABLE
+        table = self.path / gfeat.TABLE
         if not table.exists():
             return []
-        line = table.read_text(encoding="utf-8").splitlines()[-1]
+        line = read_text(table).splitlines()[-1]
         if line != self._line():
             raise InputError(f"{table}: '{line}', now it would be '{self._line()}'; {ANOTHER}")
         return [
-            path.relative_to(self.path).as_posix().removesuffix(".gfeat")
-            for path in self.path.rglob("*.gfeat")
+            path.relative_to(self.path).as_posix().removesuffix(gfeat.SUFFIX)
+            for path in self.path.rglob(f"*{gfeat.SUFFIX}")
         ]
 
     def write(self, rows: Rows, count: int) -> None:
-        for name, descriptor, _ in rows():
-            path = self.path / f"{name}.gfeat"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as temporary:
-                descriptor.astype("<f4").tofile(temporary)
-        write_text(
-            self.path / self.TABLE,
-            f"# kapture format: 1.1\n# name, dtype, dsize, metric_type\n{self._line()}\n",
-        )
+        names = (row.name for row in rows())
+        descriptors = (row.descriptor for row in rows())
+        gfeat.write_gfeat(self.path, self.about["network"], names, descriptors)
 
     def _line(self) -> str:
-        name = self.about["network"].replace(",", " ")
-        return f"{name}, float32, {self.about['length']}, L2"
+        return gfeat.line(self.about["network"], self.about["length"])
 
 
 STORES: dict[str, type[Store]] = {".h5": HDF5, ".hdf5": HDF5, ".npy": Array}
