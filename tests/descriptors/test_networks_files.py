@@ -250,6 +250,24 @@ def test_tensors_as_torch_reads_them(tmp_path, zipped):
         assert found[name].dtype == value.dtype and torch.equal(found[name], value), name
 
 
+class Old:
+    """A tensor as torch wrote it before 0.4."""
+
+    def __init__(self, x):
+        self.x = x
+
+    def __reduce__(self):
+        raw = self.x.untyped_storage()
+        storage = torch.storage.TypedStorage(wrap_storage=raw, dtype=self.x.dtype, _internal=True)
+        return torch._utils._rebuild_tensor, (storage, 0, (2, 3), (3, 1))
+
+
+def test_tensors_of_old_files(tmp_path):
+    x = torch.arange(6.0).reshape(2, 3)
+    torch.save({"a": Old(x)}, tmp_path / "x.pt", _use_new_zipfile_serialization=False)
+    assert torch.equal(tensors.load(tmp_path / "x.pt")["a"], x)
+
+
 def test_a_tensor_does_not_reach_beyond_its_numbers(tmp_path):
     """A file may say any shape; what lies behind the numbers in memory is not shown."""
     path = tmp_path / "x.pt"

@@ -101,6 +101,7 @@ def _first(value: Any, *rest: Any) -> Any:
 
 ALLOW: Allowed = {
     ("torch._utils", "_rebuild_tensor_v2"): _Tensor,
+    ("torch._utils", "_rebuild_tensor"): _Tensor,  # of before torch 0.4
     ("torch._utils", "_rebuild_parameter"): _first,
     ("torch._utils", "_rebuild_parameter_with_state"): _first,
     **{("torch", f"{name}Storage"): dtype for name, dtype in DTYPES.items()},
