@@ -33,7 +33,8 @@ def extract(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     if args.images is None:
         config = load_config(args.conf, overrides)
         jobs = of_scenes(config)
-        beside = jobs[0].output.parents[1] / f"{jobs[0].output.stem}{SUFFIX}"
+        home = jobs[0].output.parents[0 if jobs[0].roles else 1]
+        beside = home / f"{jobs[0].output.stem}{SUFFIX}"
     else:
         output = Path(args.output)
         jobs = [of_folder(Path(args.images), output)]

@@ -11,6 +11,8 @@ import numpy as np
 from gcsa.config import Config
 from gcsa.datasets.folder.listing import photos_below
 from gcsa.datasets.images import image_path
+from gcsa.datasets.landmarks.photos import listed_photos
+from gcsa.datasets.landmarks.scene import DATASETS
 from gcsa.datasets.reader import descriptor_file
 from gcsa.datasets.readers import reader, scene_names
 from gcsa.datasets.settings import SPLITS, DataConfig
@@ -19,14 +21,20 @@ from gcsa.errors import InputError
 
 logger = logging.getLogger(__name__)
 
+LANDMARKS = ("rsfm", *DATASETS)
+
 
 @dataclass(frozen=True)
 class Job:
-    """Photos and the file that their descriptors go to. fitted: those that a whitening is of."""
+    """Photos and the file that their descriptors go to. fitted: those that a whitening is of.
+
+    roles: names by role, of landmark data sets.
+    """
 
     output: Path
     photos: list[Photo]
     fitted: list[Photo]
+    roles: dict[str, list[str]] | None = None
 
 
 def of_folder(images: Path, output: Path) -> Job:
@@ -40,6 +48,8 @@ def of_scenes(config: Config) -> list[Job]:
 
     A whitening is of the databases of the training scenes; where there are none, of all scenes.
     """
+    if config.data.dataset in LANDMARKS:
+        return [_of_lists(config.data, network) for network in _networks(config.data)]
     if not config.data.desc_fn:
         raise InputError("data.desc_fn: is empty; expected the name of the files to write")
     data = replace(config.data, desc_fn="")
@@ -52,6 +62,29 @@ def of_scenes(config: Config) -> list[Job]:
         _job(config.data, data, scene, found, "train" in found or not some_trained)
         for scene, found in splits.items()
     ]
+
+
+def _networks(data: DataConfig) -> list[str]:
+    """The scenes of a landmark data set are its images as each network describes them."""
+    found = dict.fromkeys(n for split in SPLITS for n in getattr(data, f"{split}_scenes"))
+    if len(found) != 1:
+        raise InputError(
+            f"data.val_scenes: {', '.join(found) or 'empty'}; expected the name of one network, "
+            "whose descriptors are made"
+        )
+    return list(found)
+
+
+def _of_lists(data: DataConfig, network: str) -> Job:
+    roles, folder = listed_photos(Path(data.root), data.dataset)
+    photos = {
+        role: [Photo(f"{role}/{one.name}", one.path, one.box) for one in listed]
+        for role, listed in roles.items()
+    }
+    first = next(iter(photos.values()))  # db, or train
+    names = {role: [one.name for one in listed] for role, listed in roles.items()}
+    everything = [photo for listed in photos.values() for photo in listed]
+    return Job(folder / f"{network}.npz", everything, first, names)
 
 
 def _scenes(data: DataConfig, split: str) -> list[str]:

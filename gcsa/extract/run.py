@@ -91,7 +91,7 @@ def _store(job: Job, made: Recipe, kept: Kept, found: Whitening | None, beside: 
         about["length"] = kept.whiten
     path = kept.whiten if isinstance(kept.whiten, Path) else beside
     about["whitening"] = "none" if kept.whiten is None else path.name
-    return store(job.output, about)
+    return store(job.output, about, job.roles)
 
 
 def _fit(

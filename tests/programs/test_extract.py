@@ -9,12 +9,15 @@ import h5py
 import numpy as np
 import pytest
 from conftest import overrides
+from landmarks import write_landmarks
 from picture_worlds import write_pictures
 from PIL import Image
 from worlds import write_world
 
 from gcsa.__main__ import main
 from gcsa.config import load_config
+from gcsa.datasets.landmarks.rsfm import read_scenes
+from gcsa.datasets.landmarks.scene import read_ground_truth, read_scene
 from gcsa.descriptors import whitening
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.descriptors.networks import load_network
@@ -218,3 +221,40 @@ def test_words_that_do_not_fit(tmp_path, monkeypatch, capsys):
     table = capsys.readouterr().out
     for name in ("EfficientNet-Lite0", "SALAD", "MixVPR", "NetVLAD", "AnyLoc", "GPL-3.0"):
         assert name in table
+
+
+def test_landmarks_are_found_by_their_lists(tmp_path, monkeypatch):
+    write_landmarks(tmp_path, images=6, landmarks=2)
+    roxford = read_ground_truth(tmp_path / "annotations" / "roxford5k" / "gnd_roxford5k.pkl")
+    jpg = tmp_path / "test" / "roxford5k" / "jpg"
+    jpg.mkdir()
+    for number, name in enumerate([*roxford.database, *roxford.queries]):
+        scenery(number).save(jpg / f"{name}.jpg", quality=95)
+    ims = tmp_path / "train" / "retrieval-SfM-120k" / "ims"
+    for mode, count in (("train", 6), ("val", 3)):
+        for number in range(count):
+            name = f"{mode}{number:04d}"
+            path = ims / name[-2:] / name[-4:-2] / name[-6:-4] / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            scenery(number).save(path, format="JPEG")
+    conf = tmp_path / "c.yaml"
+    conf.write_text(f"data: {{root: {tmp_path}, val_scenes: [lite0], train_scenes: [lite0]}}\n")
+    for dataset in ("roxford5k", "rsfm"):
+        call(monkeypatch, "--conf", conf, f"data.dataset={dataset}", "--whiten", "none")
+    scene, _ = read_scene(
+        tmp_path / "annotations" / "roxford5k" / "gnd_roxford5k.pkl",
+        tmp_path / "test" / "roxford5k" / "lite0.npz",
+    )
+    network, found = load_network(), np.asarray(scene.queries.descriptors[:], dtype=np.float32)
+    with Image.open(jpg / f"{roxford.queries[0]}.jpg") as image:
+        part = np.array(image.crop((0, 0, 9, 9)))  # gnd's bbx
+    pixels = torch.from_numpy(part).permute(2, 0, 1)[None].float() / 255
+    row = network(network.normalise(network.resize(pixels)))[0].numpy()
+    np.testing.assert_allclose(found[0], row, atol=1e-3)
+    (trained,), _ = read_scenes(
+        tmp_path / "annotations" / "retrieval-SfM-120k.pkl", [tmp_path / "train" / "lite0.npz"]
+    )
+    assert trained.database.descriptors.shape == (6, 1280)
+    with pytest.raises(InputError, match="of one network"):
+        words = ("data.dataset=roxford5k", "data.test_scenes=[other]")
+        call(monkeypatch, "--conf", conf, *words)

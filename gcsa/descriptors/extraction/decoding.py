@@ -17,10 +17,14 @@ from gcsa.errors import InputError
 
 
 class Photo(NamedTuple):
-    """An image to describe: its name in the output, and its file."""
+    """An image to describe: its name in the output, its file, and the part of it to describe.
+
+    box: (left, upper, right, lower) in pixels; None for all of it.
+    """
 
     name: str
     path: Path
+    box: tuple[int, int, int, int] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from gcsa import imaging
@@ -112,13 +113,22 @@ def _wrong_size(photo: Photo, network: Network, resize: Resize) -> InputError | 
 
 
 def _decode(photo: Photo, network: Network, resize: Resize, how: Reading) -> Decoded:
-    draft = _enough(photo.path, resize) if how.reduced else None
+    draft = _enough(photo.path, resize) if how.reduced and photo.box is None else None
     image, (width, height) = imaging.read_rgb(photo.path, draft, how.orientation == "exif")
     turned = (image.width > image.height) != (width > height)
+    if photo.box is not None:
+        image = _part(image, photo)
     pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
     wanted = resize(pixels)[0].contiguous()
     network.check_size(*wanted.shape[1:])
     return Decoded(photo.name, wanted, (height, width) if turned else (width, height))
+
+
+def _part(image: Image.Image, photo: Photo) -> Image.Image:
+    left, upper, right, lower = photo.box or (0, 0, image.width, image.height)
+    if left >= image.width or upper >= image.height:
+        raise InputError(f"{photo.path}: no pixels in the part {photo.box} of {image.size}")
+    return image.crop((left, upper, min(right, image.width), min(lower, image.height)))
 
 
 def _enough(path: Path, resize: Resize) -> tuple[int, int]:

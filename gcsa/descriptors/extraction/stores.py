@@ -18,8 +18,10 @@ from gcsa.descriptors.listing import DATASET
 from gcsa.descriptors.new_hdf5 import new_hdf5
 from gcsa.errors import InputError
 from gcsa.files import read_text, reading, replacing
+from gcsa.npy import load_npz
 
 ATTRIBUTE = "gcsa"  # of an HDF5 file: how its descriptors were made, as JSON
+ROLE_NAMES = "_names"  # behind a role, the key of its images' names
 ANOTHER = "write to another file, or remove this one"
 
 
@@ -153,11 +155,52 @@ class Kapture(Store):
         return gfeat.line(self.about["network"], self.about["length"])
 
 
+class Roles(Store):
+    """The .npz of landmark data sets: rows in the order of their lists, a role an array.
+
+    roles: the names of each role's images, in the order of the rows; in the store an image is
+    called ``role/name``. What was made of a part of them is made again.
+    """
+
+    def __init__(self, path: Path, about: dict[str, Any], roles: dict[str, list[str]]):
+        super().__init__(path, about)
+        self._roles = roles
+
+    def names(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        with reading(self.path, "what gcsa extract wrote"):
+            found = load_npz(self.path, [ATTRIBUTE])
+            about = json.loads(str(found[ATTRIBUTE])) if ATTRIBUTE in found else {}
+        different(about, self.about, self.path, ANOTHER)
+        return [f"{role}/{name}" for role, names in self._roles.items() for name in names]
+
+    def write(self, rows: Rows, count: int) -> None:
+        made = {row.name: row.descriptor for row in rows()}
+        arrays: dict[str, Any] = {ATTRIBUTE: np.array(self._stated())}
+        for role, names in self._roles.items():
+            lacking = [name for name in names if f"{role}/{name}" not in made]
+            if lacking:
+                raise InputError(
+                    f"{self.path}: {len(lacking)} images of '{role}' are not described, the first "
+                    f"is {lacking[0]}; rows are known by their place, so that none may lack"
+                )
+            arrays[role] = np.array([made[f"{role}/{name}"] for name in names])
+            arrays[f"{role}{ROLE_NAMES}"] = np.array(names)
+        with replacing(self.path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, **arrays)
+
+
 STORES: dict[str, type[Store]] = {".h5": HDF5, ".hdf5": HDF5, ".npy": Array}
 
 
-def store(path: Path, about: dict[str, Any]) -> Store:
-    """The store that the end of a path asks for: .h5, .npy, or a folder of kapture's."""
+def store(path: Path, about: dict[str, Any], roles: dict[str, list[str]] | None = None) -> Store:
+    """The store that the end of a path asks for: .h5, .npy, or a folder of kapture's.
+
+    roles: those of a landmark data set, see :class:`Roles`.
+    """
+    if roles is not None:
+        return Roles(path, about, roles)
     suffix = path.suffix.lower()
     if suffix and suffix not in STORES:
         raise InputError(
