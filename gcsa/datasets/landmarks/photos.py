@@ -68,7 +68,7 @@ def _by_end(home: Path, name: str) -> Path:
 
 def _boxes(gnd: Path) -> list[tuple[int, int, int, int] | None]:
     """The part of each query's photo, where the file has one."""
-    found = []
+    found: list[tuple[int, int, int, int] | None] = []
     for query, entry in enumerate(pickles.load(gnd)["gnd"]):
         box = entry.get("bbx")
         if box is None:
