@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 from gcsa import options
 from gcsa.errors import InputError, MissingFileError, run_program
 
+# What to do where a process of torchrun is lost.
+REMEDY = " (train.timeout); go on with --resume"
+
 if TYPE_CHECKING:
     from gcsa.config import Config
     from gcsa.training.run import Run
@@ -39,7 +42,7 @@ def train(
         # Said now: reading a large data set takes minutes.
         raise MissingFileError(f"train.checkpoint: {config.train.checkpoint}: no such checkpoint")
     with (
-        distributed.processes(config.train.timeout, " (train.timeout); go on with --resume"),
+        distributed.processes(config.train.timeout, REMEDY),
         Run.start(config, name, resume) as run,
         _told_how_to_go_on(run, wandb_project, tensorboard),
         log_file(run),

@@ -18,7 +18,7 @@ from gcsa.models.checkpoint import save_checkpoint
 from gcsa.models.gcsa import GCSA
 from gcsa.output import OutputError
 from gcsa.scoring.split import prepare
-from gcsa.train import train
+from gcsa.train import REMEDY, train
 from gcsa.training.kept import last_state
 from gcsa.training.run import Run
 from gcsa.training.session import log_file
@@ -81,7 +81,7 @@ def _lost(monkeypatch):
     for name, value in settings.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(InputError) as told, distributed.processes(Config().train.timeout):
+    with pytest.raises(InputError) as told, distributed.processes(Config().train.timeout, REMEDY):
         raise RuntimeError("Connection closed by peer [127.0.0.1]:29500")
     return told.value
 

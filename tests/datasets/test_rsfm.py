@@ -70,7 +70,7 @@ def test_names_that_come_again_get_their_number(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda c: c.pop("train"), "has no 'train'; expected train and val"),
+        (lambda c: c.pop("train"), "has no 'train'; expected dicts train and val"),
         (lambda c: c["train"].pop("cluster"), "'train' has no 'cluster', only cids, qidxs, pidxs"),
         (lambda c: c["train"]["cluster"].append(1), "'train' has 6 names (cids), 7 clusters"),
         (lambda c: c["train"].update(cluster=[0.5] * 6), "'train': clusters are whole numbers"),
