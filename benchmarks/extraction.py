@@ -7,9 +7,9 @@ machine in the same run. Weights are random: speed does not depend on them. Phot
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gzip
 import multiprocessing
-import resource
 import tempfile
 import time
 from ast import literal_eval
@@ -27,7 +27,7 @@ from gcsa.descriptors.extraction.decoding import Photo
 from gcsa.descriptors.extraction.extract import Effort
 from gcsa.descriptors.extraction.recipes import Reading, recipe
 from gcsa.descriptors.extraction.stores import store
-from gcsa.descriptors.networks import Network, default_weights, load_network
+from gcsa.descriptors.networks import Network, default_weights, fused, load_network
 from gcsa.descriptors.networks.flops import flops
 
 TENSORS = Path(__file__).parents[1] / "tests" / "data" / "network_tensors.txt.gz"
@@ -76,34 +76,44 @@ def drawn(tensors: dict[str, tuple[int, ...]], folder: Path) -> Network:
 
 
 def network_row(network: Network, size: tuple[int, int], peak: float) -> list[str]:
-    """One thread, a photo at a time: milliseconds, and the share of the limit."""
+    """One thread, one photo: milliseconds as loaded and fused, and the share of the limit."""
     x = torch.rand(1, 3, *size)
     torch.set_num_threads(1)
+    count, seconds = flops(network, *size), []
     with torch.inference_mode():
-        seconds = time_on("cpu", lambda: network(x), repeats=3)
-    count = flops(network, *size)
+        seconds.append(time_on("cpu", lambda: network(x), repeats=3))
+        ready, x = fused(network), x.contiguous(memory_format=torch.channels_last)
+        seconds.append(time_on("cpu", lambda: ready(x), repeats=3))
     return [
         network.name,
         f"{size[1]} x {size[0]}",
         f"{count / 1e9:.1f}",
-        f"{1e3 * seconds:.0f}",
-        f"{100 * count / seconds / 1e9 / peak:.0f} %",
+        *(f"{1e3 * s:.0f}" for s in seconds),
+        f"{100 * count / seconds[-1] / 1e9 / peak:.0f} %",
     ]
 
 
 def grown(function: Callable[[], object]) -> float:
-    """Megabytes by which a process of its own grows at most while it runs the function."""
+    """Megabytes by which a process of its own grows at most while it runs the function (Linux)."""
 
     def child(pipe) -> None:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        ctypes.CDLL(None).malloc_trim(0)  # what is free already would be used first
+        Path("/proc/self/clear_refs").write_text("5")  # forget how large it was
+        before = resident("VmRSS")
         function()
-        pipe.send((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+        pipe.send((resident("VmHWM") - before) / 1024)
 
     here, there = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=child, args=(there,))
     process.start()
     process.join()
     return float(here.recv())
+
+
+def resident(key: str) -> int:
+    """Kilobytes that the system counts of this process: VmRSS now, VmHWM at most."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{key}:"))
 
 
 def memory(network: Network, size: tuple[int, int]) -> float:
@@ -129,9 +139,9 @@ def draw_photos(folder: Path, count: int, size: tuple[int, int]) -> list[Photo]:
 
 def pipeline(photos: list[Photo], folder: Path) -> list[list[str]]:
     """The network that ships over drawn photos: ours, one step after another, the network alone."""
-    network = load_network()
+    network, ready = load_network(), fused(load_network())
     torch.set_num_threads(1)
-    how = recipe(network, default_weights(), Reading(reduced=True))
+    how = recipe(ready, default_weights(), Reading(reduced=True))
     x = how.decode(photos[0]).pixels[None]
     cpu, count = torch.device("cpu"), len(photos)
 
@@ -153,7 +163,7 @@ def pipeline(photos: list[Photo], folder: Path) -> list[list[str]]:
     def alone() -> None:
         with torch.inference_mode():
             for _ in range(count):
-                network(network.normalise(x))
+                how.describe(x)
 
     lines = []
     for name, function in (
@@ -207,7 +217,11 @@ def main() -> None:
                 taken.append([network.name, f"{memory(network, network.input_size(*large)):.0f}"])
         rows.append(network_row(load_network(), (64, 96) if args.quick else (256, 320), peak))
         print(f"One thread; the machine's matrix product: {peak:.0f} GFLOP/s\n")
-        print(table(rows, ["network", "input", "GFLOP", "ms", "of the limit"]) + "\n", flush=True)
+        print(
+            table(rows, ["network", "input", "GFLOP", "ms, as loaded", "fused", "of the limit"])
+            + "\n",
+            flush=True,
+        )
         print(table(taken, ["network, one photo of 1024 x 768 as it takes it", "MB"]) + "\n")
         print(table(residuals((96, 128) if args.quick else LARGE), ["NetVLAD", "ms", "MB"]) + "\n")
         photos = draw_photos(

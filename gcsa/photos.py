@@ -60,7 +60,7 @@ def _describe(folder: Path, weights: Path | None, device: str, skip_broken: bool
     from gcsa.descriptors.extraction.decoding import Photo
     from gcsa.descriptors.extraction.extract import Effort
     from gcsa.descriptors.extraction.recipes import Reading, recipe
-    from gcsa.descriptors.networks import default_weights, load_network
+    from gcsa.descriptors.networks import default_weights, fused, load_network
     from gcsa.extract.command import WHITENED
     from gcsa.extract.photos import Job
     from gcsa.extract.run import Kept, run
@@ -75,7 +75,7 @@ def _describe(folder: Path, weights: Path | None, device: str, skip_broken: bool
     if weights is not None or len(base) < FEWEST:
         whiten = None
     file = weights or default_weights()
-    network = load_network(file, pick_device(device))
+    network = fused(load_network(file, pick_device(device)))
     how = Reading(reduced=weights is None)
     job = Job(folder / DESC_FN, all_photos, base)
     run(

@@ -13,7 +13,7 @@ from gcsa import distributed
 from gcsa.config import load_config
 from gcsa.descriptors.extraction.extract import Effort
 from gcsa.descriptors.extraction.recipes import Reading, recipe
-from gcsa.descriptors.networks import Network, default_weights, load_network
+from gcsa.descriptors.networks import Network, default_weights, fused, load_network
 from gcsa.descriptors.networks.preprocessing import Resize
 from gcsa.errors import InputError
 from gcsa.extract.photos import of_folder, of_scenes
@@ -42,7 +42,7 @@ def extract(args: argparse.Namespace, overrides: Sequence[str]) -> None:
     with distributed.processes(PATIENCE, "; start it again, and it goes on"):
         device = pick_device(args.device or "auto")
         weights = default_weights() if args.weights is None else Path(args.weights)
-        network = load_network(weights, device)
+        network = fused(load_network(weights, device))
         made = recipe(network, weights, _reading(args, network))
         run(jobs, network, made, effort, kept, device, beside, args.skip_broken)
 

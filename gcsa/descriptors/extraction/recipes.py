@@ -141,5 +141,6 @@ def _enough(path: Path, resize: Resize) -> tuple[int, int]:
 
 
 def _describe(pixels: Tensor, network: Network, scales: tuple[float, ...]) -> Tensor:
-    x = network.normalise(pixels)
+    # As fused networks have it.
+    x = network.normalise(pixels).contiguous(memory_format=torch.channels_last)
     return network(x) if scales == (1.0,) else network.multiscale(x, scales)

@@ -4,8 +4,9 @@ Backbones have a file each, and so have the heads with the networks that end wit
 of all published networks is in ``published/``.
 """
 
+from gcsa.descriptors.networks.fusing import fused
 from gcsa.descriptors.networks.loading import default_weights, load_network
 from gcsa.descriptors.networks.network import Network
 from gcsa.descriptors.networks.published import COLUMNS, listed
 
-__all__ = ["COLUMNS", "Network", "default_weights", "listed", "load_network"]
+__all__ = ["COLUMNS", "Network", "default_weights", "fused", "listed", "load_network"]

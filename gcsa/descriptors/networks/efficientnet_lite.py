@@ -25,11 +25,21 @@ class SameConv(nn.Conv2d):
     """A convolution whose output has ceil(side / stride) pixels, padded as TensorFlow does."""
 
     def forward(self, x: Tensor) -> Tensor:
-        padding: list[int] = []
-        for side, kernel, step in zip(x.shape[:1:-1], self.kernel_size, self.stride, strict=True):
-            lacking = max((-(-side // step) - 1) * step + kernel - side, 0)
-            padding += [lacking // 2, lacking - lacking // 2]
-        return super().forward(functional.pad(x, padding))
+        lacking = [
+            max((-(-side // step) - 1) * step + kernel - side, 0)
+            for side, kernel, step in zip(x.shape[2:], self.kernel_size, self.stride, strict=True)
+        ]
+        even = [pixels // 2 for pixels in lacking]
+        if lacking != [2 * pixels for pixels in even]:  # one more at the right and below
+            x, even = functional.pad(x, _sides(lacking)), [0, 0]
+        return functional.conv2d(
+            x, self.weight, self.bias, self.stride, even, self.dilation, self.groups
+        )
+
+
+def _sides(lacking: list[int]) -> list[int]:
+    """Pixels to pad left, right, above and below."""
+    return [part for pixels in lacking[::-1] for part in (pixels // 2, pixels - pixels // 2)]
 
 
 def norm(channels: int) -> nn.BatchNorm2d:
