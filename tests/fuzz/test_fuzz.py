@@ -14,17 +14,14 @@ sys.path.insert(0, str(ROOT / "tests" / "fuzz"))
 
 import mutations  # noqa: E402
 
-COUNT = 390
-# HDF5 and MATLAB's files are read by C libraries.
-APART = ("hdf5", "pack", "local features", "dbStruct")
+COUNT = 500
 
 
 def test_every_reader_reads_or_refuses(tmp_path):
     command = [sys.executable, "scripts/fuzz.py", "--count", str(COUNT), "--keep", str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    found = [line for line in done.stdout.splitlines() if line.endswith((": found", ": crashed"))]
-    assert not [line for line in found if not line.split(" ", 1)[1].startswith(APART)], done.stdout
     assert f"{COUNT} inputs" in done.stdout, done.stderr
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("mutation", [mutations.of_bytes, mutations.of_text, mutations.of_pickle])
