@@ -1,6 +1,7 @@
 """Packs are of the file that they stand beside, whatever was killed, cut or put back before."""
 
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -149,6 +150,49 @@ def test_a_note_that_is_none(source, settled, note):
     source.with_suffix(".pack.json").write_bytes(note)
     np.testing.assert_array_equal(rows(source), expected)
     assert json.loads(source.with_suffix(".pack.json").read_text())["size"] > 0
+
+
+def no_record(record, names):
+    return [record], names
+
+
+def no_lacking(record, names):
+    return {k: v for k, v in record.items() if k != "lacking"}, names
+
+
+def odd_rows(record, names):
+    return {**record, "normalised": {"count": "many"}}, names
+
+
+def no_text(record, names):
+    return record, names.replace(b"d", b"\xff")
+
+
+def within_a_letter(record, names):
+    """The bytes are UTF-8, but a letter lies across two names."""
+    width = record["width"]
+    return record, names[: width - 1] + "\u00e9".encode() + names[width + 1 :]
+
+
+@pytest.mark.parametrize("change", [no_record, no_lacking, odd_rows, no_text, within_a_letter])
+def test_a_pack_made_wrong_with_a_hash_that_fits(source, change):
+    """It is no pack: made again where its source is, else said to lack."""
+    expected = open_pack(source).names.tolist()
+    path = source.with_suffix(".pack.npy")
+    data, end = path.read_bytes(), packfile.END.size
+    listed, about, _, magic = packfile.END.unpack(data[-end:])
+    start = len(data) - end - listed - about
+    names, record = data[start : start + listed], json.loads(data[start + listed : -end])
+    record, names = change(record, names)
+    record = json.dumps(record).encode()
+    digest = hashlib.blake2b(names + record, digest_size=packfile.HASH).digest()
+    wrong = packfile.END.pack(len(names), len(record), digest, magic)
+    path.write_bytes(data[:start] + names + record + wrong)
+    assert open_pack(source).names.tolist() == expected
+    path.write_bytes(data[:start] + names + record + wrong)
+    source.unlink()
+    with pytest.raises(InputError, match="no such descriptor file"):
+        open_pack(source)
 
 
 def test_the_pack_serves_alone(source):
