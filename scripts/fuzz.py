@@ -215,4 +215,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    done = main()
+    sys.stdout.flush()
+    os._exit(done)  # libraries that Python ends fault under sanitizers
