@@ -204,8 +204,11 @@ def _open_fresh(source: Path) -> Pack | None:
     if content is None:
         return None
     record = read_record(content.record)
-    known = record is not None and len(content.names) == len(content.array)
-    if not known or (there and not origin.has_content(source, record.content_hash, note)):
+    if (
+        record is None
+        or len(content.names) != len(content.array)
+        or (there and not origin.has_content(source, record.content_hash, note))
+    ):
         logger.info("%s: its packed descriptors are stale, packing again", source)
         return None
     if record.lacking:
