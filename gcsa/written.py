@@ -17,6 +17,8 @@ import yaml
 from gcsa.errors import InputError
 from gcsa.files import reading
 
+# Brackets of a file, and settings that "<<" may bring together in one place.
+MOST_BRACKETS = MOST_MERGED = 1000
 NULLS = ("", "~", "null", "Null", "NULL")
 QUOTED = r""""[^"]*"|'[^']*'"""
 ITEM = rf"""\s*({QUOTED}|[^\s,"'\[\]][^,\[\]]*?)\s*"""
@@ -36,6 +38,12 @@ class _AsWritten(yaml.SafeLoader):
         first: yaml.SafeLoader.yaml_implicit_resolvers[first] for first in ("", "<")
     }
 
+    def flatten_mapping(self, node: yaml.MappingNode) -> None:
+        super().flatten_mapping(node)
+        if len(node.value) > MOST_MERGED:
+            problem = f"more than {MOST_MERGED} entries, with those that '<<' brings"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+
     def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Any, Any]:
         if isinstance(node, yaml.MappingNode):
             keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
@@ -49,9 +57,18 @@ class _AsWritten(yaml.SafeLoader):
 def read_yaml(path: Path) -> Any:
     """Nested dicts and lists of text, {} of an empty file; InputError where it is not YAML."""
     with reading(path, "YAML"):
+        text = path.read_text(encoding="utf-8-sig")
+        check_brackets(text)
         # _AsWritten is a SafeLoader: it makes no objects.
-        content = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_AsWritten)
+        content = yaml.load(text, Loader=_AsWritten)
     return {} if content is None else content
+
+
+def check_brackets(text: str) -> None:
+    """ValueError where YAML has very many lists: within each other they take it minutes."""
+    count = text.count("[") + text.count("{")
+    if count > MOST_BRACKETS:
+        raise ValueError(f"{count} brackets are opened, at most {MOST_BRACKETS} are read")
 
 
 def from_command_line(text: str, kind: Any) -> Any:

@@ -204,7 +204,7 @@ def main() -> int:
                 if result in ("found", "crashed"):
                     print(f"{number} {list(SEEDS)[number % len(SEEDS)]}: {result}", flush=True)
             minutes = (time.monotonic() - begun) / 60
-            if (first // BATCH) % 25 == 24:
+            if (first // BATCH) % 5 == 4:
                 print(f"to {batch[-1]}: {dict(counts)}, {minutes:.1f} min", flush=True)
     found = counts["found"] + counts["crashed"]
     print(
@@ -215,4 +215,6 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    done = main()
+    sys.stdout.flush()
+    os._exit(done)  # libraries that Python ends fault under sanitizers

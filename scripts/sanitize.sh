@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Build the kernels (src_c) with AddressSanitizer and UndefinedBehaviorSanitizer, run their tests
-# and a thread that changes their arrays meanwhile, and read mutated pickles; any fault ends this.
-# COUNT: mutated pickles of each kind (default 2000). PYTHON: the interpreter (default python3).
+# Build the kernels (src_c) with AddressSanitizer and UndefinedBehaviorSanitizer, run their tests,
+# of which one lets a thread change their arrays meanwhile, and read mutated pickles; any fault ends
+# this. Some minutes. TESTS: the tests (default all of the kernels). COUNT: mutated pickles of each
+# kind (default 2000). PYTHON: the interpreter (default python3).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=${PYTHON:-python3}
@@ -22,10 +23,9 @@ export UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc OMP_NUM_THREADS=1
 export SANITIZED="$folder/gcsa" PYTHONPATH="$PWD"
 
 echo "sanitize: the tests of the kernels"
-"$python" tests/fuzz/sanitized.py tests/sideinfo/test_fov.py tests/sideinfo/test_radio.py \
+"$python" tests/fuzz/sanitized.py ${TESTS:-tests/sideinfo/test_fov.py tests/sideinfo/test_radio.py \
+    tests/sideinfo/test_changing_indices.py} \
     -k "not setup and not install and not memory and not grow"
-echo "sanitize: arrays that change while they are read"
-"$python" tests/fuzz/sanitized.py --race
 if [ "${COUNT:-2000}" -gt 0 ]; then
     for reader in "pickle 2" "pickle 5"; do
         echo "sanitize: $reader"

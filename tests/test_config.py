@@ -10,6 +10,7 @@ import gcsa.config
 from gcsa.config import load_config, save_config
 from gcsa.errors import InputError, MissingFileError
 from gcsa.models.csa import CSAConfig
+from gcsa.places.calibration import read_calibration
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 
@@ -255,3 +256,17 @@ def test_published_values_of_mining():
     c = load_config()
     assert (c.mining.nearest, c.mining.farthest, c.mining.negative) == (1, 10, 25)
     assert (c.mining.draws, c.mining.negatives, c.train.remine) == (1000, 10, 1000)
+
+
+BOMB = "a0: &a0 {k0: 1}\n" + "".join(
+    f"a{n}: &a{n}\n  k{n}: 1\n  <<: [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)
+)
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "a: " + "{b: " * 100_000, BOMB])
+def test_few_bytes_do_not_take_minutes(tmp_path, text):
+    (tmp_path / "c.yaml").write_text(text)
+    with pytest.raises(InputError, match=r"c\.yaml: .*(at most|more than) 1000"):
+        load_config(tmp_path / "c.yaml")
+    with pytest.raises(InputError, match=r"c\.yaml: .*(at most 1000|'<<' is not read)"):
+        read_calibration(tmp_path / "c.yaml")

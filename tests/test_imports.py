@@ -35,7 +35,7 @@ WINGS = {
 }
 WORDS = (
     "output machine errors limits options written faces disks files lines npy unpickler pickles "
-    "torch_files imaging distributed scene _kernels"
+    "torch_files mat_files imaging distributed scene _kernels"
 ).split()
 # config, the settings of all sections together, stands where scoring does.
 ROOMS = {**dict.fromkeys(WORDS, "words"), "config": "scoring"}

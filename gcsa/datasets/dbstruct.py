@@ -28,12 +28,14 @@ from gcsa.datasets.placed import (
 from gcsa.errors import InputError, nearest
 from gcsa.evaluation.truth import Truth
 from gcsa.files import reading
+from gcsa.mat_files import load_mat
 from gcsa.scene import Scene
 from gcsa.sideinfo.utm import Zone
 
 logger = logging.getLogger(__name__)
 
 FIELDS = ("dbImageFns", "utmDb", "qImageFns", "utmQ")
+EXPECTED = "a MATLAB 5 file with a struct dbStruct (save it with -v7)"
 READ = {*FIELDS, "posDistThr"}
 # The zone is written nowhere: that of the city, by the beginning of the file's name.
 ZONES = {"pitts": Zone(17), "tokyo": Zone(54)}
@@ -70,21 +72,16 @@ def read_scene(
 
 def _struct(path: Path) -> Mapping[str, Any]:
     """The fields of dbStruct by name."""
-    from scipy.io import loadmat
-
-    expected = "a MATLAB 5 file with a struct dbStruct (save it with -v7)"
-    with reading(path, expected), open(path, "rb") as file:
-        content = loadmat(file, variable_names=["dbStruct"])
+    content = load_mat(path, EXPECTED, ("dbStruct",))
     if "dbStruct" not in content:
-        raise InputError(f"{path}: has no dbStruct; expected {expected}")
+        raise InputError(f"{path}: has no dbStruct; expected {EXPECTED}")
     struct = content["dbStruct"]
-    names = getattr(struct.dtype, "names", None)
-    if struct.size != 1 or not names:
-        raise InputError(f"{path}: dbStruct is no struct of 1 x 1; expected {expected}")
+    if not isinstance(struct, dict) or not struct:
+        raise InputError(f"{path}: dbStruct is no struct of 1 x 1; expected {EXPECTED}")
     for name in FIELDS:
-        if name not in names:
-            raise InputError(f"{path}: dbStruct has no field '{name}'{nearest(name, names)}")
-    return {name: struct.item()[i] for i, name in enumerate(names)}
+        if name not in struct:
+            raise InputError(f"{path}: dbStruct has no field '{name}'{nearest(name, struct)}")
+    return struct
 
 
 def _images(

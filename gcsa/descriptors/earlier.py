@@ -57,11 +57,12 @@ def _read(path: Path, names_path: Path, about: Path) -> tuple[np.ndarray, np.nda
             raise ValueError("does not fit")
         if len(names) != len(array) or not (names[:-1] < names[1:]).all():
             raise ValueError("does not fit")
-    record = {
-        **pack_record(found["source"], found["blake2b"], Normalised(**found.get("normalised", {}))),
-        "lacking": found.get("lacking", 0),
-        "first_lacking": found.get("first_lacking", ""),
-    }
+        odd = Normalised(**found.get("normalised", {}))
+        record = {
+            **pack_record(found["source"], found["blake2b"], odd),
+            "lacking": found.get("lacking", 0),
+            "first_lacking": found.get("first_lacking", ""),
+        }
     return array, names, record
 
 

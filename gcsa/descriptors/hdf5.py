@@ -27,7 +27,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 from gcsa.descriptors import earlier, origin, packfile
 from gcsa.descriptors.lengths import Normalised
 from gcsa.descriptors.memory import check_whole, mapped_bytes, release
-from gcsa.descriptors.packing import EXPECTED, PACK_VERSION, pack
+from gcsa.descriptors.packing import EXPECTED, pack, read_record
 from gcsa.errors import InputError, MissingFileError
 from gcsa.files import reading
 
@@ -203,15 +203,18 @@ def _open_fresh(source: Path) -> Pack | None:
         content = earlier.adopt(source)
     if content is None:
         return None
-    array, names, record = content
-    fits = record.get("version") == PACK_VERSION and len(names) == len(array)
-    if not fits or (there and not origin.has_content(source, record["blake2b"], note)):
+    record = read_record(content.record)
+    if (
+        record is None
+        or len(content.names) != len(content.array)
+        or (there and not origin.has_content(source, record.content_hash, note))
+    ):
         logger.info("%s: its packed descriptors are stale, packing again", source)
         return None
-    if record["lacking"]:
+    if record.lacking:
         text = "%s: %d images have no descriptor ('%s', ...); was the extraction interrupted?"
-        logger.warning(text, source, record["lacking"], record["first_lacking"])
-    return Pack(source, names, array, Normalised(**record["normalised"]))
+        logger.warning(text, source, record.lacking, record.first_lacking)
+    return Pack(source, content.names, content.array, record.normalised)
 
 
 def _pack_once(source: Path) -> Pack | None:

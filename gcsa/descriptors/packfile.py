@@ -99,8 +99,20 @@ def _read(file: BinaryIO) -> Content:
     n, width = shape
     if fortran or kind != KIND or file.tell() + KIND.itemsize * n * width != start:
         raise ValueError("array is not whole")
+    if not isinstance(found, dict):
+        raise ValueError("record is none")
     array = np.memmap(file, KIND, "r", offset=file.tell(), shape=shape)
-    return Content(array, np.frombuffer(names, f"S{found['width']}"), found)
+    return Content(array, _names(names, found["width"]), found)
+
+
+def _names(stored: bytes, width: int) -> np.ndarray:
+    """Names (n,) of ``width`` bytes each; ValueError where one is no UTF-8 text."""
+    names = np.frombuffer(stored, f"S{width}")
+    first = np.frombuffer(stored, np.uint8)[::width]
+    str(stored, "utf-8")
+    if (first & 0xC0 == 0x80).any():  # a name begins within a letter
+        raise ValueError("names are no text")
+    return names
 
 
 def _hash(*parts: bytes) -> bytes:

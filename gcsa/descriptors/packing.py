@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,27 @@ def pack_record(
         "lacking": len(lacking),
         "first_lacking": lacking[0] if lacking else "",
     }
+
+
+@dataclass(frozen=True)
+class Record:
+    """A record as it is read: hash of the source, its odd rows, images without a descriptor."""
+
+    content_hash: str
+    normalised: Normalised
+    lacking: int
+    first_lacking: str
+
+
+def read_record(found: dict[str, Any]) -> Record | None:
+    """The record of a pack of this version, None where it is none."""
+    with suppress(ValueError, TypeError, KeyError):
+        if found["version"] == PACK_VERSION:
+            odd = Normalised(**found["normalised"])
+            odd = Normalised(int(odd.count), str(odd.first), float(odd.length))
+            content_hash, first = str(found["blake2b"]), str(found["first_lacking"])
+            return Record(content_hash, odd, int(found["lacking"]), first)
+    return None
 
 
 def _blocks(rows: _Rows, names: list[str], unit: UnitRows) -> Iterator[np.ndarray]:

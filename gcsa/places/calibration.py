@@ -16,6 +16,7 @@ import yaml
 from gcsa.errors import MissingFileError
 from gcsa.files import reading
 from gcsa.sideinfo.evidence import Table, device_sigma
+from gcsa.written import check_brackets
 
 SOURCES = {
     "defaults": "defaults: nothing was calibrated",
@@ -91,6 +92,9 @@ def to_text(calibration: Calibration) -> str:
 
 def from_text(text: str) -> Calibration:
     """Read :func:`to_text`; ValueError names a key that is unknown, missing or of another kind."""
+    check_brackets(text)
+    if "<<" in text:  # entries of entries, which a few lines make very many
+        raise ValueError("calibration: '<<' is not read")
     values = yaml.safe_load(text)
     names = [f.name for f in fields(Calibration)]
     if not isinstance(values, dict) or set(values) != set(names):

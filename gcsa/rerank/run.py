@@ -121,6 +121,8 @@ def _by_checkpoint(
 ) -> tuple[int, int, Apply]:
     """As :func:`_by_method`; a network reads lists of L candidates, padded where need be."""
     config = load_config(None, overrides)
+    if config.data.normalise:  # of the files of a data set; here they are read as they are named
+        raise InputError("data.normalise: expected the option --normalise in its place")
     model, kinds, config = open_checkpoint(file, config, overrides, device)
     check_own_retrieval(config.data, "rerank")
     model.K = candidates or model.K

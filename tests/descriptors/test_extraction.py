@@ -1,8 +1,10 @@
 """Photos to files: what is kept, what is used again, in which order, and what is broken."""
 
 import json
+import struct
 import threading
 import time
+import zlib
 from dataclasses import replace
 
 import h5py
@@ -155,6 +157,19 @@ def test_a_record_cut_short_is_not_counted(tmp_path_factory, cut, flipped):
             for name, row in found.items():
                 np.testing.assert_array_equal(journal.read(row), rows[name])
                 assert row.image_size == (4, 3)
+
+
+def test_a_record_whose_name_is_no_text(tmp_path):
+    with Journal(tmp_path / "x.h5", ABOUT, 3, "float32") as journal:
+        journal.append("n", (4, 3), np.zeros(3))
+    (file,) = journal.folder.glob("*.records")
+    record = file.read_bytes()[4:].replace(b"n", b"\xff", 1)
+    file.write_bytes(struct.pack("<I", zlib.crc32(record)) + record)
+    with (
+        Journal(tmp_path / "x.h5", ABOUT, 3, "float32") as journal,
+        pytest.raises(InputError, match=r"0000\.records: .*expected what gcsa extract wrote"),
+    ):
+        journal.rows()
 
 
 def test_descriptors_of_two_kinds_are_not_mixed(photos, tmp_path):

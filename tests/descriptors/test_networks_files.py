@@ -235,6 +235,22 @@ def test_nothing_of_a_file_is_run(tmp_path, small, monkeypatch):
     assert not (tmp_path / "ran").exists()
 
 
+@pytest.mark.parametrize("mean", ["red", [1.0, 2.0], {"a": 1}])
+def test_a_mean_colour_that_is_none(tmp_path, small, mean):
+    path = saved(tmp_path / "x.ckpt", {"state_dict": small, "mean": mean})
+    with pytest.raises(InputError, match=r"x\.ckpt: .*expected the tensors of a network") as error:
+        load_network(path)
+    assert "\n" not in str(error.value)
+
+
+def test_a_depth_that_only_a_name_says(tmp_path):
+    """A network has no more blocks than its file has tensors."""
+    state = {"cls_token": torch.ones(1, 1, 64), "pos_embed": torch.ones(1, 5, 64)}
+    state |= {"blocks.0.ls1.gamma": torch.ones(64), "blocks.999999999.ls1.gamma": torch.ones(64)}
+    with pytest.raises(InputError, match="does not fit ClassToken: it lacks"):
+        load_network(saved(tmp_path / "x.pth", state))
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_tensors_as_torch_reads_them(tmp_path, zipped):
     x = torch.randn(4, 5)
@@ -279,3 +295,11 @@ def test_a_tensor_does_not_reach_beyond_its_numbers(tmp_path):
     path.write_bytes(data.replace(shape, pickle.dumps((9, 3), 2)[2:7]))
     with pytest.raises(InputError, match="reaches beyond its numbers"):
         tensors.load(path)
+
+
+def test_a_tensor_has_no_more_numbers_than_its_file(tmp_path):
+    """One number, said to be a billion: it would take gigabytes when it is copied."""
+    path = tmp_path / "x.pt"
+    torch.save({"a": torch.ones(1).half().expand(10**9)}, path)
+    with pytest.raises(InputError, match="reaches beyond its numbers"):
+        load_network(path)

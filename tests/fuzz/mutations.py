@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import pickletools
 import re
 import struct
 import warnings
 import zipfile
+import zlib
 from collections.abc import Callable
 from random import Random
+
+from gcsa.descriptors import packfile
 
 Mutation = Callable[[bytes, Random], bytes]
 
@@ -226,3 +230,68 @@ def of_head(data: bytes, random: Random) -> bytes:
     )
     text = head.encode("utf-8", "replace") + b"\n"
     return data[:8] + struct.pack("<H", len(text) % 65536) + text + data[end + 1 :]
+
+
+def of_pickles(data: bytes, random: Random) -> bytes:
+    """One of the pickles that follow each other in a file, or what comes after them."""
+    file, cuts = io.BytesIO(data), [0]
+    try:
+        while True:
+            for _ in pickletools.genops(file):
+                pass
+            cuts.append(file.tell())
+    except Exception:  # no further pickle
+        pass
+    i = random.randrange(len(cuts))
+    begin, end = cuts[i], ([*cuts, len(data)])[i + 1]
+    mutation = of_pickle if i + 1 < len(cuts) else of_bytes
+    return data[:begin] + mutation(data[begin:end], random) + data[end:]
+
+
+def of_mat(data: bytes, random: Random) -> bytes:
+    """A MATLAB file of one variable, which may be packed afterwards."""
+    if random.randrange(4) == 0:
+        return of_bytes(data, random)
+    body = of_bytes(data[128:], random)
+    if random.randrange(2):
+        body = zlib.compress(body)
+        body = struct.pack("<II", 15, len(body)) + body
+    return data[:128] + body
+
+
+def of_pack(data: bytes, random: Random) -> bytes:
+    """The array's head, the names or the record, with lengths and hash that fit; or bytes."""
+    if random.randrange(4) == 0:
+        return of_bytes(data, random)
+    end = len(data) - packfile.END.size
+    listed, about, _, magic = packfile.END.unpack(data[end:])
+    parts = [data[: end - listed - about], data[end - listed - about : end - about]]
+    parts.append(data[end - about : end])
+    i = random.choice((0, 1, 1, 2, 2, 2))
+    parts[i] = (of_head, of_bytes, of_text)[i](parts[i], random)
+    array, names, record = parts
+    digest = hashlib.blake2b(names + record, digest_size=packfile.HASH).digest()
+    return array + names + record + packfile.END.pack(len(names), len(record), digest, magic)
+
+
+def of_png(data: bytes, random: Random) -> bytes:
+    """A chunk of a PNG, with a check that fits, pixels before they are packed; or bytes."""
+    if random.randrange(4) == 0:
+        return of_bytes(data, random)
+    chunks, place = [], 8
+    while place < len(data):
+        (length,) = struct.unpack_from(">I", data, place)
+        chunks.append((data[place + 4 : place + 8], data[place + 8 : place + 8 + length]))
+        place += 12 + length
+    i = random.randrange(len(chunks))
+    kind, content = chunks[i]
+    if kind == b"IDAT" and random.randrange(2):
+        content = zlib.compress(of_bytes(zlib.decompress(content), random))
+    else:
+        content = of_bytes(content, random)
+    chunks[i] = kind, content
+    return data[:8] + b"".join(
+        struct.pack(">I", len(content)) + kind + content
+        + struct.pack(">I", zlib.crc32(kind + content))
+        for kind, content in chunks
+    )  # fmt: skip

@@ -90,6 +90,13 @@ def test_positions_are_needed_of_the_database_alone(street):
         gather(street / "known", street / "asked", street / "scene2")
 
 
+@pytest.mark.parametrize("table", ["images.csv", "radio.csv"])
+def test_a_table_without_names(street, table):
+    (street / "known" / table).write_text("nam,lat,lon\n01.jpg,55,13\n")
+    with pytest.raises(InputError, match=rf"{table}: no column 'name' .*did you mean 'nam'"):
+        gather(street / "known", street / "asked", street / "scene")
+
+
 def test_a_query_folder_that_lacks(street, monkeypatch):
     words = [str(street / "known"), "--queries", str(street / "no")]
     monkeypatch.setattr("sys.argv", ["gcsa", "photos", *words])

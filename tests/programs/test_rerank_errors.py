@@ -276,6 +276,8 @@ def test_checkpoints(folder):
         method=None,
         checkpoint=file,
     )
+    setting = {"checkpoint": file, "settings": ["data.normalise=true"]}
+    refused("data.normalise: expected the option --normalise", arrays, method=None, **setting)
     refused("--device: 'cuda:99' cannot be used here", arrays, device="cuda:99")
 
 

@@ -17,7 +17,7 @@ from gcsa.datasets.folder.images import COLUMNS, ROLES
 from gcsa.datasets.folder.listing import photos_below
 from gcsa.datasets.folder.scene import RADIO_TABLE, TABLE
 from gcsa.datasets.folder.table import write_table
-from gcsa.errors import InputError
+from gcsa.errors import InputError, nearest
 from gcsa.files import make_folder
 from gcsa.lines import read_cells
 
@@ -74,6 +74,8 @@ def _rows(folder: Path, role: str) -> Rows:
 
 def _cells(path: Path) -> Rows:
     found = read_cells(path)
+    if "name" not in found.header:
+        raise InputError(f"{path}: no column 'name'{nearest('name', found.header)}")
     numbers = range(len(found.header))
     commas = found.decimal_commas
     return [

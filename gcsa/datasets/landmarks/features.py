@@ -219,7 +219,7 @@ def _open_pack(path: Path, role: str | None) -> np.ndarray | None:
         return None if there else _open_earlier(packed, note)
     record = content.record
     whole = record.get("version") == PACK_VERSION
-    if whole and (not there or origin.has_content(path, record["blake2b"], note)):
+    if whole and (not there or origin.has_content(path, str(record.get("blake2b")), note)):
         return content.array
     logger.info("%s: its packed descriptors are stale, packing again", path)
     return None

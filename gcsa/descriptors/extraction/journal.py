@@ -134,7 +134,7 @@ class Journal:
 
     def _records(self, file: Path) -> Iterator[tuple[str, Row]]:
         """The whole records of a file, in the order in which they were written."""
-        with open(file, "rb") as stream:
+        with reading(file, "what gcsa extract wrote"), open(file, "rb") as stream:
             while len(head := stream.read(CHECK.size + HEAD.size)) == CHECK.size + HEAD.size:
                 (check,) = CHECK.unpack_from(head)
                 length, width, height = HEAD.unpack_from(head, CHECK.size)

@@ -170,7 +170,7 @@ class DinoV2(nn.Module):
 def shape_of(tensors: Mapping[str, Tensor], prefix: str = "") -> Shape:
     """The shape of the transformer whose tensors a file has behind a prefix."""
     names = [name[len(prefix) :] for name in tensors if name.startswith(prefix)]
-    depth = 1 + max(int(name.split(".")[1]) for name in names if name.startswith("blocks."))
+    depth = len({name.split(".")[1] for name in names if name.startswith("blocks.")})
     positions = tensors[f"{prefix}pos_embed"]
     registers = tensors.get(f"{prefix}register_tokens")
     return Shape(

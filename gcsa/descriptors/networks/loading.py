@@ -54,12 +54,13 @@ def load_network(
         weights = _with_transformer(weights)
     family = recognised(weights.tensors, weights.path)
     expected = f"the tensors of a network of the family {family}"
-    with reading(weights.path, expected), torch.device("meta"):
-        body = FAMILIES[family].body(weights)
-    place(body, weights)
-    body.take(weights)
-    row = _row(family, body.backbone_name, body.length, weights.path)
-    normalise = _normalise(row.normalise, weights.beside)
+    with reading(weights.path, expected):
+        with torch.device("meta"):
+            body = FAMILIES[family].body(weights)
+        place(body, weights)
+        body.take(weights)
+        row = _row(family, body.backbone_name, body.length, weights.path)
+        normalise = _normalise(row.normalise, weights.beside)
     licence = f"{row.licence}, trained on {row.data}"
     network = Network(body, row.name, family, licence, row.resize, normalise, weights.remarks)
     said = [f"{network.name} ({network.backbone}, {network.length} numbers)", *network.remarks]

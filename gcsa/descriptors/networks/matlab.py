@@ -12,16 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.io import loadmat
-from scipy.io.matlab import MatlabFunction, MatlabObject, MatlabOpaque
 from torch import Tensor
 
 from gcsa.descriptors.networks.preprocessing import CAFFE_MEAN
 from gcsa.descriptors.networks.vgg16 import CONV5_3
 from gcsa.errors import InputError
 from gcsa.files import reading
+from gcsa.mat_files import Foreign, load_mat
 
-OBJECTS = (MatlabObject, MatlabOpaque, MatlabFunction)
 UNREADABLE = (
     "holds objects of MATLAB classes, which only MATLAB can read; expected plain structs, as in "
     "Pitts30K_struct.mat and TokyoTM_struct.mat of https://cvg-data.inf.ethz.ch/hloc/netvlad/"
@@ -35,30 +33,28 @@ def read(path: Path) -> tuple[dict[str, Tensor], Mapping[str, Any]]:
     backbone.N.weight (out, in, 3, 3); netvlad.score_proj.weight (K, D, 1); netvlad.centers (D, K),
     which the file has negated; whiten.weight (n, D K), its columns with k fastest.
     """
-    with reading(path, EXPECTED), open(path, "rb") as file:
-        net = loadmat(file, variable_names=["net"])["net"]
-        if isinstance(net, OBJECTS):
+    with reading(path, EXPECTED):
+        net = load_mat(path, EXPECTED, ("net",))["net"]
+        layers = [] if isinstance(net, Foreign) else [_single(cell) for cell in net["layers"].flat]
+        if isinstance(net, Foreign) or any(isinstance(layer, Foreign) for layer in layers):
             raise InputError(f"{path}: {UNREADABLE}")
-        layers = [_single(layer) for layer in net[0, 0]["layers"].ravel()]
-        if any(isinstance(layer, OBJECTS) for layer in layers):
-            raise InputError(f"{path}: {UNREADABLE}")
-        return _tensors(layers), {"mean": _mean(net[0, 0])}
+        return _tensors(layers), {"mean": _mean(net)}
 
 
 def _single(cell: Any) -> Any:
-    """What a cell holds: one struct, or an object as it is."""
-    return cell if isinstance(cell, OBJECTS) else cell.ravel()[0]
+    """What a cell holds, which may stand in a cell of its own."""
+    while isinstance(cell, np.ndarray) and cell.dtype == object and cell.size == 1:
+        cell = cell.item()
+    return cell
 
 
-def _weights(layer: np.void) -> list[np.ndarray]:
+def _weights(layer: Mapping[str, Any]) -> list[np.ndarray]:
     """A layer's arrays, none where it learns nothing."""
-    if "weights" not in (layer.dtype.names or ()):
-        return []
-    found = layer["weights"]
-    return list(found.ravel() if found.dtype == object else found)
+    found = layer.get("weights", np.empty(0))
+    return list(found.ravel(order="F") if found.dtype == object else found)
 
 
-def _tensors(layers: list[np.void]) -> dict[str, Tensor]:
+def _tensors(layers: list[Mapping[str, Any]]) -> dict[str, Tensor]:
     found: dict[str, np.ndarray] = {}
     for number, layer in enumerate(layers[: CONV5_3 + 1]):
         for name, array in zip(("weight", "bias"), _weights(layer), strict=False):
@@ -78,10 +74,10 @@ def _tensors(layers: list[np.void]) -> dict[str, Tensor]:
     }
 
 
-def _mean(net: np.void) -> tuple[float, ...]:
+def _mean(net: Mapping[str, Any]) -> tuple[float, ...]:
     """The mean colour that the network was trained with."""
     try:
-        image = net["meta"][0, 0]["normalization"][0, 0]["averageImage"]
-    except ValueError:  # it does not say
+        image = net["meta"]["normalization"]["averageImage"]
+    except KeyError:  # it does not say
         return CAFFE_MEAN
     return tuple(float(v) for v in image.reshape(-1, 3)[0])

@@ -98,7 +98,7 @@ def shape_of(names: Iterable[str], layers: Iterable[str]) -> tuple[tuple[int, ..
         places = {int(name.split(".")[0]) for name in inside}
         bottleneck = bottleneck or any(".conv3." in name for name in inside)
         if places:
-            blocks.append(max(places) + 1)
+            blocks.append(len(places))
     return tuple(blocks), bottleneck
 
 

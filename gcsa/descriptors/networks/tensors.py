@@ -58,14 +58,18 @@ class _Tensor(Promise):
         self.storage, self.offset, self.shape, self.strides = storage, offset, shape, strides
 
     def kept(self, finish: Callable[[Any], Any]) -> Tensor:
-        if math.prod(self.shape) == 0 or self.storage.numbers is None:
+        count = math.prod(self.shape)
+        if count == 0:
             return torch.empty(self.shape, dtype=self.storage.dtype)
         last = self.offset + sum(
             (side - 1) * step for side, step in zip(self.shape, self.strides, strict=True)
         )
-        if min(self.offset, *self.strides, 0) < 0 or last >= self.storage.count:
+        numbers = self.storage.numbers
+        beyond = min(self.offset, *self.strides, 0) < 0 or last >= self.storage.count
+        # A tensor of more numbers than there are would take memory when it is copied.
+        if numbers is None or beyond or count > self.storage.count:
             raise InputError(f"damaged: a tensor of shape {self.shape} reaches beyond its numbers")
-        return self.storage.numbers.as_strided(self.shape, self.strides, self.offset)
+        return numbers.as_strided(self.shape, self.strides, self.offset)
 
 
 class _Storages:
