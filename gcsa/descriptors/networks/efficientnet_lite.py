@@ -19,6 +19,7 @@ STAGES = (
     (1, 3, 1, 6, 320),
 )
 STEM, CHANNELS = 32, 1280
+NAME = "EfficientNet-Lite0"
 
 
 class SameConv(nn.Conv2d):

@@ -1,0 +1,67 @@
+"""How well a network's descriptors find places: the validation scenes described and searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gcsa.config import Config
+from gcsa.datasets.images import image_path
+from gcsa.datasets.readers import reader, scene_names
+from gcsa.errors import InputError
+from gcsa.evaluation.listed import ListedTruth
+from gcsa.evaluation.metrics import KS
+from gcsa.evaluation.truth import Truth
+from gcsa.ranking.lists import Ranking
+from gcsa.ranking.retrieval import retrieve
+from gcsa.scene import ImageSet, Scene
+from gcsa.scoring.split import JudgedScene
+from gcsa.sideinfo.affinity import SideInformation
+from gcsa.training.describing.collection import without_descriptors
+
+# Paths -> descriptors (n, D), float32 of unit length.
+Describe = Callable[[list[Path]], np.ndarray]
+
+
+class Validation:
+    """The validation scenes of the settings, without descriptors until a network makes them."""
+
+    def __init__(self, config: Config):
+        self.config, self.data = config, without_descriptors(config.data)
+        self.scenes: list[tuple[Scene, Truth | ListedTruth | None]] = [
+            reader(self.data).read(self.data, name, "val") for name in scene_names(self.data, "val")
+        ]
+        for scene, _ in self.scenes:
+            paths = [path for images in _roles(scene) for path in self._paths(scene, images)]
+            missing = [path for path in paths if not path.is_file()]
+            if missing:
+                raise InputError(f"{missing[0]}: no such photo, nor {len(missing) - 1} others")
+
+    def ranked(
+        self, describe: Describe, device: torch.device
+    ) -> tuple[list[JudgedScene], list[Ranking]]:
+        """Each scene with descriptors, and its database images in the order of their likeness."""
+        scenes: list[JudgedScene] = []
+        for scene, truth in self.scenes:
+            database, queries = (
+                replace(images, descriptors=describe(self._paths(scene, images)).astype(np.float16))
+                for images in _roles(scene)
+            )
+            described = replace(scene, database=database, queries=queries)
+            whole = isinstance(truth, ListedTruth)
+            depth = len(database) if whole else max(KS)
+            candidates = retrieve(described, depth, device, self.data.search)
+            side = SideInformation(described, [], self.config.fov, self.data.unknown_radio)
+            scenes.append(JudgedScene(described, candidates, side, None, truth))
+        return scenes, [scene.candidates for scene in scenes]
+
+    def _paths(self, scene: Scene, images: ImageSet) -> list[Path]:
+        return [image_path(self.data, scene.name, str(name)) for name in images.names]
+
+
+def _roles(scene: Scene) -> tuple[ImageSet, ImageSet]:
+    return scene.database, scene.queries
