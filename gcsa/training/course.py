@@ -22,7 +22,8 @@ Validated = tuple[list[JudgedScene], list[Ranking]]
 class Course(Protocol):
     """words: what is measured before training. model: what checkpoints are of."""
 
-    words: str
+    @property
+    def words(self) -> str: ...
 
     @property
     def model(self) -> Model | Network: ...
@@ -61,5 +62,6 @@ class Reranking(Trainer):
 
 def open_course(config: Config, device: torch.device, fresh: bool) -> Course:
     """What the settings train. fresh: False where a state will replace its weights."""
-    kind = Describing if config.train.system == "descriptor" else Reranking
-    return kind(config, device, fresh)
+    if config.train.system == "descriptor":
+        return Describing(config, device, fresh)
+    return Reranking(config, device, fresh)

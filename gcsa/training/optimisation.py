@@ -19,8 +19,8 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, StepLR
 from tqdm import tqdm
 
 from gcsa import distributed
-from gcsa.config import TrainConfig
 from gcsa.errors import InputError
+from gcsa.scoring.train_config import TrainConfig
 
 
 class Optimised:
@@ -117,14 +117,13 @@ def make_optimizer(
     parameters = list(parameters)
     if settings.optimizer != "sgd":
         kind = Adam if settings.optimizer == "adam" else AdamW
-        rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-        return kind(parameters, **rates, fused=True)
-    if not spared:
-        rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
-        return SGD(parameters, **rates, momentum=settings.momentum, fused=True)
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        return kind(
+            parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay, fused=True
+        )
+    decay = settings.weight_decay
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0 if spared else decay},
     ]
     return SGD(groups, lr=settings.learning_rate, momentum=settings.momentum, fused=True)
 

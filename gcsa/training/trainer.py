@@ -25,6 +25,7 @@ from gcsa.descriptors.memory import keep_freed_memory
 from gcsa.descriptors.table import Table
 from gcsa.errors import InputError, given
 from gcsa.losses import make_loss
+from gcsa.models.checkpoint import Model
 from gcsa.ranking.batches import Batch, Known, Locate, RankedScene, Stream
 from gcsa.ranking.refine import project
 from gcsa.scoring.split import JudgedScene
@@ -41,6 +42,8 @@ CHECK = 50
 
 class Trainer(Optimised):
     """The model, its optimiser and one epoch of training over the scenes."""
+
+    model: Model
 
     def __init__(
         self,

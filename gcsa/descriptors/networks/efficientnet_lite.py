@@ -80,7 +80,15 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = norm(CHANNELS)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.relu6(self._bn0(self._conv_stem(x)))
-        for block in self._blocks:
+        return self.head(self.blocks(self.stem(x), 0, None))
+
+    def stem(self, x: Tensor) -> Tensor:
+        return functional.relu6(self._bn0(self._conv_stem(x)))
+
+    def blocks(self, x: Tensor, start: int, end: int | None) -> Tensor:
+        for block in self._blocks[start:end]:
             x = block(x)
+        return x
+
+    def head(self, x: Tensor) -> Tensor:
         return functional.relu6(self._bn1(self._conv_head(x)))

@@ -99,7 +99,7 @@ class Network(nn.Module):
             total = total + _power(described, power) / len(scales)
         pooled = functional.normalize(_power(torch.as_tensor(total), 1 / power), dim=1)
         described = functional.normalize(self.body.finish(pooled, len(scales)), dim=1)
-        if self.whitening_axes is None:
+        if self.whitening_mean is None or self.whitening_axes is None:
             return described
         whitened = (described - self.whitening_mean) @ self.whitening_axes.T
         return functional.normalize(whitened, dim=1)

@@ -66,7 +66,7 @@ def crop_box(
     width, height = size
     for _ in range(10):
         area = random.uniform(least, 1.0) * width * height
-        ratio = math.exp(random.uniform(*map(math.log, RATIOS)))
+        ratio = math.exp(random.uniform(math.log(RATIOS[0]), math.log(RATIOS[1])))
         w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
         if 0 < w <= width and 0 < h <= height:
             left, top = int(random.integers(width - w + 1)), int(random.integers(height - h + 1))

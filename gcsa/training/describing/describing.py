@@ -22,6 +22,7 @@ from gcsa.scoring.split import JudgedScene
 from gcsa.training.describing.augmentation import Augmentation
 from gcsa.training.describing.batches import Batches, Step
 from gcsa.training.describing.collection import collect
+from gcsa.training.describing.frozen import Frozen, kept_frozen
 from gcsa.training.describing.groups import Groups
 from gcsa.training.describing.making import find_centres, freeze, make_network, to_train
 from gcsa.training.describing.passes import backward, parts
@@ -61,6 +62,7 @@ class Describing(Optimised):
         if fresh and not whole:
             network.eval()
             find_centres(network, self.photos, self.collection.database, config, device)
+        self.frozen = self._kept()
 
     def _choose_batches(self) -> Batches:
         config, collection = self.config, self.collection
@@ -70,6 +72,13 @@ class Describing(Optimised):
         if config.descriptor.batches == "places":
             return Places(config, collection, loss)
         return Groups(config, collection, loss, self.model.length, self.device)
+
+    def _kept(self) -> Frozen | None:
+        if self.photos.augmentation != Augmentation():
+            return None
+        count = len(self.collection) + len(self.validation)
+        data, last = self.config.data, self.config.descriptor.freeze
+        return kept_frozen(self.model, last, count, data.memory, self.device)
 
     def _check_norms(self) -> None:
         settings = self.config.descriptor
@@ -105,20 +114,27 @@ class Describing(Optimised):
         self.optimizer.zero_grad(set_to_none=True)
 
         def describe(share: slice) -> Tensor:
-            pixels = self.photos.read(step.images[share], (*seed, share.start))
             # Dropout is drawn alike each time that these photos are described.
             torch.manual_seed(hash((*seed, share.start)) % 2**63)
-            return self._described(pixels)
+            return self._described(self.photos, step.images[share], (*seed, share.start))
 
         shares = parts(len(step.images), self.config.descriptor.chunk)
         loss = backward(shares, describe, step.loss, self.scaler.scale, self.trained)
         self.update(*self.batches.optimizers)
         return loss
 
-    def _described(self, pixels: Tensor) -> Tensor:
-        x = self.model.normalise(pixels.to(self.device))
+    def _described(
+        self, photos: Photos, rows: np.ndarray, seed: Sequence[int] | None = None
+    ) -> Tensor:
+        """Descriptors (n, D) of photos; seed: of their augmentation, None for none."""
+        network = self.model
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
-            described: Tensor = self.model(x)
+            if self.frozen is None:
+                x = network.normalise(photos.read(rows, seed).to(self.device))
+            else:
+                network, paths = self.frozen.network, [photos.paths[row] for row in rows]
+                x = self.frozen.of(paths, lambda new: photos.read(rows[new]), AT_ONCE)
+            described: Tensor = network(x)
         return described
 
     def _all(self) -> Tensor:
@@ -135,7 +151,7 @@ class Describing(Optimised):
         photos.pool = self.photos.pool
         rows = np.arange(len(own))
         found = [
-            self._described(photos.read(rows[i : i + AT_ONCE])).float().cpu().numpy()
+            self._described(photos, rows[i : i + AT_ONCE]).float().cpu().numpy()
             for i in range(0, len(own), AT_ONCE)
         ]
         empty = np.empty((0, self.model.length), dtype=np.float32)

@@ -41,10 +41,13 @@ class Validation:
             if missing:
                 raise InputError(f"{missing[0]}: no such photo, nor {len(missing) - 1} others")
 
+    def __len__(self) -> int:
+        return sum(len(images) for scene, _ in self.scenes for images in _roles(scene))
+
     def ranked(
-        self, describe: Describe, device: torch.device
+        self, describe: Describe, device: torch.device, num: int = max(KS)
     ) -> tuple[list[JudgedScene], list[Ranking]]:
-        """Each scene with descriptors, and its database images in the order of their likeness."""
+        """Each scene with descriptors, and the ``num`` database images most alike to each query."""
         scenes: list[JudgedScene] = []
         for scene, truth in self.scenes:
             database, queries = (
@@ -53,7 +56,7 @@ class Validation:
             )
             described = replace(scene, database=database, queries=queries)
             whole = isinstance(truth, ListedTruth)
-            depth = len(database) if whole else max(KS)
+            depth = len(database) if whole else num
             candidates = retrieve(described, depth, device, self.data.search)
             side = SideInformation(described, [], self.config.fov, self.data.unknown_radio)
             scenes.append(JudgedScene(described, candidates, side, None, truth))
