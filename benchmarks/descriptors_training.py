@@ -36,6 +36,7 @@ from gcsa.scoring.ranker import open_ranker
 from gcsa.scoring.report import report
 from gcsa.training.describing.describing import Describing
 from gcsa.training.describing.frozen import Frozen
+from gcsa.training.describing.validation import Describe
 
 CPU = torch.device("cpu")
 SARE = {
@@ -64,15 +65,14 @@ def settings(name: str, root: str, seed: int, changes: list[str]) -> Config:
     return load_config(conf, [*fixed, *own, *changes])
 
 
-def recall(config: Config, course: Describing, on_top: bool) -> dict[str, float]:
-    """recall@1 of the validation cities by the network as it is now, and re-ranked."""
-    scenes, rankings = course.validate()
-    found = {"first round": report(config, "val", scenes, rankings)["metrics"]["recall@1"]}
-    if on_top:
-        deep, _ = course.validation.ranked(course._describe, CPU, POSTERIOR_K)
-        ranked = open_ranker(config, None, "posterior").rank_all(deep)
-        found["posterior"] = report(config, "val", deep, ranked)["metrics"]["recall@1"]
-    return found
+def recall(config: Config, course: Describing, describe_: Describe) -> dict[str, float]:
+    """recall@1 of the validation cities by descriptors, and with the posterior on top."""
+    scenes, rankings = course.validation.ranked(describe_, CPU, POSTERIOR_K)
+    ranked = open_ranker(config, None, "posterior").rank_all(scenes)
+    return {
+        name: report(config, "val", scenes, lists)["metrics"]["recall@1"]
+        for name, lists in (("first round", rankings), ("posterior", ranked))
+    }
 
 
 def runs(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
@@ -84,16 +84,18 @@ def runs(args: argparse.Namespace) -> Iterator[dict[str, Any]]:
             course = Describing(config, CPU, True)
             assert isinstance(course.frozen, Frozen)
             course.frozen.kept = kept
-            before = recall(config, course, False)
+            if name == args.losses[0]:  # the others start from the same weights
+                before = recall(config, course, course._describe)
             start = time.process_time()
             for epoch in range(1, config.train.num_epochs + 1):
                 loss = course.epoch(epoch)
             seconds = time.process_time() - start
-            after = recall(config, course, True)
+            after = recall(config, course, course._describe)
             yield {
                 "loss": name,
                 "seed": seed,
                 "before": before["first round"],
+                "before, posterior": before["posterior"],
                 "after": after["first round"],
                 "posterior": after["posterior"],
                 "last loss": loss,
@@ -121,16 +123,14 @@ def shipped(args: argparse.Namespace, kept: dict[Path, torch.Tensor]) -> dict[st
 
     database = [course.collection.paths[row] for row in course.collection.database]
     fitted = whitening.fit(described(database), WHITENED)
-    found = {}
-    for name, describe_ in (
-        ("as it is", described),
-        ("whitened", lambda paths: fitted.apply(described(paths), POWER)),
-    ):
-        scenes, rankings = course.validation.ranked(describe_, CPU)
-        found[name] = report(config, "val", scenes, rankings)["metrics"]["recall@1"]
-        deep, _ = course.validation.ranked(describe_, CPU, POSTERIOR_K)
-        ranked = open_ranker(config, None, "posterior").rank_all(deep)
-        found[f"{name}, posterior"] = report(config, "val", deep, ranked)["metrics"]["recall@1"]
+    found: dict[str, float] = {}
+    ways: dict[str, Describe] = {
+        "as it is": described,
+        "whitened": lambda paths: fitted.apply(described(paths), POWER),
+    }
+    for name, way in ways.items():
+        both = recall(config, course, way)
+        found |= {name: both["first round"], f"{name}, posterior": both["posterior"]}
     return {"loss": "shipped", **found}
 
 
@@ -139,11 +139,11 @@ def summary(rows: list[dict[str, Any]]) -> str:
     for name in dict.fromkeys(row["loss"] for row in rows if "seed" in row):
         own = [row for row in rows if row["loss"] == name]
         cells = [name, len(own)]
-        for key in ("before", "after", "posterior"):
+        for key in ("before", "after", "before, posterior", "posterior"):
             values = 100 * np.array([row[key] for row in own])
             cells.append(f"{values.mean():.1f} ± {values.std():.1f}")
         lines.append([*cells, f"{np.mean([row['CPU s'] for row in own]):.0f}"])
-    head = ["loss", "seeds", "before", "after", "posterior on top", "CPU s"]
+    head = ["loss", "seeds", "before", "after", "before, posterior", "after, posterior", "CPU s"]
     text = table(head, lines)
     for row in (row for row in rows if row["loss"] == "shipped"):
         figures = ", ".join(f"{k} {100 * v:.1f}" for k, v in row.items() if k != "loss")

@@ -32,26 +32,27 @@ class Validation:
 
     def __init__(self, config: Config):
         self.config, self.data = config, without_descriptors(config.data)
-        self.scenes: list[tuple[Scene, Truth | ListedTruth | None]] = [
-            reader(self.data).read(self.data, name, "val") for name in scene_names(self.data, "val")
-        ]
-        for scene, _ in self.scenes:
-            paths = [path for images in _roles(scene) for path in self._paths(scene, images)]
+        self.scenes: dict[str, tuple[Scene, Truth | ListedTruth | None]] = {
+            name: reader(self.data).read(self.data, name, "val")
+            for name in scene_names(self.data, "val")
+        }
+        for name, (scene, _) in self.scenes.items():
+            paths = [path for images in _roles(scene) for path in self._paths(name, images)]
             missing = [path for path in paths if not path.is_file()]
             if missing:
                 raise InputError(f"{missing[0]}: no such photo, nor {len(missing) - 1} others")
 
     def __len__(self) -> int:
-        return sum(len(images) for scene, _ in self.scenes for images in _roles(scene))
+        return sum(len(images) for scene, _ in self.scenes.values() for images in _roles(scene))
 
     def ranked(
         self, describe: Describe, device: torch.device, num: int = max(KS)
     ) -> tuple[list[JudgedScene], list[Ranking]]:
         """Each scene with descriptors, and the ``num`` database images most alike to each query."""
         scenes: list[JudgedScene] = []
-        for scene, truth in self.scenes:
+        for name, (scene, truth) in self.scenes.items():
             database, queries = (
-                replace(images, descriptors=describe(self._paths(scene, images)).astype(np.float16))
+                replace(images, descriptors=describe(self._paths(name, images)).astype(np.float16))
                 for images in _roles(scene)
             )
             described = replace(scene, database=database, queries=queries)
@@ -62,8 +63,8 @@ class Validation:
             scenes.append(JudgedScene(described, candidates, side, None, truth))
         return scenes, [scene.candidates for scene in scenes]
 
-    def _paths(self, scene: Scene, images: ImageSet) -> list[Path]:
-        return [image_path(self.data, scene.name, str(name)) for name in images.names]
+    def _paths(self, scene: str, images: ImageSet) -> list[Path]:
+        return [image_path(self.data, scene, str(name)) for name in images.names]
 
 
 def _roles(scene: Scene) -> tuple[ImageSet, ImageSet]:
