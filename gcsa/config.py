@@ -10,13 +10,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, cast, get_type_hints
+from typing import Any, cast, get_origin, get_type_hints
 
 import numpy as np
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gcsa.datasets.settings import CANDIDATES, HEADING_CONVENTIONS, UNKNOWN_RADIO, DataConfig
+from gcsa.descriptors.settings import DescriptorConfig
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
 from gcsa.losses import LossConfig, check_loss
@@ -25,54 +26,15 @@ from gcsa.models.csa import CSAConfig
 from gcsa.models.gcsa import ModelConfig
 from gcsa.places.locator import PosteriorConfig
 from gcsa.ranking.retrieval import CHOICES as SEARCHES
+from gcsa.scoring import train_config
+from gcsa.scoring.train_config import TrainConfig
 from gcsa.sideinfo.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.sideinfo.rules import Rule
 from gcsa.written import from_command_line, read_yaml, typed
 
-SYSTEMS, OPTIMIZERS = ("gcsa", "csa"), ("adam", "sgd")
-SCHEDULES = ("step", "cosine")
-PRECISIONS = ("auto", "fp32", "bf16", "fp16")
-INITIALISATIONS = ("random", "pca")
-PROJECTIONS = ("per-candidate", "shared")
-
 # The shipped YAML files: inside an installed package, beside it in a checkout.
 _INSTALLED = Path(__file__).with_name("configs")
 SHIPPED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "configs"
-
-
-@dataclass
-class TrainConfig:
-    """Section ``train``: how the network is trained, and on what."""
-
-    system: str = "gcsa"  # which network: gcsa | csa; its sizes: sections model and csa
-    optimizer: str = "adam"  # adam | sgd
-    learning_rate: float = 1e-4  # schedule step: at the start; cosine: the highest
-    weight_decay: float = 0.0  # adam: of all that is trained; sgd: but biases and norms
-    momentum: float = 0.9  # of sgd
-    schedule: str = "step"  # of the learning rate: step | cosine, which changes it at every step
-    lr_step: int = 1  # schedule step: epochs between two decays of the learning rate
-    lr_gamma: float = 0.9  # schedule step: factor of a decay
-    warmup_epochs: int = 0  # schedule cosine: epochs of rising before it falls to 0
-    warmup_lr: float = 0.0  # schedule cosine: where the rising begins
-    clip_norm: float = 0.0  # the gradient of a step is cut to this length; 0: never
-    num_epochs: int = 10  # passes over the training queries
-    freeze_input_proj: bool = False  # train everything but the projection
-    checkpoint: str | None = None  # start from this file: the pre-trained projection
-    init_proj: str = "random"  # projection at the start: random | pca of training descriptors
-    projection: str = "per-candidate"  # dropout drawn per-candidate (published) | shared by image
-    refresh: int = 50  # shared, frozen projection: steps until its dropout is drawn anew
-    nearby: int = 1  # training queries drawn in groups of so many near each other
-    loss: str = "ap"  # ap | dir-ap | tie-aware-ap | contrastive | sare; parameters: section loss
-    mining: bool = False  # stage 1: each query with one positive and its hardest negatives alone
-    remine: int = 1000  # mining: queries until descriptors are compared anew
-    own_positive: bool = True  # the query counts as a positive of its own (published)
-    skip_empty: bool = False  # leave queries without a relevant candidate out
-    keep_best: bool = False  # also keep checkpoint_best.pth.tar, by validation mAP@10
-    precision: str = "auto"  # fp32 | bf16 | fp16; auto: fp16 on a GPU, fp32 on the CPU
-    compile: bool = False  # torch.compile the transformer: minutes at first, faster on GPUs
-    device: str = "auto"  # auto: a GPU where there is one
-    timeout: float = 30.0  # minutes: of several processes, how long one waits for another
-    seed: int = 0  # of the weights, the order of the queries and dropout
 
 
 @dataclass
@@ -86,6 +48,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     mining: MiningConfig = field(default_factory=MiningConfig)
     posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
+    descriptor: DescriptorConfig = field(default_factory=DescriptorConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
 
@@ -107,6 +70,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     check_loss(result.train.loss, result.loss, result.train.own_positive)
     _check_system(result)
     result.posterior.check()
+    result.descriptor.check()
     return result
 
 
@@ -185,7 +149,7 @@ def _no_list(key: str, changes: dict[str, dict[str, Any]]) -> str | None:
     """What to write where a plain word was given to a setting that is a list; else None."""
     section, _, name = key.partition(".")
     value = changes[section].get(name)
-    if _kinds(section).get(name) != list[str] or isinstance(value, list | dict):
+    if get_origin(_kinds(section).get(name)) is not list or isinstance(value, list | dict):
         return None
     words = "" if value is None else ",".join(re.findall(r"[^\s,]+", str(value)))
     return f"'{value}' is not a list; write {key}=[{words}]"
@@ -204,12 +168,10 @@ def check_choices(config: Config) -> None:
         "data.unknown_radio": (config.data.unknown_radio, UNKNOWN_RADIO),
         "data.search": (config.data.search, SEARCHES),
         "fov.cutoff": (config.fov.cutoff, CUTOFFS),
-        "train.system": (config.train.system, SYSTEMS),
-        "train.optimizer": (config.train.optimizer, OPTIMIZERS),
-        "train.schedule": (config.train.schedule, SCHEDULES),
-        "train.precision": (config.train.precision, PRECISIONS),
-        "train.init_proj": (config.train.init_proj, INITIALISATIONS),
-        "train.projection": (config.train.projection, PROJECTIONS),
+        **{
+            f"train.{key}": (getattr(config.train, key), allowed)
+            for key, allowed in train_config.CHOICES.items()
+        },
     }
     for key, (value, allowed) in choices.items():
         if value not in allowed:
@@ -233,6 +195,7 @@ def _check_bounds(config: Config) -> None:
         "train.weight_decay": (config.train.weight_decay, 0),
         "train.warmup_epochs": (config.train.warmup_epochs, 0),
         "train.warmup_lr": (config.train.warmup_lr, 0),
+        "train.warmup_steps": (config.train.warmup_steps, 0),
         "train.clip_norm": (config.train.clip_norm, 0),
         "train.remine": (config.train.remine, 1),
         "csa.mlp_ratio": (config.csa.mlp_ratio, 1),
@@ -254,6 +217,7 @@ def _check_bounds(config: Config) -> None:
         "csa.dropout": config.csa.dropout,
         "csa.path_dropout": config.csa.path_dropout,
         "train.momentum": config.train.momentum,
+        "train.lr_end": config.train.lr_end,
     }
     for key, value in shares.items():
         if not 0 <= value < 1:
@@ -282,6 +246,9 @@ def check_field(fov: FovConfig) -> None:
 def _check_system(config: Config) -> None:
     """Settings that the network, or the stage that it is trained in, has no use for."""
     model, train = config.model, config.train
+    if train.system == "descriptor":
+        _check_descriptor(config)
+        return
     unused = {
         "model.affinity": model.affinity,
         "train.init_proj": train.init_proj != "random",
@@ -298,3 +265,15 @@ def _check_system(config: Config) -> None:
             f"model.K: {model.K} is less than the {1 + config.mining.negatives} images of a mined "
             "tuple without the query (1 + mining.negatives)"
         )
+
+
+def _check_descriptor(config: Config) -> None:
+    """What batches of descriptors and their loss have to do with each other."""
+    batches, loss = config.descriptor.batches, config.train.loss
+    if (loss == "cosface") != (batches == "groups"):
+        raise InputError(
+            f"train.loss: {loss} with descriptor.batches={batches}; groups are classified by "
+            "cosface, and nothing else is"
+        )
+    if config.train.projection != "per-candidate" or config.train.nearby != 1:
+        raise InputError("train.projection, train.nearby: descriptors have no use for them")

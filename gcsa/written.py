@@ -10,7 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import yaml
 
@@ -76,9 +76,9 @@ def from_command_line(text: str, kind: Any) -> Any:
 
     A pair of quotes around a text or an item is taken off; whatever else it holds stays.
     """
-    if kind == list[str] and text in NULLS:
+    if get_origin(kind) is list and text in NULLS:
         return None
-    if kind == list[str] and text.startswith("["):
+    if get_origin(kind) is list and text.startswith("["):
         return _items(text)
     return _unquoted(text)
 

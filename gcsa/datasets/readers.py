@@ -24,7 +24,7 @@ from gcsa.datasets.settings import SPLITS, DataConfig, check_scene_name
 from gcsa.errors import InputError, nearest
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import Clusters, Judged, Truth
-from gcsa.scene import Scene
+from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo.rules import Rule
 
 # Rules that a label file answers, and the word in that file's name.
@@ -107,9 +107,13 @@ def _lamar_protocol(config: DataConfig, split: str) -> str:
 
 def _read_rsfm(config: DataConfig, network: str, split: str) -> tuple[Scene, Truth]:
     root = Path(config.root)
-    features = _feature_file(root / "train" / network, ".npz", ".pkl")
     annotations = root / "annotations" / "retrieval-SfM-120k.pkl"
-    (scene,), clusters = rsfm.read_scenes(annotations, [features], split)
+    if config.desc_fn:
+        features = _feature_file(root / "train" / network, ".npz", ".pkl")
+        (scene,), clusters = rsfm.read_scenes(annotations, [features], split)
+    else:
+        names, clusters = rsfm.read_clusters(annotations, split)
+        scene = Scene(f"{network}: {split}", ImageSet(names), ImageSet(names))
     unknown = np.full((len(clusters), 2), np.nan)
     return scene, Truth(unknown, clusters=Clusters(clusters, clusters))
 
@@ -124,7 +128,9 @@ def _rsfm_protocol(config: DataConfig, split: str) -> str:
 def _read_landmarks(config: DataConfig, network: str, split: str) -> tuple[Scene, ListedTruth]:
     root, name = Path(config.root), config.dataset
     gnd = root / "annotations" / name / f"gnd_{name}.pkl"
-    features = _feature_file(root / "test" / name / network, ".npz", ".pkl")
+    features = None
+    if config.desc_fn:
+        features = _feature_file(root / "test" / name / network, ".npz", ".pkl")
     others = _feature_file(root / "r1m" / network, ".npy", ".pkl") if config.distractors else None
     scene, truth = revisited.read_scene(gnd, features, others)
     return replace(scene, name=f"{name}: {network}"), truth

@@ -12,18 +12,26 @@ from gcsa.errors import InputError, nearest
 from gcsa.losses.ap import APLoss
 from gcsa.losses.config import LossConfig, check_config
 from gcsa.losses.contrastive import ContrastiveLoss
+from gcsa.losses.contrastive_margin import ContrastiveMarginLoss
+from gcsa.losses.cosface import CosFaceLoss
 from gcsa.losses.dir_ap import DirAPLoss
+from gcsa.losses.multi_similarity import MultiSimilarityLoss
 from gcsa.losses.sare import SARELoss
 from gcsa.losses.tie_aware_ap import TieAwareAPLoss
+from gcsa.losses.triplet import TripletLoss
 
 __all__ = [
     "LOSSES",
     "APLoss",
     "ContrastiveLoss",
+    "ContrastiveMarginLoss",
+    "CosFaceLoss",
     "DirAPLoss",
+    "MultiSimilarityLoss",
     "LossConfig",
     "SARELoss",
     "TieAwareAPLoss",
+    "TripletLoss",
     "check_loss",
     "make_loss",
 ]
@@ -51,6 +59,22 @@ def _sare(config: LossConfig, skip_empty: bool) -> nn.Module:
     return SARELoss(config.kernel, config.mode, temperature, config.reduction, config.negatives)
 
 
+def _triplet(config: LossConfig, skip_empty: bool) -> nn.Module:
+    return TripletLoss(config.margin or 0.1, config.reduction, config.negatives)
+
+
+def _contrastive_margin(config: LossConfig, skip_empty: bool) -> nn.Module:
+    return ContrastiveMarginLoss(config.margin or 0.85, config.reduction)
+
+
+def _multi_similarity(config: LossConfig, skip_empty: bool) -> nn.Module:
+    return MultiSimilarityLoss(config.alpha, config.beta, config.base, config.epsilon)
+
+
+def _cosface(config: LossConfig, skip_empty: bool) -> nn.Module:
+    return CosFaceLoss(config.scale, config.margin or 0.4)
+
+
 def _bins(config: LossConfig, bins: int, lowest: float) -> tuple[int, tuple[float, float]]:
     bins = bins if config.bins is None else config.bins
     return bins, (lowest if config.lowest is None else config.lowest, 1.0)
@@ -62,6 +86,10 @@ LOSSES = {
     "tie-aware-ap": _tie_aware_ap,
     "contrastive": _contrastive,
     "sare": _sare,
+    "triplet": _triplet,
+    "contrastive-margin": _contrastive_margin,
+    "multi-similarity": _multi_similarity,
+    "cosface": _cosface,
 }
 
 
@@ -69,7 +97,7 @@ def make_loss(name: str, config: LossConfig, skip_empty: bool) -> nn.Module:
     """The loss of a name, with the settings of the section ``loss``.
 
     skip_empty: leave queries without a relevant entry out of the mean; otherwise the AP losses
-    count them with an AP of 0. "contrastive" and "sare", undefined there, always leave them out.
+    count them with an AP of 0. The others, undefined there, always leave them out.
     """
     check_loss(name, config)
     return LOSSES[name](config, skip_empty)
@@ -80,8 +108,8 @@ def check_loss(name: str, config: LossConfig, own_positive: bool = False) -> Non
     if name not in LOSSES:
         raise InputError(f"train.loss: '{name}' is not a choice{nearest(name, LOSSES)}")
     check_config(config)
-    if name == "sare" and own_positive:
+    if name in ("sare", "triplet") and own_positive:
         raise InputError(
-            "train.own_positive: sare takes the nearest positive, which would be the query "
+            f"train.own_positive: {name} takes the nearest positive, which would be the query "
             "itself; set it to false"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from gcsa.errors import InputError, nearest
 from gcsa.losses.sare import KERNELS, MODES, REDUCTIONS
@@ -19,8 +20,14 @@ class LossConfig:
     temperature: float | None = None  # of contrastive and sare; null: as published, 2 and 1
     kernel: str = "gaussian"  # of sare: gaussian | cauchy | exponential
     mode: str = "independent"  # of sare, how negatives count: independent | joint
-    reduction: str = "pair"  # of sare, a mean over: pair (published) | tuple
-    negatives: int = 10  # of sare: the hardest of each query; 0: all
+    reduction: str = "pair"  # of sare, triplet, contrastive-margin: a mean over pair | tuple
+    negatives: int = 10  # of sare, triplet: the hardest of each query; 0: all
+    margin: float | None = None  # triplet 0.1, contrastive-margin 0.85, cosface 0.4 where null
+    alpha: float = 1.0  # of multi-similarity: how sharply positives weigh
+    beta: float = 50.0  # of multi-similarity: how sharply negatives weigh
+    base: float = 0.0  # of multi-similarity: the cosine from which both are counted
+    epsilon: float | None = 0.1  # of multi-similarity: its miner's slack; null: no miner
+    scale: float = 30.0  # of cosface: what cosines are multiplied by
 
 
 def check_config(config: LossConfig) -> None:
@@ -39,5 +46,13 @@ def check_config(config: LossConfig) -> None:
         raise InputError(f"loss.lowest: {config.lowest} is not a cosine from -1 to below 1")
     if config.temperature is not None and not config.temperature > 0:
         raise InputError(f"loss.temperature: {config.temperature} is not above 0")
+    positive = {name: getattr(config, name) for name in ("margin", "alpha", "beta", "scale")}
+    for key, value in positive.items():
+        if value is not None and not 0 < value < inf:
+            raise InputError(f"loss.{key}: {value} is not a finite number above 0")
+    if config.epsilon is not None and not 0 <= config.epsilon <= 2:
+        raise InputError(f"loss.epsilon: {config.epsilon} is not from 0 to 2")
+    if not -1 <= config.base <= 1:
+        raise InputError(f"loss.base: {config.base} is not a cosine")
     if config.negatives < 0:
         raise InputError(f"loss.negatives: {config.negatives} is less than 0")

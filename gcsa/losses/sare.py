@@ -51,9 +51,9 @@ class SARELoss(nn.Module):
 
     def forward(self, scores: Tensor, labels: Tensor, valid: Tensor | None = None) -> Tensor:
         """scores: (B, N) cosines; labels, valid: (B, N) bool, False is not ranked -> ()."""
-        near, has_positive = _highest(scores, positives(labels, valid), 1)
+        near, has_positive = highest(scores, positives(labels, valid), 1)
         count = min(self.num_negatives or scores.shape[1], scores.shape[1])
-        far, is_negative = _highest(scores, negatives(labels, valid), count)
+        far, is_negative = highest(scores, negatives(labels, valid), count)
         used = is_negative & has_positive  # (B, n)
         ratios = (self._energy(near) - self._energy(far)) / self.temperature  # ln r_j
         ratios = ratios.masked_fill(~used, -torch.inf)
@@ -75,7 +75,7 @@ class SARELoss(nn.Module):
         return (squared + EPSILON).sqrt()
 
 
-def _highest(scores: Tensor, mask: Tensor, count: int) -> tuple[Tensor, Tensor]:
+def highest(scores: Tensor, mask: Tensor, count: int) -> tuple[Tensor, Tensor]:
     """The ``count`` highest scores within the mask, (B, count), and which of them are there."""
     found, where = scores.masked_fill(~mask, -torch.inf).topk(count, dim=1)
     there = mask.gather(1, where)

@@ -11,7 +11,7 @@ from gcsa.config import Config, as_dict, load_config
 from gcsa.datasets.readers import scene_names
 from gcsa.errors import MissingFileError
 from gcsa.plots.curves import Row, read_metrics
-from gcsa.training.run import CONFIG, FREE_SETTINGS, SELECTED_BY, find_run
+from gcsa.training.run import CONFIG, FREE_SETTINGS, find_run, selected_by
 
 METRICS, BEST = "metrics.csv", "checkpoint_best.pth.tar"
 
@@ -30,8 +30,8 @@ class PastRun:
 
     @property
     def best(self) -> Row:
-        """The row of the epoch with the highest validation mAP@10; row 0 where none is trained."""
-        return max(self.rows[1:] or self.rows, key=lambda row: row[SELECTED_BY] or 0.0)
+        """The row of the epoch that is best on validation; row 0 where none is trained."""
+        return max(self.rows[1:] or self.rows, key=lambda row: row[selected_by(self.config)] or 0.0)
 
     @property
     def checkpoint(self) -> Path:

@@ -16,6 +16,7 @@ from gcsa.config import Config
 from gcsa.errors import InputError
 from gcsa.files import reading
 from gcsa.models.checkpoint import load_checkpoint, read_settings, read_torch
+from gcsa.training.network_files import network_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -67,8 +68,11 @@ def _checkpoints(folder: Path) -> dict[int, Path]:
 
 def _from_checkpoint(folder: Path, epoch: int, path: Path, config: Config) -> dict[str, Any]:
     with reading(path, "a checkpoint of this run"):
-        model = load_checkpoint(path, sizes=config.model)[0]
-    return {"rows": _rows(folder, epoch), "model": model.state_dict()}
+        if config.train.system == "descriptor":
+            tensors = network_tensors(path)
+        else:
+            tensors = load_checkpoint(path, sizes=config.model)[0].state_dict()
+    return {"rows": _rows(folder, epoch), "model": tensors}
 
 
 def _rows(folder: Path, last: int) -> list[Row]:

@@ -13,7 +13,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from gcsa import distributed
-from gcsa.config import Config, TrainConfig
+from gcsa.config import Config
 from gcsa.descriptors.pca import principal_axes
 from gcsa.errors import InputError
 from gcsa.models.checkpoint import Model, load_pretrained
@@ -22,6 +22,7 @@ from gcsa.models.dropout import keep_out_of_graphs
 from gcsa.models.gcsa import GCSA, scores
 from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.refine import check_dimension
+from gcsa.scoring.train_config import TrainConfig
 from gcsa.sideinfo.affinity import width
 
 logger = logging.getLogger(__name__)

@@ -1,9 +1,9 @@
 """A training run on disk: outputs/training/<name>/.
 
 config.yaml (resolved), checkpoint_<epoch>.pth.tar, checkpoint_best.pth.tar where asked for,
-metrics.csv (row 0 is without re-ranking), log.txt, and resume.pth.tar: all that the next epoch
-needs, written last, so that a run killed at any moment goes on from its last whole epoch. One
-process at a time trains a run.
+metrics.csv (row 0 is without re-ranking, or training), log.txt, and resume.pth.tar: all that the
+next epoch needs, written last, so that a run killed at any moment goes on from its last whole
+epoch. One process at a time trains a run.
 """
 
 from __future__ import annotations
@@ -20,11 +20,14 @@ from typing import Any
 from gcsa import distributed
 from gcsa.config import Config, as_dict, load_config, save_config
 from gcsa.datasets.settings import DataConfig
+from gcsa.descriptors.networks.network import Network
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import make_folder, replacing
 from gcsa.models.checkpoint import Model, save_archive, save_checkpoint
+from gcsa.scoring.train_config import BY_STEP
 from gcsa.training.holding import held
 from gcsa.training.kept import METRICS, STATE, last_state
+from gcsa.training.network_files import save_network
 from gcsa.written import read_yaml
 
 logger = logging.getLogger(__name__)
@@ -41,7 +44,6 @@ FREE_SETTINGS = {
     "train.device",
     "train.timeout",
 }
-SELECTED_BY = "mAP@10"
 CONFIG = "config.yaml"
 
 
@@ -93,7 +95,7 @@ class Run:
         return len(self.rows) - 1
 
     def finish_epoch(
-        self, row: dict[str, Any], model: Model, training_state: dict[str, Any]
+        self, row: dict[str, Any], model: Model | Network, training_state: dict[str, Any]
     ) -> None:
         """Keep an epoch: its checkpoint, its row of metrics.csv, and what resuming needs."""
         self.rows.append(row)
@@ -119,22 +121,26 @@ class Run:
         return state
 
     def best(self) -> dict[str, Any]:
-        """The row of the epoch with the highest validation mAP@10, the first of equals."""
-        return max(self.rows[1:], key=lambda row: row[SELECTED_BY])
+        """The row of the best epoch by :func:`selected_by`, the first of equals."""
+        return max(self.rows[1:], key=lambda row: row[selected_by(self.config)])
 
     def no_gain(self) -> str | None:
-        """A line where the best epoch is worse than no re-ranking, else None."""
-        first = self.rows[0][SELECTED_BY]
-        if self.epoch < 1 or first is None or not self.best()[SELECTED_BY] < first:
+        """A line where the best epoch is worse than no re-ranking or no training, else None."""
+        metric = selected_by(self.config)
+        first = self.rows[0][metric]
+        if self.epoch < 1 or first is None or not self.best()[metric] < first:
             return None
-        best, none = (100 * row[SELECTED_BY] for row in (self.best(), self.rows[0]))
+        best, none = (100 * row[metric] for row in (self.best(), self.rows[0]))
         return (
-            f"worse than no re-ranking: validation {SELECTED_BY} is {best:.2f} at best (epoch "
+            f"worse than {before(self.config)}: validation {metric} is {best:.2f} at best (epoch "
             f"{self.best()['epoch']}), {none:.2f} without; docs/troubleshooting.md has what helps"
         )
 
-    def _save(self, model: Model, row: dict[str, Any], name: str) -> None:
+    def _save(self, model: Model | Network, row: dict[str, Any], name: str) -> None:
         settings = {"config": as_dict(self.config), "epoch": row["epoch"], "metrics": row}
+        if isinstance(model, Network):
+            save_network(self.folder / name, model, settings)
+            return
         save_checkpoint(self.folder / name, model, self.config.model.affinity, settings)
 
     def _write_metrics(self) -> None:
@@ -154,7 +160,7 @@ class Run:
             )
         old, new = _flat(_settings(path)), _flat(self.config)
         free = set(FREE_SETTINGS)
-        if self.config.train.schedule == "cosine":  # its learning rates depend on the last epoch
+        if self.config.train.schedule in BY_STEP:  # their learning rates depend on the last epoch
             free.remove("train.num_epochs")
         changed = [key for key in new if new[key] != old[key] and key not in free]
         if changed:
@@ -162,6 +168,16 @@ class Run:
                 f"{path}: cannot resume with other settings: "
                 + ", ".join(f"{key} was {old[key]}, is {new[key]}" for key in changed)
             )
+
+
+def selected_by(config: Config) -> str:
+    """The metric of validation that the best epoch is the highest of."""
+    return config.descriptor.best if config.train.system == "descriptor" else "mAP@10"
+
+
+def before(config: Config) -> str:
+    """What row 0 of metrics.csv is of."""
+    return "no training" if config.train.system == "descriptor" else "no re-ranking"
 
 
 def find_run(name: str, overrides: Sequence[str] = ()) -> Path:

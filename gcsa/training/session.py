@@ -11,14 +11,12 @@ from typing import Any
 from gcsa import distributed
 from gcsa.config import Config
 from gcsa.datasets.readers import in_training_and_validation
-from gcsa.evaluation.metrics import KS
 from gcsa.files import writing
-from gcsa.scoring.ranker import pick_device, rerank
+from gcsa.scoring.ranker import pick_device
 from gcsa.scoring.report import report, show
-from gcsa.scoring.split import prepare
+from gcsa.training.course import Course, open_course
 from gcsa.training.run import Run
 from gcsa.training.trackers import Trackers
-from gcsa.training.trainer import Trainer
 
 logger = logging.getLogger(__name__)
 
@@ -33,26 +31,23 @@ def session(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[d
     device = pick_device(config.train.device)
     for scene in in_training_and_validation(config.data):
         logger.warning("%s: is a scene of training and of validation (data.val_scenes)", scene)
-    depth, kinds = max(config.model.K, config.model.L), config.model.affinity
-    validation = prepare(config.data, config.fov, kinds, "val", max(depth, max(KS)), device)
-    scenes = prepare(config.data, config.fov, kinds, "train", depth, device)
     state = run.restore() if resume else None
-    trainer = Trainer(config, scenes, device, fresh=state is None)
+    course = open_course(config, device, fresh=state is None)
     if state is not None:
-        trainer.load_state(state)
+        course.load_state(state)
     else:
-        first = report(config, "val", validation, rerank(None, validation, config.data))
+        scenes, rankings = course.validate(before=True)
+        first = report(config, "val", scenes, rankings)
         verbose = logger.isEnabledFor(logging.DEBUG)
-        logger.info("without re-ranking: %s\n", show(first, verbose))
+        logger.info("%s: %s\n", course.words, show(first, verbose))
         row: dict[str, Any] = {"epoch": 0, "loss": None, "learning_rate": None}
-        tracked.row(_finish(run, trainer, row, first))
+        tracked.row(_finish(run, course, row, first))
     for epoch in range(run.epoch + 1, config.train.num_epochs + 1):
-        row = {"epoch": epoch, "learning_rate": trainer.learning_rate}
-        row["loss"] = trainer.epoch(epoch)
-        rankings = rerank(trainer.model, validation, config.data)
-        result = report(config, "val", validation, rankings)
-        tracked.row(_finish(run, trainer, row, result))
-        tracked.examples(config, validation, rankings, epoch)
+        row = {"epoch": epoch, "learning_rate": course.learning_rate}
+        row["loss"] = course.epoch(epoch)
+        scenes, rankings = course.validate()
+        tracked.row(_finish(run, course, row, report(config, "val", scenes, rankings)))
+        tracked.examples(config, scenes, rankings, epoch)
         logger.info(_line(run.rows[-1]))
     if (warning := run.no_gain()) is not None:
         logger.warning(warning)
@@ -60,11 +55,11 @@ def session(config: Config, run: Run, resume: bool, tracked: Trackers) -> list[d
 
 
 def _finish(
-    run: Run, trainer: Trainer, row: dict[str, Any], result: dict[str, Any]
+    run: Run, course: Course, row: dict[str, Any], result: dict[str, Any]
 ) -> dict[str, Any]:
     """Keep an epoch; returns its row of metrics.csv."""
     row = {**row, **result["metrics"]}
-    run.finish_epoch(row, trainer.model, trainer.state())
+    run.finish_epoch(row, course.model, course.state())
     return row
 
 

@@ -16,9 +16,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
-from tqdm import tqdm
 
 from gcsa import distributed
 from gcsa.config import Config
@@ -26,11 +25,12 @@ from gcsa.descriptors.memory import keep_freed_memory
 from gcsa.descriptors.table import Table
 from gcsa.errors import InputError, given
 from gcsa.losses import make_loss
+from gcsa.models.checkpoint import Model
 from gcsa.ranking.batches import Batch, Known, Locate, RankedScene, Stream
 from gcsa.ranking.refine import project
 from gcsa.scoring.split import JudgedScene
 from gcsa.training.network import build_model, make_network
-from gcsa.training.optimisation import forward, make_optimizer, make_schedule
+from gcsa.training.optimisation import Optimised, check_finite, epoch_bar
 from gcsa.training.sampling import Sampler
 from gcsa.training.tuples import TupleLists
 
@@ -40,8 +40,10 @@ logger = logging.getLogger(__name__)
 CHECK = 50
 
 
-class Trainer:
+class Trainer(Optimised):
     """The model, its optimiser and one epoch of training over the scenes."""
+
+    model: Model
 
     def __init__(
         self,
@@ -78,17 +80,9 @@ class Trainer:
                 "no query of the training scenes has a relevant candidate "
                 "(data.train_labels, model.K)"
             )
-        self.optimizer = make_optimizer(trained, settings)
-        self.steps = -(-len(self.sampler) // config.data.batch_size)
-        self.scheduler = make_schedule(self.optimizer, settings, self.steps)
-        self.dtype = _autocast_dtype(settings.precision, device)
-        self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype is torch.float16)
+        self.prepare(trained, settings, -(-len(self.sampler) // config.data.batch_size), device)
         self.loss = make_loss(settings.loss, config.loss, settings.skip_empty)
         self.network = make_network(self.model, config)
-
-    @property
-    def learning_rate(self) -> float:
-        return self.optimizer.param_groups[0]["lr"]
 
     @property
     def frozen(self) -> bool:
@@ -110,18 +104,17 @@ class Trainer:
         self.model.train()
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         every = 1 if self.device.type == "cpu" else CHECK
-        with self._bar(number, len(order)) as bar:
+        with epoch_bar(number, len(order)) as bar:
             for step, (batch, projected, weight) in enumerate(self._batches(order), start=1):
                 loss = self.step(batch, projected, weight)
                 total += loss.double() * (len(batch) if weight else 0)
                 if step % every == 0:
-                    self._check(loss, number, step)
+                    check_finite(loss, number, step)
                     bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
                 bar.update(len(batch) * distributed.size())
-        if self.config.train.schedule == "step":
-            self.scheduler.step()
+        self.end_epoch()
         mean = distributed.sum_of(total).item() / len(order)
-        self._check(mean, number, step)
+        check_finite(mean, number, step)
         return mean
 
     def step(self, batch: Batch, projected: Tensor | None = None, weight: float = 1.0) -> Tensor:
@@ -139,19 +132,8 @@ class Trainer:
             loss = loss + addition
         self.optimizer.zero_grad(set_to_none=True)
         self.scaler.scale(loss * weight).backward()
-        self._update()
+        self.update()
         return loss.detach()
-
-    def _update(self) -> None:
-        """Change the weights by their gradients."""
-        settings = self.config.train
-        if settings.clip_norm > 0:
-            self.scaler.unscale_(self.optimizer)
-            nn.utils.clip_grad_norm_(self.model.parameters(), settings.clip_norm)
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
-        if settings.schedule == "cosine":
-            self.scheduler.step()
 
     def _stream(self, scenes: Sequence[RankedScene]) -> Stream:
         data, processes = self.config.data, distributed.size()
@@ -224,40 +206,12 @@ class Trainer:
         labels = given(batch.labels, "labels")
         return self.loss(ranked[:, first:], labels[:, first:], valid)
 
-    def _bar(self, number: int, total: int) -> tqdm:
-        label, quiet = f"epoch {number}", distributed.rank() > 0 or None  # None: if no terminal
-        return tqdm(total=total, desc=label, unit="query", leave=False, disable=quiet)
-
-    @staticmethod
-    def _check(loss: Tensor | float, epoch: int, step: int) -> None:
-        if not np.isfinite(float(loss)):
-            raise InputError(
-                f"epoch {epoch}, step {step}: the loss is {float(loss)}; try a lower "
-                "train.learning_rate, or train.precision=fp32"
-            )
-
     def state(self) -> dict[str, Any]:
-        """What another Trainer needs to go on from here, the model's tensors left out."""
-        return {
-            "optimizer": self.optimizer.state_dict(),
-            "scheduler": self.scheduler.state_dict(),
-            "scaler": self.scaler.state_dict(),
-            "tuples": self.tuples.state() if self.tuples else [],
-        }
+        return {**super().state(), "tuples": self.tuples.state() if self.tuples else []}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state; where it is of a checkpoint alone, with a fresh optimiser."""
-        self.model.load_state_dict(state["model"])
-        if "optimizer" not in state:
-            epochs = state["rows"][-1]["epoch"]
-            cosine = self.config.train.schedule == "cosine"
-            forward(self.scheduler, epochs * self.steps if cosine else epochs)
-            return
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scheduler.load_state_dict(state["scheduler"])
-        if state["scaler"]:  # empty where the run was not in fp16 before
-            self.scaler.load_state_dict(state["scaler"])
-        if self.tuples is not None:
+        super().load_state(state)
+        if self.tuples is not None and "optimizer" in state:
             self.tuples.load_state(state["tuples"])
 
 
@@ -273,9 +227,3 @@ def _own_part(order: np.ndarray, batch_size: int) -> tuple[np.ndarray, list[floa
         weights.append(len(part) * distributed.size() / len(batch))
         parts.append(part if len(part) else batch[:1])
     return np.concatenate(parts), weights
-
-
-def _autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    if precision == "auto":
-        precision = "fp16" if device.type == "cuda" else "fp32"
-    return {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]

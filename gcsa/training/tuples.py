@@ -39,13 +39,9 @@ class TupleLists:
                 raise InputError(f"{s.scene.name}: train.mining: its images have no positions")
             places.append((s.truth.positions, s.scene.database.positions))
         self._miners = [TupleMiner(*pair, config, random) for pair in places]
-        self.queries = [_with_tuple(*pair, config) for pair in places]
+        self.queries = [with_tuple(*pair, config) for pair in places]
         if not any(map(len, self.queries)):
-            raise InputError(
-                "train.mining: no query of the training scenes has a database image farther than "
-                f"{config.nearest} m and up to {config.farthest} m away (mining.nearest, "
-                f"mining.farthest), and another one beyond {config.negative} m (mining.negative)"
-            )
+            raise no_tuple(config)
 
     def start(self, *seed: int) -> None:
         """From here on all that is drawn at random follows from ``seed``."""
@@ -93,7 +89,7 @@ class TupleLists:
             miner.cache[:] = cache.numpy()
 
 
-def _with_tuple(queries: np.ndarray, database: np.ndarray, config: MiningConfig) -> np.ndarray:
+def with_tuple(queries: np.ndarray, database: np.ndarray, config: MiningConfig) -> np.ndarray:
     """Rows of the queries with a positive (``nearest`` to ``farthest``) and with a negative."""
     tree = cKDTree(database[np.isfinite(database).all(axis=1)])
     known = np.flatnonzero(np.isfinite(queries).all(axis=1))
@@ -102,3 +98,12 @@ def _with_tuple(queries: np.ndarray, database: np.ndarray, config: MiningConfig)
         for reach in (config.farthest, config.nearest, config.negative)
     )
     return known[(within > too_near) & (not_negative < tree.n)]
+
+
+def no_tuple(config: MiningConfig) -> InputError:
+    """What is wrong where no query has a tuple."""
+    return InputError(
+        "train.mining: no query of the training scenes has a database image farther than "
+        f"{config.nearest} m and up to {config.farthest} m away (mining.nearest, "
+        f"mining.farthest), and another one beyond {config.negative} m (mining.negative)"
+    )

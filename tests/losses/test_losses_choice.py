@@ -14,6 +14,10 @@ CONFIGS = {
     "dir-ap": [LossConfig(), LossConfig(distance=True)],
     "tie-aware-ap": [LossConfig(), LossConfig(simplified=True), LossConfig(distance=True)],
     "contrastive": [LossConfig(), LossConfig(temperature=0.05)],
+    "triplet": [LossConfig(negatives=3), LossConfig(margin=0.5, reduction="tuple")],
+    "contrastive-margin": [LossConfig(), LossConfig(margin=0.7, reduction="pair")],
+    "multi-similarity": [LossConfig(), LossConfig(epsilon=None, base=0.5)],
+    "cosface": [LossConfig(), LossConfig(scale=5.0, margin=0.2)],
     "sare": [
         LossConfig(kernel=kernel, mode=mode, reduction=reduction, negatives=3)
         for kernel in ("gaussian", "cauchy", "exponential")

@@ -142,7 +142,7 @@ def test_a_cosine_run_is_not_resumed_to_another_length(world):
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("train.optimizer=adamw", "train.optimizer: 'adamw' is not a choice.*'adam'"),
+        ("train.optimizer=adamax", "train.optimizer: 'adamax' is not a choice.*'adam'"),
         ("train.schedule=cosin", "train.schedule: 'cosin' .*did you mean 'cosine'"),
         ("train.system=gsca", "train.system: 'gsca' .*did you mean 'gcsa'"),
         ("train.momentum=1", "train.momentum: 1.0 is not a share"),

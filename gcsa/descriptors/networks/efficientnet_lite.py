@@ -19,6 +19,7 @@ STAGES = (
     (1, 3, 1, 6, 320),
 )
 STEM, CHANNELS = 32, 1280
+NAME = "EfficientNet-Lite0"
 
 
 class SameConv(nn.Conv2d):
@@ -89,7 +90,15 @@ class EfficientNetLite0(nn.Module):
         self._bn1 = norm(CHANNELS)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = functional.relu6(self._bn0(self._conv_stem(x)), inplace=True)
-        for block in self._blocks:
+        return self.head(self.blocks(self.stem(x), 0, None))
+
+    def stem(self, x: Tensor) -> Tensor:
+        return functional.relu6(self._bn0(self._conv_stem(x)))
+
+    def blocks(self, x: Tensor, start: int, end: int | None) -> Tensor:
+        for block in self._blocks[start:end]:
             x = block(x)
-        return functional.relu6(self._bn1(self._conv_head(x)), inplace=True)
+        return x
+
+    def head(self, x: Tensor) -> Tensor:
+        return functional.relu6(self._bn1(self._conv_head(x)))

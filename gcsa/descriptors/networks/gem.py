@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from gcsa.descriptors.networks import resnet, vgg16
-from gcsa.descriptors.networks.body import Body, Takes, Weights
-from gcsa.descriptors.networks.efficientnet_lite import CHANNELS, EfficientNetLite0
+from gcsa.descriptors.networks.body import Body, Weights
+from gcsa.descriptors.networks.convolutions import convolutions
+from gcsa.descriptors.networks.efficientnet_lite import CHANNELS, NAME, EfficientNetLite0
 from gcsa.descriptors.whitening import read_dir
 from gcsa.errors import InputError
 
@@ -40,23 +38,6 @@ class GeM(nn.Module):
 class L2Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return functional.normalize(x, dim=1)
-
-
-class Convolutions(NamedTuple):
-    layers: nn.Sequential
-    name: str
-    channels: int
-    takes: Takes
-
-
-def convolutions(tensors: Mapping[str, Tensor], prefix: str, last: int) -> Convolutions:
-    """VGG16, to its layer ``last``, or a ResNet: whose numbered layers a file has, by a prefix."""
-    if f"{prefix}28.bias" in tensors:
-        takes = Takes(least=vgg16.STRIDE)
-        return Convolutions(vgg16.vgg16(last), "VGG16", vgg16.CHANNELS, takes)
-    shape = resnet.shape_of(tensors, [f"{prefix}{place}." for place in range(4, 8)])
-    whole = resnet.ResNet(*shape)
-    return Convolutions(resnet.numbered(whole), resnet.name_of(*shape), whole.channels, Takes())
 
 
 class CosPlace(Body):
@@ -182,7 +163,7 @@ class Dir(resnet.ResNet, Body):
 class EfficientGeM(EfficientNetLite0, Body):
     """EfficientNet-Lite0, trained on ImageNet, with GeM of p = 3 over its last feature map."""
 
-    backbone_name = "EfficientNet-Lite0"
+    backbone_name = NAME
     unused = ("_fc.",)  # the classifier of ImageNet
 
     def __init__(self, weights: Weights):

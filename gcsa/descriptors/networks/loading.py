@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from gcsa.descriptors.networks import trained
 from gcsa.descriptors.networks.body import Weights, place
 from gcsa.descriptors.networks.families import FAMILIES, recognised
 from gcsa.descriptors.networks.network import Network
@@ -59,10 +60,16 @@ def load_network(
             body = FAMILIES[family].body(weights)
         place(body, weights)
         body.take(weights)
-        row = _row(family, body.backbone_name, body.length, weights.path)
+        published = _row(family, body.backbone_name, body.length, weights.path)
+        row = trained.row_of(weights.beside, published, weights.path)
         normalise = _normalise(row.normalise, weights.beside)
-    licence = f"{row.licence}, trained on {row.data}"
-    network = Network(body, row.name, family, licence, row.resize, normalise, weights.remarks)
+        found = trained.whitening_of(weights.beside, body.length, weights.path)
+    licence = f"{row.licence}, trained on {row.data}" if row.data else row.licence
+    network = Network(
+        body,
+        *(row.name, family, licence, row.resize, normalise, weights.remarks),
+        whitening=found if whiten else None,
+    )
     said = [f"{network.name} ({network.backbone}, {network.length} numbers)", *network.remarks]
     said += [f"{prefix}* has no use" for prefix in body.unused]
     logger.info("%s: %s; licence: %s", weights.path, "; ".join(said), licence)

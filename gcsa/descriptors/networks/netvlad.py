@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from gcsa.descriptors.networks import vgg16
 from gcsa.descriptors.networks.body import Body, Takes, Weights
+from gcsa.descriptors.networks.convolutions import convolutions
 
 TAKES = Takes(least=vgg16.STRIDE)
 
@@ -86,14 +87,15 @@ def _core(weights: Weights, name: str) -> Core:
 
 
 class NetVlad(Body):
-    """pytorch-NetVlad's, and the global part of Patch-NetVLAD (Hausler et al., CVPR 2021)."""
+    """pytorch-NetVlad's, and the global part of Patch-NetVLAD (Hausler et al., CVPR 2021).
 
-    backbone_name = "VGG16"
-    takes = TAKES
+    Both are over VGG16; other convolutions can be trained.
+    """
 
     def __init__(self, weights: Weights):
         super().__init__()
-        self.encoder = vgg16.vgg16()
+        found = convolutions(weights.tensors, "encoder.", vgg16.CONV5_3)
+        self.encoder, self.backbone_name, _, self.takes = found
         self.pool = _core(weights, "pool")
         self.length = self.pool.centroids.numel()
         axes = weights.tensors.get("WPCA.0.weight")

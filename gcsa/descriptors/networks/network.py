@@ -22,8 +22,12 @@ class Network(nn.Module):
         descriptors = network(x)  # (B, network.length)
 
     name: as published. family, backbone: what it is made of. licence: of its weights, and of the
-    images that they were trained on. remarks: what is worth knowing of the file.
+    images that they were trained on. remarks: what is worth knowing of the file. whitening: mean
+    (D,) and axes (n, D) of one that was fitted after training, which ends the network.
     """
+
+    whitening_mean: Tensor | None
+    whitening_axes: Tensor | None
 
     def __init__(
         self,
@@ -34,13 +38,22 @@ class Network(nn.Module):
         resize: Resize,
         normalise: Normalise,
         remarks: Sequence[str] = (),
+        whitening: tuple[Tensor, Tensor] | None = None,
     ):
         super().__init__()
         self.body = body
         self.name, self.family, self.licence = name, family, licence
-        self.backbone, self.length = body.backbone_name, body.length
+        self.backbone = body.backbone_name
         self.resizing, self.normalising = resize, normalise
         self.remarks = tuple(remarks)
+        self.whiten(whitening)
+
+    def whiten(self, whitening: tuple[Tensor, Tensor] | None) -> None:
+        """End with a whitening, mean (D,) and axes (n, D), or with none."""
+        mean, axes = whitening or (None, None)
+        self.register_buffer("whitening_mean", mean, persistent=False)
+        self.register_buffer("whitening_axes", axes, persistent=False)
+        self.length = self.body.length if axes is None else len(axes)
 
     def input_size(self, height: int, width: int) -> tuple[int, int]:
         """The (height, width) at which an image of that size enters the network.
@@ -85,7 +98,11 @@ class Network(nn.Module):
             described = functional.normalize(self.body(x_scaled).float(), dim=1)
             total = total + _power(described, power) / len(scales)
         pooled = functional.normalize(_power(torch.as_tensor(total), 1 / power), dim=1)
-        return functional.normalize(self.body.finish(pooled, len(scales)), dim=1)
+        described = functional.normalize(self.body.finish(pooled, len(scales)), dim=1)
+        if self.whitening_mean is None or self.whitening_axes is None:
+            return described
+        whitened = (described - self.whitening_mean) @ self.whitening_axes.T
+        return functional.normalize(whitened, dim=1)
 
     def _scaled(self, x: Tensor, scale: float) -> Tensor:
         """As cirtorch: bilinear, not antialiased; where sides must be multiples, the nearest."""

@@ -25,7 +25,7 @@ PARALLEL = re.compile(r"(^|\.)module\.")
 # Heads of DINOv2's own training, which describe no image.
 TRAINING_HEADS = ("dino_head.", "ibot_head.")
 # What networks have beside their tensors.
-OF_NETWORKS = ("meta", "model_options", "preprocess", "pca", "mean", "std")
+OF_NETWORKS = "meta model_options preprocess pca mean std gcsa_network gcsa_whitening".split()
 # What tells a checkpoint of a training from published weights.
 TRAINING = ("optimizer", "optimizer_state_dict", "optimizer_states", "epoch", "epoch_num")
 
