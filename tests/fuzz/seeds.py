@@ -33,6 +33,7 @@ from gcsa.descriptors import whitening
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.imaging import read_rgb
 from gcsa.lines import names_by_line
+from gcsa.local.files import LocalFeatures
 from gcsa.localization import hloc_files, views
 from gcsa.models.checkpoint import load_checkpoint, save_checkpoint
 from gcsa.models.gcsa import GCSA
@@ -101,7 +102,7 @@ def _local_features(path: Path) -> None:
 
 
 def _read_local(path: Path) -> None:
-    with hloc_files.LocalFeatures(path / "f.h5", path / "m.h5") as local:
+    with LocalFeatures(path / "f.h5", path / "m.h5") as local:
         local.keypoints("sessions/a.jpg")
         local.matches("sessions/a.jpg", "sessions/b.jpg")
 
