@@ -9,11 +9,9 @@ Keypoints are hloc's: pixels of the stored image, the centre of the first pixel 
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from PIL import Image
 
 from gcsa.errors import InputError, nearest
 from gcsa.imaging import read_rgb
+from gcsa.local.optional import package
 
 # Lower than OpenCV's 0.04: walls indoors have little contrast, and max_keypoints bounds the rest.
 SIFT_CONTRAST = 0.02
@@ -131,14 +130,3 @@ def _xfeat(how: Extraction) -> Find:
 
 
 EXTRACTORS: dict[str, Callable[[Extraction], Find]] = {"sift": _sift, "xfeat": _xfeat}
-
-
-def package(module: str, name: str) -> ModuleType:
-    """An optional package; InputError, which says how to install it, where it lacks."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise InputError(
-            f"local features need {name}, which is not installed ({error}); "
-            "pip install gcsa[localize] brings what the default needs"
-        ) from error

@@ -46,6 +46,10 @@ class LocalFeatures:
         """Whether there is a file of matches."""
         return self._matches is not None
 
+    def has(self, name: str) -> bool:
+        """Whether the image has features."""
+        return find(self._features, f"{name.removeprefix(self._prefix)}/keypoints") is not None
+
     def keypoints(self, name: str) -> np.ndarray:
         """(N, 2) float64 pixels of an image, origin at the corner of the image as in COLMAP.
 

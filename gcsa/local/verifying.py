@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gcsa.local.extractors import package
+from gcsa.local.optional import package
 
 THRESHOLD = 2.0  # pixels: of the Sampson error, or of the transfer
 # A pair of hundreds that a query has must not take long: with half of the matches right, seven of

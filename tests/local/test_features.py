@@ -1,18 +1,22 @@
 """Local features and matches: against plain loops, known geometry, and hloc's layout."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
+from gcsa.datasets.readers import reader
+from gcsa.datasets.settings import DataConfig
 from gcsa.descriptors.extraction.journal import Journal
 from gcsa.errors import InputError
-from gcsa.local.extractors import Extraction, Local, package, root
+from gcsa.local.extractors import Extraction, Local, root
 from gcsa.local.files import LocalFeatures
 from gcsa.local.making import extract, match
 from gcsa.local.matching import mutual
+from gcsa.local.optional import package
 from gcsa.local.verifying import inliers
 
 opencv = pytest.importorskip("cv2", reason="pip install gcsa[localize]")
@@ -185,3 +189,16 @@ def test_how_it_was_made_is_kept(photos, tmp_path):
     with h5py.File(tmp_path / "f.h5") as file:
         about = json.loads(file.attrs["gcsa"])
         assert about["max_keypoints"] == 7 and len(file["a/1.png/scores"]) == 7
+
+
+def test_a_data_set_knows_its_local_features(photos, tmp_path):
+    data = DataConfig(dataset="folder", root=str(tmp_path), outputs=str(tmp_path / "o"))
+    (tmp_path / "images.csv").write_text(
+        "name,x,y,split\na/1.png,0,0,database\na/2.png,1,0,query\n"
+    )
+    data = replace(data, desc_fn="", local_fn="l.h5")
+    with pytest.raises(InputError, match=r"l\.h5: no such file of local features; gcsa match"):
+        reader(data).read(data, ".", "val")
+    extract(photos, Extraction(), tmp_path / "o/folder/l.h5")
+    scene, _ = reader(data).read(data, ".", "val")
+    assert scene.local.inliers(scene.queries.names, scene.database.names)[0] > 30
