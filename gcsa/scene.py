@@ -104,18 +104,35 @@ class Frame(Protocol):
         ...
 
 
+class Common(Protocol):
+    """What pairs of images show of the same surfaces, counted when it is asked for."""
+
+    @property
+    def about(self) -> str:
+        """How it is counted, in a line: other words stand for other numbers."""
+        ...
+
+    def inliers(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Of pairs of images, names (m,) and (m,): how many matches of local features agree with
+        one geometry, (m,) float64, NaN where an image has no features.
+        """
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Scene:
     """One scene (an MSLS city, a LaMAR building): its database and its queries.
 
     Every array is checked here, at the door; nothing downstream checks again.
-    frame: None where nobody knows where on the Earth its positions are.
+    frame: None where nobody knows where on the Earth its positions are. local: None where nobody
+    looked for local features.
     """
 
     name: str
     database: ImageSet
     queries: ImageSet
     frame: Frame | None = None
+    local: Common | None = None
 
     def __post_init__(self) -> None:
         self.database.check(f"{self.name}: database")

@@ -7,9 +7,14 @@ import os
 # Networks of a few thousand weights: several threads would only wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import hypothesis  # noqa: E402
 import pytest  # noqa: E402
 from browsers import started  # noqa: E402
 from worlds import write_world  # noqa: E402
+
+# No test is about how busy the machine is.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 # A network small enough to train in a second, on the 32-d descriptors of tests/worlds.py.
 SMALL = {

@@ -8,7 +8,9 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from gcsa.datasets.lamar.cameras import rays_to_pixels
 from gcsa.datasets.lamar.scene import read_scene
+from gcsa.localization.views import Views
 
 
 def write_images(path: Path, names: Sequence[str]) -> None:
@@ -33,3 +35,25 @@ def write_hloc(hall: Path, matched: bool = True) -> None:
     with h5py.File(hall / "matches_CAB", "w") as file:
         for a, b in itertools.product(queries, database) if matched else ():
             file[f"{a.replace('/', '-')}/{b.replace('/', '-')}/matches0"] = np.zeros(0)
+
+
+def write_local(path: Path, views: Views, noise: float = 0.2, without: Sequence[str] = ()) -> None:
+    """Local features of random points in space as the images of known poses truly see them.
+
+    noise: standard deviation of keypoints, pixels. without: images that see nothing.
+    """
+    random, middle = np.random.default_rng(0), np.nanmean(views.poses.positions, axis=0)
+    points = middle + random.uniform(-1, 1, (1500, 3)) * [12, 12, 3]
+    looks = random.normal(size=(len(points), 32))
+    looks /= np.linalg.norm(looks, axis=1, keepdims=True)
+    with h5py.File(path, "w") as file:
+        for row, name in enumerate(views.names):
+            camera = views.cameras[row]
+            local = (points - views.poses.positions[row]) @ views.poses.rotations[row]
+            ahead = (local[:, 2] > 1) & (local[:, 2] < 12) & (name not in without)
+            rays = local[:, :2] / np.where(ahead, local[:, 2], 1)[:, None]
+            pixels = rays_to_pixels(camera.model, camera.params, rays)
+            seen = ahead & ((pixels >= 0) & (pixels < [camera.width, camera.height])).all(axis=1)
+            at = pixels[seen] + noise * random.normal(size=(seen.sum(), 2))
+            file[f"{name}/keypoints"] = at - 0.5
+            file[f"{name}/descriptors"] = looks[seen].T

@@ -18,6 +18,7 @@ WINGS = {
     "words": "what all speak: errors, files, scenes",
     "sideinfo": "what else is known of a photo",
     "descriptors": "looks, as numbers",
+    "local": "what two photos show of the same surfaces: local features, matched and verified",
     "models": "networks that re-rank",
     "ranking": "lists: retrieved, cut into batches, refined",
     "places": "where a query was taken: evidence weighed into a posterior, and calibrated",

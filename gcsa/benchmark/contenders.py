@@ -106,7 +106,7 @@ def contenders(
     """All that re-rank the first ``num`` candidates. names: of gcsa.rerankers; None takes all."""
     found = [
         _by_place(name, num, config) if name in PLACES else _training_free(name, num, device)
-        for name in (NAMES if names is None else names)
+        for name in (_all(config) if names is None else names)
     ]
     found += [_checkpoint(t) for t in checkpoints] + [_fusion(t) for t in checkpoints]
     taken = [FIRST_ROUND, *(c.name for c in found)]
@@ -114,6 +114,11 @@ def contenders(
         if taken.count(name) > 1:
             raise InputError(f"two methods are called '{name}'; --checkpoint NAME=FILE names one")
     return found
+
+
+def _all(config: Config) -> list[str]:
+    """All methods that the settings give data for."""
+    return [name for name in NAMES if name != "geometric" or config.data.local_fn]
 
 
 def _by_place(name: str, num: int, config: Config) -> Contender:

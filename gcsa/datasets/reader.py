@@ -11,6 +11,7 @@ from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import Truth
 from gcsa.scene import Scene
 
+Read = Callable[[DataConfig, str, str], tuple[Scene, Truth | ListedTruth | None]]
 COUNTED = "AP@k divided by min(k, number relevant); queries without a relevant image are left out"
 
 
@@ -25,7 +26,7 @@ class Reader:
     """
 
     scenes: dict[str, list[str]]
-    read: Callable[[DataConfig, str, str], tuple[Scene, Truth | ListedTruth | None]]
+    read: Read
     protocol: Callable[[DataConfig, str], str]
     protocols: tuple[str, ...] = ()
 

@@ -19,11 +19,12 @@ from gcsa.datasets.lamar.label_rows import find_label_file, labels_of_scene
 from gcsa.datasets.landmarks import rsfm
 from gcsa.datasets.landmarks import scene as revisited
 from gcsa.datasets.layouts import LAYOUTS
-from gcsa.datasets.reader import COUNTED, Reader, descriptor_file, with_gps
+from gcsa.datasets.reader import COUNTED, Read, Reader, descriptor_file, with_gps
 from gcsa.datasets.settings import SPLITS, DataConfig, check_scene_name
-from gcsa.errors import InputError, nearest
+from gcsa.errors import InputError, MissingFileError, given, nearest
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import Clusters, Judged, Truth
+from gcsa.local.counts import Counts
 from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo.rules import Rule
 
@@ -213,7 +214,25 @@ def reader(config: DataConfig) -> Reader:
     if config.dataset not in READERS:
         hint = nearest(config.dataset, READERS)
         raise InputError(f"data.dataset: no reader '{config.dataset}'{hint}")
-    return READERS[config.dataset]
+    found = READERS[config.dataset]
+    return replace(found, read=_with_local(found.read)) if config.local_fn else found
+
+
+def _with_local(read: Read) -> Read:
+    """The same, and scenes know the local features of their images."""
+
+    def both(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth | ListedTruth | None]:
+        scene, truth = read(config, name, split)
+        features, matches = (
+            descriptor_file(replace(config, desc_fn=file), name)
+            for file in (config.local_fn, config.matches_fn)
+        )
+        features = given(features, "data.local_fn")
+        if not features.is_file():
+            raise MissingFileError(f"{features}: no such file of local features; gcsa match")
+        return replace(scene, local=Counts(features, matches)), truth
+
+    return both
 
 
 def scene_names(config: DataConfig, split: str) -> list[str]:

@@ -33,6 +33,8 @@ class DataConfig:
     descriptors: str = ""  # the folder that holds msls/<city>/<desc_fn>; empty: data.outputs
     labels: str = "data"  # LaMAR: the folder of its label files
     desc_fn: str = "global-feats-netvlad.h5"  # descriptor file of each scene
+    local_fn: str = ""  # file of local features (gcsa match), likewise; empty: none are read
+    matches_fn: str = ""  # file of their matches, likewise; empty: what is asked for is matched
     normalise: bool = False  # bring descriptors to unit length that are not, instead of refusing
     train_scenes: list[str] = field(default_factory=list)  # empty: the official split's
     val_scenes: list[str] = field(default_factory=list)  # of validation, likewise

@@ -52,7 +52,7 @@ def of_scenes(config: Config) -> list[Job]:
         return [_of_lists(config.data, network) for network in _networks(config.data)]
     if not config.data.desc_fn:
         raise InputError("data.desc_fn: is empty; expected the name of the files to write")
-    data = replace(config.data, desc_fn="")
+    data = replace(config.data, desc_fn="", local_fn="")
     splits: dict[str, list[str]] = {}
     for split in SPLITS:
         for scene in _scenes(data, split):

@@ -21,7 +21,6 @@ from gcsa.datasets.hloc import MOST_FIELDS, Names
 from gcsa.datasets.hloc import read_pairs as read_pairs
 from gcsa.datasets.hloc import write_pairs as write_pairs
 from gcsa.datasets.lamar.records import Camera
-from gcsa.descriptors.objects import find, open_hdf5, read_array
 from gcsa.errors import InputError
 from gcsa.files import read_text, reading, replacing
 from gcsa.lines import PathLike, cut, fields_by_line, numbered
@@ -30,7 +29,6 @@ from gcsa.localization.poses import Poses
 TRAJECTORY_HEADER = "# timestamp, device_id, qw, qx, qy, qz, tx, ty, tz, *covar"
 Numbers = Sequence[int] | np.ndarray  # (n,) int64
 # Timestamps (n,), device ids (n,), poses (n,).
-EXPECTED = "an HDF5 file of hloc"
 PosesInTime = tuple[Numbers, Names, Poses]
 
 
@@ -173,55 +171,6 @@ def read_submission(path: PathLike) -> tuple[str, dict[tuple[str, str], PosesInT
             else:
                 raise InputError(f"{path}: '{name}' is no file of a LaMAR submission")
     return description, trajectories
-
-
-class LocalFeatures:
-    """hloc's local features and matches, two HDF5 files; use it as a context manager.
-
-    Names may be relative to the scene's folder (``sessions/map/raw_data/...``) or, as lamar
-    writes them, to its sessions/. Raises InputError where a file lacks or is no HDF5 file, and
-    where what is asked for is not in the file itself.
-    """
-
-    def __init__(self, features: PathLike, matches: PathLike):
-        self._features, self._matches = open_hdf5(features), open_hdf5(matches)
-        with reading(features, EXPECTED):
-            self._prefix = "" if find(self._features, "sessions") else "sessions/"
-
-    def __enter__(self) -> LocalFeatures:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._features.close()
-        self._matches.close()
-
-    def keypoints(self, name: str) -> np.ndarray:
-        """(N, 2) float64 pixels of an image, origin at the corner of the image as in COLMAP.
-
-        hloc stores them with the origin at the centre of the first pixel and adds 0.5 when it
-        reads; so does this.
-        """
-        short, path = name.removeprefix(self._prefix), self._features.filename
-        with reading(path, f"keypoints (N, 2) of image '{short}' in {EXPECTED}"):
-            found = read_array(self._features, f"{short}/keypoints")
-            if found is None:
-                raise InputError(f"{path}: no keypoints of image '{short}'")
-            if found.ndim != 2 or found.shape[1] != 2:
-                raise ValueError(f"keypoints have shape {found.shape}")
-            return found.astype(np.float64) + 0.5
-
-    def matches(self, name_a: str, name_b: str) -> np.ndarray | None:
-        """(m, 2) int64 rows of the keypoints of both images; None where the pair is not there."""
-        a, b = (n.removeprefix(self._prefix).replace("/", "-") for n in (name_a, name_b))
-        for key, columns in ((f"{a}/{b}", [0, 1]), (f"{b}/{a}", [1, 0])):
-            with reading(self._matches.filename, f"matches0 (N,) of '{key}' in {EXPECTED}"):
-                partner = read_array(self._matches, f"{key}/matches0")
-                if partner is not None:
-                    if partner.ndim != 1 or partner.dtype.kind not in "iu":
-                        raise ValueError(f"matches0 is {partner.dtype} {partner.shape}")
-                    first = np.flatnonzero(partner >= 0)
-                    return np.stack([first, partner[first].astype(np.int64)], axis=1)[:, columns]
-        return None
 
 
 def _write(path: PathLike, text: str) -> None:

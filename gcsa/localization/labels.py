@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from gcsa.datasets.lamar.label_files import LabelFile
-    from gcsa.localization.hloc_files import LocalFeatures
+    from gcsa.local.files import LocalFeatures
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def main() -> None:
 
 def _write_labels(args: argparse.Namespace, scene: str, split: str, config: SampsonConfig) -> None:
     from gcsa.datasets.lamar.label_files import label_path, save_labels
-    from gcsa.localization.hloc_files import LocalFeatures
+    from gcsa.local.files import LocalFeatures
     from gcsa.scoring.ranker import pick_device
 
     descriptors = args.descriptors.replace("{scene}", scene)

@@ -85,14 +85,15 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--method",
         default="auto",
-        help="auto (hloc where it can be run, else mean), hloc, top1, mean",
+        help="auto (hloc where it can be run, else mean), hloc, map (by local features of gcsa "
+        "match), top1, mean",
     )
     for name, what in (
-        ("reference_sfm", "COLMAP model of the map"),
-        ("features", "hloc's local features"),
-        ("matches", "hloc's matches of the pairs"),
+        ("reference_sfm", "for hloc: COLMAP model of the map"),
+        ("features", "for hloc and map: local features"),
+        ("matches", "for hloc: matches of the pairs; for map: of any, the others are matched"),
     ):
-        made.add_argument(f"--{name}", metavar="PATH", help=f"for hloc: {what}")
+        made.add_argument(f"--{name}", metavar="PATH", help=what)
     made.add_argument(
         "--submission", action="store_true", help="zip the poses to submit (--split test)"
     )

@@ -2,7 +2,8 @@
 
 Poses are from hloc where it is installed, else from the database images alone
 (:mod:`gcsa.localization.poses`): "top1", the pose of the best one, or "mean", a robust mean of the
-first ones.
+first ones. "map" places cameras by local features in points triangulated from the database
+(:mod:`gcsa.localization.mapped`).
 
 Recalls are LaMAR's, (1 deg, 0.1 m) and (5 deg, 1 m), both errors strictly below, over cameras:
 a rig counts once for each of its cameras. A submission has the poses of rigs.
@@ -19,13 +20,16 @@ from typing import Any
 import numpy as np
 
 from gcsa.datasets.lamar.scene import read_map, read_queries
-from gcsa.errors import InputError, nearest
+from gcsa.errors import InputError, given, nearest
 from gcsa.files import replacing
 from gcsa.localization import hloc_run
 from gcsa.localization.hloc_files import PosesInTime
 from gcsa.localization.hloc_run import HlocInputs
+from gcsa.localization.mapped import LocalFiles, map_poses, surfaces_of
 from gcsa.localization.poses import CDF_POINTS, THRESHOLDS, Poses, cdf_at, pose_errors, pose_recall
 from gcsa.localization.rigs import ESTIMATES, Device, retrieved_poses
+from gcsa.localization.surfaces import Surfaces
+from gcsa.localization.views import Views
 from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.fusion import Fusion
 from gcsa.scene import Scene
@@ -33,7 +37,7 @@ from gcsa.scoring.report import gist
 
 logger = logging.getLogger(__name__)
 
-METHODS = ("auto", "hloc", *ESTIMATES)
+METHODS = ("auto", "hloc", "map", *ESTIMATES)
 FIRST, RERANKED = "first_round", "reranked"
 Errors = tuple[np.ndarray, np.ndarray]  # rotation (n,) degrees, translation (n,) metres
 
@@ -56,6 +60,8 @@ class Settings:
             raise InputError(f"--method: '{self.method}' is not a choice{hint}")
         if self.num < 1:
             raise InputError(f"--num: {self.num} is less than 1")
+        if self.method == "map" and self.hloc.features is None:
+            raise InputError("--method map: --features, a file of gcsa match, is missing")
 
     @property
     def can_run_hloc(self) -> bool:
@@ -90,12 +96,21 @@ def localize_scene(
         if not np.array_equal(images.names, expected):
             raise InputError(f"{folder}: its sessions do not have the images of the scene")
     database, located, first = Poses(*mapped.poses()), {}, 0
+    surfaces = None
+    if settings.method == "map":
+        surfaces = surfaces_of(scene, Views.of([mapped]), _files(settings, scene.name))
     for part in parts:
         device, first = Device.of(part, first), first + len(part.rows)
         located[device.name] = _localize_device(
-            scene, database, device, rankings, settings, truth=split == "val"
+            scene, database, device, rankings, settings, split == "val", surfaces
         )
     return located
+
+
+def _files(settings: Settings, scene: str) -> LocalFiles:
+    found = settings.hloc.of(scene)
+    matches = None if found.matches is None else Path(found.matches)
+    return LocalFiles(Path(given(found.features, "--features")), matches)
 
 
 def _localize_device(
@@ -105,6 +120,7 @@ def _localize_device(
     rankings: dict[str, Ranking],
     settings: Settings,
     truth: bool,
+    surfaces: Surfaces | None,
 ) -> Located:
     folder, views = settings.output / scene.name / device.name, device.views
     inputs, poses, commands = settings.hloc.of(scene.name), {}, []
@@ -113,7 +129,10 @@ def _localize_device(
         lists = views.names, views.cameras, scene.database.names
         runs = hloc_run.write_inputs(folder, tag, *lists, own, settings.num)
         commands += hloc_run.commands(runs, inputs)
-        if settings.resolved in ESTIMATES:
+        if surfaces is not None:
+            where = f"{scene.name} {device.name}, {tag.replace('_', ' ')}"
+            poses[tag], _ = map_poses(device, surfaces, ranking, settings.num, where)
+        elif settings.resolved in ESTIMATES:
             proposals = retrieved_poses(database, own, settings.num)
             poses[tag] = device.rig_poses(*proposals, settings.resolved)
         elif settings.can_run_hloc:
@@ -136,7 +155,7 @@ def hand_over_to_hloc(commands: Sequence[str], settings: Settings) -> None:
     script = settings.output / "hloc_commands.sh"
     with replacing(script) as temporary:
         temporary.write_text("\n".join(commands) + "\n")
-    if settings.method in ESTIMATES or settings.can_run_hloc:
+    if settings.method in (*ESTIMATES, "map") or settings.can_run_hloc:
         return
     print("\n".join(commands))
     why = "hloc or pycolmap is not installed"

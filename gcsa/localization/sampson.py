@@ -19,7 +19,7 @@ import numpy as np
 from tqdm import tqdm
 
 from gcsa.datasets.lamar.cameras import mean_focal, pixels_to_rays
-from gcsa.localization.hloc_files import LocalFeatures
+from gcsa.local.files import LocalFeatures
 from gcsa.localization.settings import SampsonConfig
 from gcsa.localization.views import Views
 

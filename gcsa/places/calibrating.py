@@ -16,7 +16,7 @@ from gcsa.places.kernels import near
 from gcsa.places.locator import overlaps_of
 from gcsa.places.samples import Between, Database, Sample, contrast, own_queries, sample
 from gcsa.ranking.lists import Ranking
-from gcsa.scene import Scene
+from gcsa.scene import Common, ImageSet, Scene
 from gcsa.sideinfo import radio
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import OVERLAP, Poses, Rule, one_place
@@ -25,6 +25,8 @@ from gcsa.sideinfo.rules import OVERLAP, Poses, Rule, one_place
 LEAST = 30
 CANDIDATES = 255
 MARKED = 1024
+# Queries and candidates of each whose local features are matched: a few seconds to half a minute.
+VERIFIED = (80, 15)
 WAY = 1  # of fitting: raised when it finds other numbers, so that kept files are made anew
 # Overlaps at which relevance is tabulated.
 KNOTS = np.array(Calibration().overlap[0])
@@ -67,6 +69,8 @@ def mark_of(scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int) ->
     for values in (database.positions, database.headings, database.sequences):
         if values is not None:
             said.update(np.ascontiguousarray(values).tobytes())
+    if scene.local is not None:
+        said.update(scene.local.about.encode())
     if database.descriptors is not None:
         said.update(np.ascontiguousarray(database.descriptors[rows]).tobytes())
     said.update("\n".join(database.names).encode())
@@ -120,6 +124,8 @@ def own_sample(scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int)
     measured: dict[str, Between] = {}
     if scene.database.radio is not None:
         measured["radio"] = partial(radio.affinity_of_lists, scene.database.radio)
+    if scene.local is not None:
+        measured["inliers"] = partial(_inliers, scene.local, scene.database, scene.database)
     return own_queries(
         database,
         scene.database.descriptors,
@@ -128,6 +134,18 @@ def own_sample(scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int)
         candidates,
         measured=measured,
     )
+
+
+def _inliers(
+    local: Common, images: ImageSet, database: ImageSet, query: np.ndarray, rows: np.ndarray
+) -> np.ndarray:
+    """Inliers (q, N) of some of the queries with the first of their candidates, NaN elsewhere."""
+    found, (queries, first) = np.full(rows.shape, np.nan), VERIFIED
+    some = np.unique(np.linspace(0, len(query) - 1, min(len(query), queries)).astype(np.int64))
+    i, j = np.nonzero(rows[some, :first] >= 0)
+    names = images.names[query[some[i]]], database.names[rows[some[i], j]]
+    found[some[i], j] = local.inliers(*names)
+    return found
 
 
 def labelled_sample(
@@ -146,6 +164,10 @@ def labelled_sample(
         count = len(scene.queries)
         rows = np.where(candidates.indices >= 0, candidates.indices + count, -1)
         measured["radio"] = radio.affinity_of_lists(heard, np.arange(count), rows)
+    if scene.local is not None:
+        each = np.arange(len(scene.queries))
+        sets = scene.queries, scene.database
+        measured["inliers"] = _inliers(scene.local, *sets, each, candidates.indices)
     return sample(
         database,
         candidates.indices,

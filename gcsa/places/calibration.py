@@ -37,7 +37,8 @@ class Calibration:
     gamma: power of the density of photos. spread (metres), turn (radians): of
     :class:`gcsa.places.standing.Spread`. radio, overlap: knots and values, of a log-likelihood
     ratio over radio affinity, and of the probability of relevance over the overlap of fields of
-    view. radio_weight: what the ratio is multiplied with. step (metres), jumps, discount: of
+    view. inliers: likewise, of a ratio over the number of inliers of local features, where they are
+    read. radio_weight: what the ratio is multiplied with. step (metres), jumps, discount: of
     :mod:`gcsa.places.sequences`.
     """
 
@@ -56,6 +57,7 @@ class Calibration:
         (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8, 1.0),
         (0.0, 0.04, 0.15, 0.38, 0.65, 0.83, 0.93, 0.98, 1.0),
     )
+    inliers: tuple[tuple[float, ...], tuple[float, ...]] = ((8, 17, 30, 60), (-0.2, 0, 1.2, 3.1))
     step: float = 15.0
     jumps: float = 0.02
     discount: float = 0.6
@@ -79,8 +81,15 @@ class Calibration:
         knots, values = (np.array(row) for row in self.radio)
         return Table(knots, self.radio_weight * values)
 
+    @property
+    def inliers_table(self) -> Table:
+        """The evidence of local features."""
+        return Table(*(np.array(row) for row in self.inliers))
+
 
 ANGLES = ("compass_sigma", "turn")
+# What files of before it was known lack: it has its default there.
+LATER = {"inliers"}
 
 
 def to_text(calibration: Calibration) -> str:
@@ -97,6 +106,8 @@ def from_text(text: str) -> Calibration:
         raise ValueError("calibration: '<<' is not read")
     values = yaml.safe_load(text)
     names = [f.name for f in fields(Calibration)]
+    if isinstance(values, dict):
+        values = {name: getattr(Calibration(), name) for name in LATER} | values
     if not isinstance(values, dict) or set(values) != set(names):
         got = set(values) if isinstance(values, dict) else set()
         raise ValueError(
@@ -134,6 +145,12 @@ def words(calibration: Calibration, similarity_step: float = 0.01) -> str:
         f"what it states (or {c.gps_accuracy:.0f} m; {device_sigma(c.gps_accuracy):.0f} m along an "
         "axis): not visible in a database, a default.",
     ]
+    if c.inliers != Calibration().inliers:
+        most = f"{c.inliers[0][-1]:.0f} or more make it {math.exp(c.inliers[1][-1]):.0f} times as"
+        lines.append(
+            f"No matches of local features make a place {math.exp(c.inliers[1][0]):.2f} times as "
+            f"likely, {most} likely."
+        )
     if c.source != "defaults" and c.queries < FEW:
         lines.append(f"{c.queries} queries are few: most numbers stay near their defaults.")
     return "\n".join(lines)

@@ -44,6 +44,8 @@ SPREADS = np.geomspace(0.2, 1.0, 17)
 # Counts that each bin of a density has before anything is counted.
 PSEUDO = 5.0
 BINS = 12
+# Edges of bins of numbers of inliers; the last one is above any.
+DOUBLING = np.array([0, 8, 11, 14, 17, 20, 25, 32, 45, 64, 100, 1e4])
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +80,8 @@ def fit(
     radio = [s.measured["radio"] for s in samples if "radio" in s.measured]
     if radio:
         start = replace(start, radio=radio_density(samples))
+    if any("inliers" in s.measured for s in samples):
+        start = replace(start, inliers=inliers_density(samples))
     found = _fit_evidence(samples, start, source, source == "scenes" or sessions >= MANY)
     found = replace(found, spread=_fit_spread(samples, found, reach, start.spread))
     if source == "database" and sessions == 1:
@@ -209,19 +213,37 @@ def _fit_spread(
 
 
 def radio_density(samples: list[Sample]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """log p(affinity | relevant) / p(affinity | not) over bins of as many relevant pairs each.
+    """log p(affinity | relevant) / p(affinity | not) over bins of as many pairs each."""
+    same, other = _known_pairs(samples, "radio")
+    edges = np.unique(np.quantile(np.concatenate([same, other]), np.linspace(0, 1, BINS + 1)))
+    return _density(same, other, edges) or Calibration().radio
+
+
+def inliers_density(samples: list[Sample]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The same over numbers of inliers, in bins that double: most pairs have next to none."""
+    same, other = _known_pairs(samples, "inliers")
+    return _density(same, other, DOUBLING) or Calibration().inliers
+
+
+def _known_pairs(samples: list[Sample], kind: str) -> tuple[np.ndarray, np.ndarray]:
+    """What was measured of relevant pairs, and of the others."""
+    parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
+    for s in samples:
+        known = np.isfinite(s.measured[kind]) & s.valid
+        parts[0].append(s.measured[kind][known & s.relevant])
+        parts[1].append(s.measured[kind][known & ~s.relevant])
+    return np.concatenate(parts[0]), np.concatenate(parts[1])
+
+
+def _density(
+    same: np.ndarray, other: np.ndarray, edges: np.ndarray
+) -> tuple[tuple[float, ...], tuple[float, ...]] | None:
+    """Centres of the bins and log-likelihood ratios; None where too little is known.
 
     Rising by isotonic regression: more alike never speaks against a place.
     """
-    parts: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
-    for s in samples:
-        known = np.isfinite(s.measured["radio"]) & s.valid
-        parts[0].append(s.measured["radio"][known & s.relevant])
-        parts[1].append(s.measured["radio"][known & ~s.relevant])
-    same, other = (np.concatenate(part) for part in parts)
-    edges = np.unique(np.quantile(np.concatenate([same, other]), np.linspace(0, 1, BINS + 1)))
     if len(same) < BINS or len(edges) < 3:
-        return Calibration().radio
+        return None
     counts = [np.histogram(values, edges)[0] for values in (same, other)]
     share = [(c + PSEUDO / len(c)) / (c.sum() + PSEUDO) for c in counts]
     ratio = isotonic_regression(np.log(share[0] / share[1]), weights=sum(counts) + PSEUDO).x

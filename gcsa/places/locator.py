@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from gcsa.places.kernels import (
 from gcsa.places.posterior import Posterior, RankingConfig, posterior
 from gcsa.places.sequences import ChainConfig, chain
 from gcsa.places.standing import Observed, Spread
+from gcsa.places.verified import verified
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.search import own_rows
 from gcsa.scene import Scene
@@ -43,6 +44,7 @@ class PosteriorConfig:
 
     objective: str = "precision"  # precision | recall | a weight: 1 is precision, 0 recall
     calibration: str = ""  # file of gcsa calibrate; empty: the database calibrates itself
+    verify: int = 50  # candidates whose local features are matched, at most, where there are any
     sequences: str = "off"  # frames of a query's sequence help each other: off | both | online
 
     @property
@@ -68,6 +70,8 @@ class PosteriorConfig:
             raise InputError(
                 f"posterior.sequences: '{self.sequences}' is not one of {', '.join(SEQUENCES)}"
             )
+        if self.verify < 0:
+            raise InputError(f"posterior.verify: {self.verify} is less than 0")
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +153,8 @@ class Locator:
     ) -> Posterior:
         """The posterior of every query over its candidates, and the ranking that follows."""
         weighed, c = self.weigh(candidates, left_out), self.calibration
+        if config.verify and self.scene.local is not None:
+            weighed = self._verified(candidates, weighed, config.verify)
         total = weighed.total
         if config.sequences != "off":
             total = total + self._of_sequences(candidates, weighed, config.sequences == "online")
@@ -162,6 +168,17 @@ class Locator:
             weighed.observed,
             RankingConfig(precision=config.precision),
         )
+
+    def _verified(self, candidates: Ranking, weighed: Weighed, most: int) -> Weighed:
+        """With the evidence of local features."""
+        local, database = given(self.scene.local, "local features"), self.scene.database
+
+        def ask(query: np.ndarray, column: np.ndarray) -> np.ndarray:
+            names = database.names[candidates.indices[query, column]]
+            return local.inliers(self.scene.queries.names[query], names)
+
+        found = verified(weighed.total, ask, self.calibration.inliers_table, most)
+        return replace(weighed, total=weighed.total + found)
 
     def _photos(self, rows: np.ndarray, left_out: np.ndarray | None) -> np.ndarray:
         """How many photos show the place of each candidate, (Q, N), NaN where padded."""

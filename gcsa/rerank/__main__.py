@@ -123,6 +123,10 @@ def _add_inputs(parser: argparse.ArgumentParser) -> None:
         help="CSV of name and x, y or lat, lon; also heading, which a checkpoint reads, and split, "
         "which divides one HDF5 file given for both roles into queries and database",
     )
+    for role, what in (("features", "local features"), ("matches", "their matches")):
+        known.add_argument(
+            f"--{role}", metavar="FILE", help=f"hloc's {what}, which geometric and posterior read"
+        )
     known.add_argument(
         "--radio", metavar="FILE", help="CSV of name, transmitter, rssi and frequency_mhz"
     )

@@ -17,6 +17,7 @@ from gcsa.datasets.sessions import in_order
 from gcsa.descriptors.hdf5 import Pack, open_pack
 from gcsa.descriptors.lengths import unit_array
 from gcsa.errors import InputError, nearest
+from gcsa.local.counts import Counts
 from gcsa.rerank import MEANINGS
 from gcsa.rerank.arrays import read_array
 from gcsa.rerank.matrices import Matrices
@@ -40,7 +41,8 @@ class Inputs:
     database_prefix: the images of an HDF5 file whose names begin so. metadata, radio: CSV files,
     :mod:`gcsa.datasets.folder.images`; of one HDF5 file for both roles, without names or prefixes,
     the metadata's column split says which images are queries. normalise: descriptors that are not
-    of unit length are brought to it, which is logged; otherwise they are refused.
+    of unit length are brought to it, which is logged; otherwise they are refused. features,
+    matches: hloc's local features, and matches, which the methods geometric and posterior read.
     """
 
     queries: str | None = None
@@ -55,6 +57,8 @@ class Inputs:
     metadata: str | None = None
     radio: str | None = None
     normalise: bool = False
+    features: str | None = None
+    matches: str | None = None
 
 
 def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
@@ -88,7 +92,15 @@ def read(inputs: Inputs) -> tuple[Scene, Matrices | None]:
     common = int(np.isin(queries.names, database.names).sum())
     if common:
         logger.info("%d queries are not their own candidates: the database has their names", common)
-    return Scene("images", database, queries), matrices
+    return Scene("images", database, queries, local=_local(inputs)), matrices
+
+
+def _local(inputs: Inputs) -> Counts | None:
+    if inputs.features is None:
+        if inputs.matches is not None:
+            raise InputError("--matches: of local features, expected --features beside them")
+        return None
+    return Counts(Path(inputs.features), None if inputs.matches is None else Path(inputs.matches))
 
 
 def _check_choice(inputs: Inputs) -> None:

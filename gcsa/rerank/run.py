@@ -56,7 +56,7 @@ def rerank(
 ) -> Reranked:
     """Re-rank the first candidates of every query, by a method or by a checkpoint.
 
-    method: of :data:`gcsa.rerankers.RERANKERS`, with parameters ``settings``, "k=10". checkpoint:
+    method: of :data:`gcsa.rerankers.NAMES`, with parameters ``settings``, "k=10". checkpoint:
     a file, with ``settings`` like "fov.radius=30" over what it was trained with. candidates: how
     many are re-ranked; None takes as many as the checkpoint does, else 100. num: database images
     of each query that are written. fusion: of the new scores with those of the first round.
@@ -83,8 +83,8 @@ def rerank(
 
 def method_settings(name: str, entries: Sequence[str]) -> Any:
     """The config of a re-ranker with "parameter=value" strings over its defaults."""
-    if name not in rerankers.RERANKERS:
-        raise InputError(f"--method: no '{name}'{nearest(name, rerankers.RERANKERS)}")
+    if name not in rerankers.NAMES:
+        raise InputError(f"--method: no '{name}'{nearest(name, rerankers.NAMES)}")
     config = rerankers.known(name).config
     known, changes = get_type_hints(config), {}
     for entry in entries:

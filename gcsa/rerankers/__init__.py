@@ -21,6 +21,7 @@ from gcsa.rerankers import (
     augmentation,
     diffusion,
     expansion,
+    geometric,
     icfrr,
     k_reciprocal,
     neighbours,
@@ -99,6 +100,7 @@ class PlaceMethod:
 PLACES: dict[str, PlaceMethod] = {
     "neighbours": PlaceMethod(neighbours.NeighboursConfig, neighbours.by_distance),
     "neighbours-overlap": PlaceMethod(neighbours.NeighboursConfig, neighbours.by_overlap),
+    "geometric": PlaceMethod(geometric.GeometricConfig, geometric.geometric),
     "posterior": PlaceMethod(posterior.PosteriorConfig, posterior.posterior),
 }
 NAMES = (*RERANKERS, *PLACES)

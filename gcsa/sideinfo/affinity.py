@@ -4,9 +4,8 @@ A batch holds B queries with N candidates each, as row numbers of one scene's da
 the model is the query, rows 1..K the candidates to re-rank; the anchors are the query and the
 first L candidates. A kind named "...-db" knows the database alone: its query row is zeros and
 it has L columns. Any other kind knows the query too and has 1 + L columns. Affinities lie in
-[-1, 1]; 0 stands for unknown: a missing heading, a padded candidate.
-
-A new kind is one function and one line in AFFINITIES.
+[-1, 1]; 0 stands for unknown: a missing heading, a padded candidate. A new kind is one function
+and one line in AFFINITIES.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from scipy.spatial import cKDTree
 
 from gcsa.errors import InputError, given, nearest
 from gcsa.scene import ImageSet, Scene
-from gcsa.sideinfo import fov, heading, radio
+from gcsa.sideinfo import common, fov, heading, radio
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.pairs import on_one_level, sparse_block
 from gcsa.sideinfo.whereabouts import share_in_field
@@ -213,6 +212,7 @@ AFFINITIES: dict[str, Callable[[Scene, FovConfig], Columns | None]] = {
     "heading-db": heading_db,
     "radio": radio_with_query,
     "radio-db": radio_db,
+    "geometric": common.geometric,
 }
 
 

@@ -11,7 +11,7 @@ from gcsa.descriptors import listing, packing
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.descriptors.objects import find, open_hdf5, read_array
 from gcsa.errors import InputError
-from gcsa.localization.hloc_files import LocalFeatures
+from gcsa.local.files import LocalFeatures
 
 DATASET = "global_descriptor"
 ROWS = np.random.default_rng(0).normal(size=(6, 16)).astype(np.float32)

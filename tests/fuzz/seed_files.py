@@ -21,6 +21,7 @@ from gcsa.datasets.lamar.label_files import LabelFile, save_labels
 from gcsa.datasets.landmarks import scene as revisited
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.imaging import read_rgb
+from gcsa.local.files import LocalFeatures
 from gcsa.localization import hloc_files, views
 from gcsa.models.checkpoint import load_checkpoint, save_checkpoint
 from gcsa.models.gcsa import GCSA
@@ -97,7 +98,7 @@ def local_features(path: Path) -> None:
 
 
 def read_local(path: Path) -> None:
-    with hloc_files.LocalFeatures(path / "f.h5", path / "m.h5") as local:
+    with LocalFeatures(path / "f.h5", path / "m.h5") as local:
         local.keypoints("sessions/a.jpg")
         local.matches("sessions/a.jpg", "sessions/b.jpg")
 

@@ -13,8 +13,8 @@ from scipy.spatial.transform import Rotation
 from gcsa.datasets.lamar.records import Camera
 from gcsa.datasets.lamar.records import read_trajectory as read_capture
 from gcsa.errors import InputError
+from gcsa.local.files import LocalFeatures
 from gcsa.localization.hloc_files import (
-    LocalFeatures,
     read_pairs,
     read_query_list,
     read_results,

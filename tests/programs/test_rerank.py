@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
@@ -352,3 +353,38 @@ def test_what_devices_report_comes_along(files, tmp_path):
     (tmp_path / "m.csv").write_text("name,x,y\ndatabase/000003,1,2\nquery/000001,7,7")
     (scene, _) = read(inputs)
     assert scene.queries.positions[1].tolist() == [7, 7] and scene.queries.sequences is None
+
+
+def test_local_features_re_rank(files, tmp_path):
+    """The query's features are those of its last candidate, which comes first then."""
+    pytest.importorskip("poselib", reason="pip install gcsa[localize]")
+    random = np.random.default_rng(0)
+    first = retrieve(scene(), 10)
+    with h5py.File(tmp_path / "f.h5", "w") as file:
+        for row, name in enumerate(NAMES["query"]):
+            points, rows = random.uniform(0, 200, (40, 2)), random.normal(size=(16, 40))
+            for image in (name, NAMES["database"][first.indices[row, 9]]):
+                if image not in file:
+                    file[f"{image}/keypoints"] = points
+                    file[f"{image}/descriptors"] = rows / np.linalg.norm(rows, axis=0)
+    inputs = replace(files["npy"], features=str(tmp_path / "f.h5"))
+    names = tmp_path / "q.txt", tmp_path / "d.txt"
+    for path, role in zip(names, NAMES, strict=True):
+        path.write_text("\n".join(NAMES[role]))
+    inputs = replace(inputs, query_names=str(names[0]), database_names=str(names[1]))
+    found = rerank(inputs, method="geometric", candidates=10).ranking
+    assert found.indices[0, 0] == first.indices[0, 9] and found.scores[0, 0] == 40
+    with pytest.raises(InputError, match="--matches: of local features"):
+        rerank(replace(files["npy"], matches="m.h5"), method="geometric")
+
+
+def test_methods_that_read_positions_do_so(files, tmp_path):
+    """neighbours is one of --list_methods, and needs the positions of a table."""
+    with pytest.raises(InputError, match="neighbours"):
+        rerank(files["npy"], method="neighbours")
+    lines = [f"{name},{row},0" for row, name in enumerate(NAMES["database"])]
+    lines += [f"{name}," + "," for name in NAMES["query"]]
+    (tmp_path / "t.csv").write_text("name,x,y\n" + "\n".join(lines) + "\n")
+    inputs = replace(files["hloc"], metadata=str(tmp_path / "t.csv"))
+    row = rerank(inputs, method="neighbours").ranking.indices[0]
+    assert (np.diff(np.abs(row - row[0])[row >= 0]) >= 0).all()

@@ -30,30 +30,37 @@ RECORDS = ".records"
 # Bytes of the name, width and height of the image; before them the CRC-32 of all that follows.
 HEAD = struct.Struct("<III")
 CHECK = struct.Struct("<I")
+COUNT = struct.Struct("<I")  # how many numbers follow, where that differs between images
 LONGEST_NAME = 65_535  # bytes
 
 
 class Row(NamedTuple):
-    """Where a descriptor lies: file, offset of its numbers; (width, height) of its image."""
+    """Where a descriptor lies: file, offset, bytes; (width, height) of its image."""
 
     file: Path
     offset: int
+    size: int
     image_size: tuple[int, int]
 
 
 class Journal:
     """The journal of the file ``target``; a context, which locks it.
 
-    about: what the descriptors are, as JSON has it. length: numbers of one; dtype: of the numbers.
-    shared: several processes of one run write; the first of them alone locks.
+    about: what the descriptors are, as JSON has it. length: numbers of one, None where that differs
+    between images; dtype: of the numbers. first: of several processes of one run, which all write,
+    the first alone locks.
     """
 
     def __init__(
-        self, target: Path, about: dict[str, Any], length: int, dtype: str, first: bool = True
+        self,
+        target: Path,
+        about: dict[str, Any],
+        length: int | None,
+        dtype: str,
+        first: bool = True,
     ):
         self.folder = target.with_name(target.name + SUFFIX)
         self._about = {**about, "length": length, "dtype": dtype}
-        self._row = np.dtype(dtype).itemsize * length
         self._length, self._dtype, self._first = length, np.dtype(dtype), first
         self._file: BinaryIO | None = None
         self._open = ExitStack()
@@ -82,7 +89,10 @@ class Journal:
     def append(self, name: str, image_size: tuple[int, int], row: np.ndarray) -> None:
         """Add the descriptor (length,) of an image."""
         encoded = name.encode()
-        record = HEAD.pack(len(encoded), *image_size) + encoded + row.astype(self._dtype).tobytes()
+        head = HEAD.pack(len(encoded), *image_size)
+        if self._length is None:
+            head += COUNT.pack(len(row))
+        record = head + encoded + row.astype(self._dtype).tobytes()
         if self._file is None:
             self._file = self._open.enter_context(self._new_file())
         self._file.write(CHECK.pack(zlib.crc32(record)) + record)
@@ -96,7 +106,7 @@ class Journal:
         """The descriptor (length,) at ``row``."""
         with open(row.file, "rb") as file:
             file.seek(row.offset)
-            return np.frombuffer(file.read(self._row), dtype=self._dtype)
+            return np.frombuffer(file.read(row.size), dtype=self._dtype)
 
     def remove(self) -> None:
         """Remove all of it: its rows are in the file that they were for."""
@@ -134,17 +144,22 @@ class Journal:
 
     def _records(self, file: Path) -> Iterator[tuple[str, Row]]:
         """The whole records of a file, in the order in which they were written."""
+        known = HEAD.size + (COUNT.size if self._length is None else 0)
         with reading(file, "what gcsa extract wrote"), open(file, "rb") as stream:
-            while len(head := stream.read(CHECK.size + HEAD.size)) == CHECK.size + HEAD.size:
-                (check,) = CHECK.unpack_from(head)
-                length, width, height = HEAD.unpack_from(head, CHECK.size)
-                if length > LONGEST_NAME:
+            while len(begin := stream.read(CHECK.size + known)) == CHECK.size + known:
+                (check,), head = CHECK.unpack_from(begin), begin[CHECK.size :]
+                length, width, height = HEAD.unpack_from(head)
+                numbers = self._length
+                if numbers is None:
+                    (numbers,) = COUNT.unpack_from(head, HEAD.size)
+                size = numbers * self._dtype.itemsize
+                if length > LONGEST_NAME or stream.tell() + length + size > file.stat().st_size:
                     return
-                rest = stream.read(length + self._row)
-                if zlib.crc32(rest, zlib.crc32(head[CHECK.size :])) != check:
+                rest = stream.read(length + size)
+                if zlib.crc32(rest, zlib.crc32(head)) != check:
                     return  # cut short, or what a disk made of it
-                offset = stream.tell() - self._row
-                yield rest[:length].decode(), Row(file, offset, (width, height))
+                offset = stream.tell() - size
+                yield rest[:length].decode(), Row(file, offset, size, (width, height))
 
 
 def different(found: Any, wanted: dict[str, Any], where: Path, remedy: str) -> None:

@@ -16,6 +16,13 @@ def parser() -> argparse.ArgumentParser:
         "--out outputs/tiny",
     )
     options.add_world(made, tuple(SIZES), sizes)
+    made.add_argument(
+        "--width",
+        type=int,
+        default=160,
+        metavar="PIXELS",
+        help="of the images; local features need 320 (default: 160)",
+    )
     return made
 
 
@@ -24,7 +31,7 @@ def main() -> None:
     args = parser().parse_args()
     from gcsa.miniworld.building.build import generate
 
-    world = generate(args.out, args.size, args.seed, args.workers, args.force)
+    world = generate(args.out, args.size, args.seed, args.workers, args.force, args.width)
     total = sum(n for sessions in world["counts"].values() for n in sessions.values())
     print(f"{args.out}: {len(world['counts'])} buildings, {total} images")
     if args.also:

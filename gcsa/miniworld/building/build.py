@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from gcsa.miniworld.building.sessions import plan_session
 from gcsa.miniworld.building.textures import library_of
 from gcsa.miniworld.crew import Crew
 
+WIDTH, LEAST_WIDTH = Size.width, 80  # pixels
 DONE, PARTIAL = "miniworld-building.json", "miniworld-building.partial.json"
 
 
@@ -31,12 +33,14 @@ def generate(
     seed: int = 0,
     workers: int | None = None,
     force: bool = False,
+    width: int = WIDTH,
 ) -> dict:
     """Write buildings under `out` and return the contents of its miniworld-building.json.
 
     A finished world of the same size, seed and version is left alone; an interrupted one is
     continued. `workers` is the number of processes (default: all cores); it never changes the
-    result. `force` replaces other buildings in the folder.
+    result. `force` replaces other buildings in the folder. `width`: of the images, in pixels, three
+    quarters of which they are high; local features need 320 or more.
 
     Raises InputError for an unknown size, less than one worker, or where something else is in
     the way.
@@ -46,8 +50,12 @@ def generate(
     workers = os.cpu_count() or 1 if workers is None else workers
     if workers < 1:
         raise InputError(f"the number of workers must be at least 1, not {workers}")
-    out, spec = Path(out), SIZES[size]
+    if width < LEAST_WIDTH or width % 4:
+        raise InputError(f"--width: {width} is not a multiple of 4 from {LEAST_WIDTH} on")
+    out, spec = Path(out), replace(SIZES[size], width=width, height=width * 3 // 4)
     wanted = {"size": size, "seed": seed, "version": VERSION}
+    if width != WIDTH:
+        wanted["width"] = width
     finished = _settle(out, spec, wanted, force)
     if finished:
         print(f"{out} already holds these buildings (size {size}, seed {seed})")

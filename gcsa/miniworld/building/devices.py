@@ -51,7 +51,8 @@ def lens_of(device: str, width: int, height: int, random: np.random.Generator) -
 def frame_lens(lens: Lens, random: np.random.Generator) -> Lens:
     """The intrinsics of a single frame: a phone focuses, and images are turned upright."""
     focal = lens.focal * random.uniform(0.99, 1.01)
-    return Lens(lens.width, lens.height, float(focal), lens.cx, lens.cy + random.normal(0, 4.0))
+    middle = lens.cy + random.normal(0, lens.height / 30)
+    return Lens(lens.width, lens.height, float(focal), lens.cx, middle)
 
 
 def about_z(angle) -> Rotation:

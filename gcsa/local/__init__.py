@@ -1,0 +1,1 @@
+"""What two photos show of the same surfaces: local features, matched and verified."""

@@ -1,0 +1,56 @@
+"""Inliers of pairs of images, counted from a file of local features when they are asked for."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from gcsa.local.matched import Matched
+from gcsa.local.matching import RATIO
+from gcsa.local.verifying import THRESHOLD, inliers
+
+logger = logging.getLogger(__name__)
+
+MODEL = "fundamental"
+
+
+class Counts:
+    """A :class:`gcsa.scene.Common` by hloc's files of local features, and of matches or none.
+
+    model: of :data:`gcsa.local.verifying.LEAST`. A pair is counted once: counts stay in memory.
+    """
+
+    def __init__(self, features: Path, matches: Path | None = None, model: str = MODEL):
+        self._matched, self._model = Matched(features, matches), model
+        self._known: dict[tuple[str, str], float] = {}
+
+    @property
+    def about(self) -> str:
+        names = [path.name for path in self._matched.paths if path is not None]
+        return f"{self._model} matrix, {THRESHOLD:g} pixels, {RATIO:g}, {', '.join(names)}"
+
+    def inliers(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        pairs, lacking = list(zip(map(str, a), map(str, b), strict=True)), self._matched.lacking
+        todo, before = [p for p in dict.fromkeys(pairs) if p not in self._known], len(lacking)
+        # One image after the other: those of a query's list have it in common.
+        for pair in tqdm(todo, desc="verifying", unit="pair", leave=False, disable=None):
+            self._known[pair] = self._count(*pair)
+        if len(lacking) > before:
+            text = "%s: lacks %d images, such as %s, whose pairs count as unknown"
+            logger.warning(text, self._matched.paths[0], len(lacking), min(lacking))
+        return np.array([self._known[pair] for pair in pairs], dtype=np.float64)
+
+    def matched(self, a: str, b: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Pixels (m, 2) of the matches in both images, and which are inliers (m,)."""
+        rows = self._matched.rows(a, b)
+        points = (self._matched.keypoints(n)[rows[:, k]] for k, n in enumerate((a, b)))
+        first, second = points
+        return first, second, inliers(first, second, self._model)
+
+    def _count(self, a: str, b: str) -> float:
+        if not (self._matched.has(a) and self._matched.has(b)):
+            return np.nan
+        return float(self.matched(a, b)[2].sum())

@@ -1,0 +1,35 @@
+"""How many matches of two images agree with one geometry: PoseLib's RANSAC (LO-RANSAC)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from gcsa.local.optional import package
+
+THRESHOLD = 2.0  # pixels: of the Sampson error, or of the transfer
+# A pair of hundreds that a query has must not take long: with half of the matches right, seven of
+# them are so in one of 128 draws.
+OPTIONS = {"max_iterations": 1000, "min_iterations": 50, "success_prob": 0.999, "seed": 0}
+# Matches that a geometry is estimated from: fewer agree with anything.
+LEAST = {"fundamental": 8, "homography": 5}
+
+
+def inliers(
+    points_a: np.ndarray, points_b: np.ndarray, model: str = "fundamental", most: float = THRESHOLD
+) -> np.ndarray:
+    """Which matches (m,) bool, of pixels (m, 2) each, agree with the model that most agree with.
+
+    model: of LEAST; most: pixels.
+    """
+    if len(points_a) < LEAST[model]:
+        return np.zeros(len(points_a), dtype=bool)
+    poselib = package("poselib", "poselib==2.0.5")
+    estimate: Callable[..., Any] = getattr(poselib, f"estimate_{model}")
+    # Version 3 calls it max_error, and passes over what it does not know: the extra is pinned.
+    key = "max_epipolar_error" if model == "fundamental" else "max_reproj_error"
+    a, b = (np.ascontiguousarray(p, dtype=np.float64) for p in (points_a, points_b))
+    _, found = estimate(a, b, {**OPTIONS, key: most})
+    return np.asarray(found["inliers"], dtype=bool)
