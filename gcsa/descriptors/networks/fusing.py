@@ -36,4 +36,7 @@ def fused(network: Network) -> Network:
                 (own,) = (b for b in before if layers.get(b) is convolutions[0])
                 setattr(module, own, fuse_conv_bn_eval(convolutions[0], norm))
                 setattr(module, name, nn.Identity())
-    return network.to(memory_format=torch.channels_last)
+    for weight in network.parameters():
+        if weight.dim() == 4:
+            weight.data = weight.data.contiguous(memory_format=torch.channels_last)
+    return network
