@@ -31,11 +31,11 @@ def fused(network: Network) -> Network:
             norm = layers.get(name)
             if not isinstance(norm, nn.BatchNorm2d):
                 continue
-            convolutions = [layers[b] for b in before if isinstance(layers.get(b), nn.Conv2d)]
-            if len(convolutions) == 1:
-                (own,) = (b for b in before if layers.get(b) is convolutions[0])
-                setattr(module, own, fuse_conv_bn_eval(convolutions[0], norm))
-                setattr(module, name, nn.Identity())
+            for own in before:
+                convolution = layers.get(own)
+                if isinstance(convolution, nn.Conv2d):
+                    setattr(module, own, fuse_conv_bn_eval(convolution, norm))
+                    setattr(module, name, nn.Identity())
     for weight in network.parameters():
         if weight.dim() == 4:
             weight.data = weight.data.contiguous(memory_format=torch.channels_last)
