@@ -12,9 +12,8 @@ from contextlib import contextmanager
 import numpy as np
 from PIL import Image, ImageOps
 
-from gcsa import limits
 from gcsa.errors import InputError
-from gcsa.files import reading
+from gcsa.files import limits, reading
 
 JPEG_QUALITY = 70
 EXPECTED = "an image that can be read"

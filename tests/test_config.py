@@ -52,7 +52,7 @@ def test_every_config_loads_and_survives_a_round_trip(path, tmp_path):
 
 def test_every_setting_is_read_somewhere():
     """A setting that nothing reads would be accepted and do nothing."""
-    package = Path(gcsa.config.__file__).parent
+    package = Path(gcsa.__file__).parent
     source = "\n".join(path.read_text() for path in package.rglob("*.py"))
     sections = {f.name: f.default_factory for f in fields(gcsa.config.Config)}
     for section, kind in sections.items():
@@ -227,7 +227,7 @@ def test_a_wrong_file_is_named(tmp_path):
         ("data: {root: [a]}", "c.yaml: data.root: "),
         ("data: {val_scenes: [[a]]}", "data.val_scenes: expected a value or a list of values"),
         ("data: {root: {a: b}}", "data.root: expected a value or a list of values"),
-        ("- 1", "expected the sections data, fov, model, csa, loss, mining, posterior, train"),
+        ("- 1", "expected the sections data, fov, model, csa, loss, mining, posterior, descriptor, train"),
     ]:
         path.write_text(text)
         with pytest.raises(InputError, match=message):

@@ -34,10 +34,7 @@ WINGS = {
     "programs": "thin: parse, assemble, report",
     "miniworld": "the synthetic world in the real formats; nothing imports it",
 }
-WORDS = (
-    "output machine errors limits options written faces disks files lines npy unpickler pickles "
-    "torch_files mat_files imaging distributed scene _kernels"
-).split()
+WORDS = "errors options written faces files imaging distributed scene _kernels".split()
 # config, the settings of all sections together, stands where scoring does.
 ROOMS = {**dict.fromkeys(WORDS, "words"), "config": "scoring"}
 # Usable without torch: from a file on disk to a figure.

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from gcsa import limits, npy
 from gcsa.config import Config
 from gcsa.errors import InputError
+from gcsa.files import limits, npy
 from gcsa.models.checkpoint import load_checkpoint, save_checkpoint
 from gcsa.models.gcsa import GCSA
 from gcsa.scoring.ranker import as_trained

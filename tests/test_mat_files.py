@@ -12,7 +12,7 @@ from scipy.io import loadmat, savemat
 from scipy.io.matlab import MatlabObject
 
 from gcsa.errors import InputError
-from gcsa.mat_files import Foreign, load_mat
+from gcsa.files.mat_files import Foreign, load_mat
 
 KINDS = ["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8", "u8", "c16"]
 

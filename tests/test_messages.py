@@ -12,11 +12,11 @@ from pages import ROOT, agrees, blocks, prose
 from gcsa import distributed
 from gcsa.config import Config, load_config
 from gcsa.errors import InputError
+from gcsa.errors.machine import of_the_machine
+from gcsa.errors.output import OutputError
 from gcsa.files import write_text
-from gcsa.machine import of_the_machine
 from gcsa.models.checkpoint import save_checkpoint
 from gcsa.models.gcsa import GCSA
-from gcsa.output import OutputError
 from gcsa.scoring.split import prepare
 from gcsa.train import REMEDY, train
 from gcsa.training.kept import last_state

@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from gcsa.errors import InputError, MissingFileError
-from gcsa.pickles import Attributes, load
-from gcsa.torch_files import load_torch
+from gcsa.files.pickles import Attributes, load
+from gcsa.files.torch_files import load_torch
 
 PROTOCOLS = range(6)
 ARRAYS = [

@@ -28,7 +28,7 @@ from gcsa.datasets.placed import (
 from gcsa.errors import InputError, nearest
 from gcsa.evaluation.truth import Truth
 from gcsa.files import reading
-from gcsa.mat_files import load_mat
+from gcsa.files.mat_files import load_mat
 from gcsa.scene import Scene
 from gcsa.sideinfo.utm import Zone
 

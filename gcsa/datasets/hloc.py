@@ -15,7 +15,7 @@ import numpy as np
 
 from gcsa.errors import InputError
 from gcsa.files import write_text
-from gcsa.lines import PathLike, fields_by_line
+from gcsa.files.lines import PathLike, fields_by_line
 
 Names = Sequence[str] | np.ndarray  # (n,) str
 MOST_FIELDS = 100  # of a line of a list: no camera model has so many parameters

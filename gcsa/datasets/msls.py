@@ -20,7 +20,7 @@ from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.evaluation.truth import Truth
 from gcsa.files import similar_folder
-from gcsa.lines import Cells, read_cells
+from gcsa.files.lines import Cells, read_cells
 from gcsa.scene import EARTH, ImageSet, Scene
 from gcsa.sideinfo.utm import Zone, to_utm, zone_of
 

@@ -25,7 +25,7 @@ from gcsa.datasets.placed import (
 from gcsa.errors import InputError
 from gcsa.evaluation.truth import Truth
 from gcsa.files import read_text, reading
-from gcsa.npy import load_npz
+from gcsa.files.npy import load_npz
 from gcsa.scene import Scene
 
 logger = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import h5py
 
-from gcsa import limits
 from gcsa.descriptors.objects import leads_away, readable
 from gcsa.errors import InputError
+from gcsa.files import limits
 
 DATASET = "global_descriptor"
 SUFFIX = f"/{DATASET}".encode()

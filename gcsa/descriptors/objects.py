@@ -17,9 +17,8 @@ from typing import Any
 import h5py
 import numpy as np
 
-from gcsa import limits
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import reading
+from gcsa.files import limits, reading
 
 # As HDF5 itself counts soft links in one path before it gives up.
 SOFT_LINKS = 16
@@ -78,7 +77,7 @@ def check_storage(dataset: h5py.h5d.DatasetID, where: str, limit: str) -> None:
     """InputError where a dataset's numbers lie in other files, or unpack to far more than a chunk.
 
     To be asked before its shape, for which HDF5 may open the sources of a virtual dataset.
-    where: begins the message. limit: of the numbers of a chunk, by its name in gcsa.limits.
+    where: begins the message. limit: of the numbers of a chunk, by its name in gcsa.files.limits.
     """
     layout = dataset.get_create_plist()
     if layout.get_external_count():

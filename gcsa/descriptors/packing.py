@@ -13,13 +13,12 @@ import h5py
 import numpy as np
 from tqdm import tqdm
 
-from gcsa import limits
 from gcsa.descriptors import packfile
 from gcsa.descriptors.lengths import Normalised, UnitRows
 from gcsa.descriptors.listing import DATASET, image_names
 from gcsa.descriptors.objects import check_storage, open_hdf5
 from gcsa.errors import InputError
-from gcsa.files import reading
+from gcsa.files import limits, reading
 
 PACK_VERSION = 4
 EXPECTED = "an HDF5 file of descriptors, as hloc writes it"

@@ -15,9 +15,9 @@ import numpy as np
 from gcsa.descriptors import pca
 from gcsa.errors import InputError
 from gcsa.files import reading, replacing
-from gcsa.npy import load_npz
-from gcsa.pickles import Attributes
-from gcsa.torch_files import load_torch
+from gcsa.files.npy import load_npz
+from gcsa.files.pickles import Attributes
+from gcsa.files.torch_files import load_torch
 
 # Descriptors whitened at once.
 BLOCK = 8192

@@ -12,7 +12,7 @@ import numpy as np
 from gcsa.descriptors.objects import find, open_hdf5, read_array
 from gcsa.errors import InputError
 from gcsa.files import reading
-from gcsa.lines import PathLike
+from gcsa.files.lines import PathLike
 
 EXPECTED = "an HDF5 file of hloc"
 

@@ -19,7 +19,7 @@ from gcsa.datasets.hloc import read_pairs
 from gcsa.descriptors.objects import find, open_hdf5
 from gcsa.errors import InputError
 from gcsa.files import reading
-from gcsa.lines import LONGEST
+from gcsa.files.lines import LONGEST
 
 logger = logging.getLogger(__name__)
 

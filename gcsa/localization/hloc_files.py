@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from gcsa import limits
 from gcsa.datasets.hloc import MOST_FIELDS, Names
 
 # What hloc needs of LaMAR is in this module, pairs included.
@@ -22,8 +21,8 @@ from gcsa.datasets.hloc import read_pairs as read_pairs
 from gcsa.datasets.hloc import write_pairs as write_pairs
 from gcsa.datasets.lamar.records import Camera
 from gcsa.errors import InputError
-from gcsa.files import read_text, reading, replacing
-from gcsa.lines import PathLike, cut, fields_by_line, numbered
+from gcsa.files import limits, read_text, reading, replacing
+from gcsa.files.lines import PathLike, cut, fields_by_line, numbered
 from gcsa.localization.poses import Poses
 
 TRAJECTORY_HEADER = "# timestamp, device_id, qw, qx, qy, qz, tx, ty, tz, *covar"

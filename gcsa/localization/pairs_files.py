@@ -11,7 +11,7 @@ import pandas as pd
 
 from gcsa.datasets.hloc import read_pairs, read_scores, write_pairs, write_scores
 from gcsa.errors import InputError
-from gcsa.lines import PathLike
+from gcsa.files.lines import PathLike
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
 

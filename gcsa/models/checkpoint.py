@@ -20,9 +20,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gcsa import limits
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import reading, replacing
+from gcsa.files import limits, reading, replacing
 from gcsa.models.csa import CSA
 from gcsa.models.csa_state import arguments_of, content_of, state_of
 from gcsa.models.gcsa import GCSA, ModelConfig

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gcsa.errors import InputError, MissingFileError
-from gcsa.lines import read_cells
+from gcsa.files.lines import read_cells
 from gcsa.plots.style import legend_below, line_style, new_figure, styled
 
 if TYPE_CHECKING:

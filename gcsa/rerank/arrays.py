@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from gcsa.errors import InputError, MissingFileError, nearest
+from gcsa.files.npy import reading_arrays
 from gcsa.models.checkpoint import read_torch
-from gcsa.npy import reading_arrays
 
 
 def read_array(spec: str) -> np.ndarray:

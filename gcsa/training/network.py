@@ -14,6 +14,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from gcsa import distributed
 from gcsa.config import Config
+from gcsa.config.train import TrainConfig
 from gcsa.descriptors.pca import principal_axes
 from gcsa.errors import InputError
 from gcsa.models.checkpoint import Model, load_pretrained
@@ -22,7 +23,6 @@ from gcsa.models.dropout import keep_out_of_graphs
 from gcsa.models.gcsa import GCSA, scores
 from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.refine import check_dimension
-from gcsa.scoring.train_config import TrainConfig
 from gcsa.sideinfo.affinity import width
 
 logger = logging.getLogger(__name__)

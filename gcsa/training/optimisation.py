@@ -19,8 +19,8 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, StepLR
 from tqdm import tqdm
 
 from gcsa import distributed
+from gcsa.config.train import TrainConfig
 from gcsa.errors import InputError
-from gcsa.scoring.train_config import TrainConfig
 
 
 class Optimised:

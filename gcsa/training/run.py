@@ -19,12 +19,12 @@ from typing import Any
 
 from gcsa import distributed
 from gcsa.config import Config, as_dict, load_config, save_config
+from gcsa.config.train import BY_STEP
 from gcsa.datasets.settings import DataConfig
 from gcsa.descriptors.networks.network import Network
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import make_folder, replacing
 from gcsa.models.checkpoint import Model, save_archive, save_checkpoint
-from gcsa.scoring.train_config import BY_STEP
 from gcsa.training.holding import held
 from gcsa.training.kept import METRICS, STATE, last_state
 from gcsa.training.network_files import save_network

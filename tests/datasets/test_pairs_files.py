@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from gcsa.datasets.hloc import read_image_list, read_pairs, read_scores, write_pairs, write_scores
 from gcsa.errors import InputError
-from gcsa.lines import names_by_line
+from gcsa.files.lines import names_by_line
 from gcsa.localization.pairs_files import padded, read_candidates, write_candidates
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import ImageSet, Scene

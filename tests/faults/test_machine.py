@@ -9,8 +9,8 @@ import sys
 import pytest
 
 from gcsa.errors import run_program
+from gcsa.errors.machine import of_the_machine
 from gcsa.files import appending, replacing, writing
-from gcsa.machine import of_the_machine
 
 HELP = [sys.executable, "-m", "gcsa", "--help"]
 PRINTS = "import sys\nfrom gcsa.errors import run_program\n"

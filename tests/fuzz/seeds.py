@@ -31,13 +31,13 @@ from gcsa.descriptors import whitening
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.descriptors.networks import load_network
 from gcsa.descriptors.networks.weights import read_weights
-from gcsa.lines import names_by_line
+from gcsa.files.lines import names_by_line
+from gcsa.files.pickles import load
+from gcsa.files.torch_files import load_torch
 from gcsa.localization import hloc_files
-from gcsa.pickles import load
 from gcsa.places.calibration import Calibration, read_calibration, to_text
 from gcsa.plots.curves import read_metrics
 from gcsa.rerank.arrays import read_array
-from gcsa.torch_files import load_torch
 
 assert lamar  # the folder of lamar.scene
 

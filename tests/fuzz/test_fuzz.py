@@ -11,7 +11,7 @@ from random import Random
 import pytest
 from pages import ROOT
 
-from gcsa.limits import LIMITS
+from gcsa.files.limits import LIMITS
 
 sys.path.insert(0, str(ROOT / "tests" / "fuzz"))
 

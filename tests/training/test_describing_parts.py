@@ -12,12 +12,12 @@ import torch
 from describing_worlds import config_of, photo_world
 from PIL import Image
 
+from gcsa.config.train import TrainConfig
 from gcsa.descriptors.networks.heads import Sizes, new_body
 from gcsa.descriptors.networks.network import Network
 from gcsa.descriptors.networks.preprocessing import IMAGENET, Resize
 from gcsa.descriptors.settings import DescriptorConfig
 from gcsa.losses import APLoss, SARELoss
-from gcsa.scoring.train_config import TrainConfig
 from gcsa.training.describing.augmentation import (
     OPERATIONS,
     Augmentation,

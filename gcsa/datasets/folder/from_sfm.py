@@ -20,7 +20,7 @@ import numpy as np
 from gcsa import options
 from gcsa.errors import InputError
 from gcsa.files import read_text, reading
-from gcsa.lines import check_length
+from gcsa.files.lines import check_length
 from gcsa.sideinfo import geodesy
 
 logger = logging.getLogger(__name__)

@@ -19,7 +19,7 @@ from gcsa.datasets.folder.scene import RADIO_TABLE, TABLE
 from gcsa.datasets.folder.table import write_table
 from gcsa.errors import InputError, nearest
 from gcsa.files import make_folder
-from gcsa.lines import read_cells
+from gcsa.files.lines import read_cells
 
 logger = logging.getLogger(__name__)
 

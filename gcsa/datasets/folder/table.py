@@ -14,7 +14,7 @@ import pandas as pd
 
 from gcsa.errors import InputError, nearest
 from gcsa.files import replacing
-from gcsa.lines import read_cells
+from gcsa.files.lines import read_cells
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class Table:
 
 
 def read_table(path: str | os.PathLike, required: Sequence[str], known: Iterable[str]) -> Table:
-    """Read a table as :mod:`gcsa.lines` has it: a header, rows without any text skipped.
+    """Read a table as :mod:`gcsa.files.lines` has it: a header, rows without any text skipped.
 
     required: columns that must be there. known: all that somebody will ask for; others are named
     in the log and passed over. Raises InputError, which names the file and the line.

@@ -22,7 +22,7 @@ import numpy as np
 
 from gcsa.errors import InputError, MissingFileError
 from gcsa.files import replacing
-from gcsa.npy import load_npz
+from gcsa.files.npy import load_npz
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,7 +18,7 @@ import numpy as np
 from gcsa.datasets.lamar.table import Kind, Table, need, read_table
 from gcsa.errors import InputError
 from gcsa.files import read_text
-from gcsa.lines import names_by_line
+from gcsa.files.lines import names_by_line
 from gcsa.scene import EARTH
 from gcsa.sideinfo.radio import measured
 from gcsa.sideinfo.scans import Scans, clock_of

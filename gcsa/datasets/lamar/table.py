@@ -19,7 +19,7 @@ import pandas as pd
 
 from gcsa.errors import InputError, MissingFileError
 from gcsa.files import read_lines
-from gcsa.lines import LONGEST, check_length
+from gcsa.files.lines import LONGEST, check_length
 
 NEWLINE, COMMA, HASH = b"\n,#"
 # int, float, str, or "category": text of which few values recur.

@@ -20,13 +20,12 @@ from typing import Any
 
 import numpy as np
 
-from gcsa import pickles
 from gcsa.descriptors import origin, packfile
 from gcsa.descriptors.lengths import off_unit
 from gcsa.descriptors.memory import release
 from gcsa.errors import InputError, MissingFileError
-from gcsa.files import reading
-from gcsa.npy import load_npy, load_npz
+from gcsa.files import pickles, reading
+from gcsa.files.npy import load_npy, load_npz
 from gcsa.scene import NORM_TOLERANCE
 
 logger = logging.getLogger(__name__)

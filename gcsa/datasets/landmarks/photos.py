@@ -8,11 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gcsa import pickles
 from gcsa.datasets.landmarks.rsfm import MODES, read_clusters
 from gcsa.datasets.landmarks.scene import DATASETS, read_ground_truth
 from gcsa.errors import InputError
-from gcsa.files import reading
+from gcsa.files import pickles, reading
 
 
 class Listed(NamedTuple):

@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from gcsa import pickles
 from gcsa.datasets.landmarks.features import open_features
 from gcsa.descriptors.hdf5 import DescriptorRows
 from gcsa.errors import InputError
-from gcsa.files import reading
+from gcsa.files import pickles, reading
 from gcsa.scene import ImageSet, Scene
 
 MODES = ("train", "val")

@@ -17,12 +17,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array
 
-from gcsa import pickles
 from gcsa.datasets.landmarks.features import open_features, stored_names
 from gcsa.descriptors.hdf5 import DescriptorRows
 from gcsa.errors import InputError
 from gcsa.evaluation.listed import ListedTruth, rows_to_lists
-from gcsa.files import reading
+from gcsa.files import pickles, reading
 from gcsa.scene import ImageSet, Scene
 
 DATASETS = "oxford5k paris6k roxford5k rparis6k".split()

@@ -18,7 +18,7 @@ from gcsa.descriptors.listing import DATASET
 from gcsa.descriptors.new_hdf5 import new_hdf5
 from gcsa.errors import InputError
 from gcsa.files import read_text, reading, replacing
-from gcsa.npy import load_npz
+from gcsa.files.npy import load_npz
 
 ATTRIBUTE = "gcsa"  # of an HDF5 file: how its descriptors were made, as JSON
 ROLE_NAMES = "_names"  # behind a role, the key of its images' names

@@ -18,7 +18,7 @@ from gcsa.descriptors.networks.preprocessing import CAFFE_MEAN
 from gcsa.descriptors.networks.vgg16 import CONV5_3
 from gcsa.errors import InputError
 from gcsa.files import reading
-from gcsa.mat_files import Foreign, load_mat
+from gcsa.files.mat_files import Foreign, load_mat
 
 UNREADABLE = (
     "holds objects of MATLAB classes, which only MATLAB can read; expected plain structs, as in "

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from gcsa.descriptors.whitening import PCA_CLASSES
 from gcsa.errors import InputError
-from gcsa.pickles import Promise
-from gcsa.torch_files import load_torch
-from gcsa.unpickler import Allowed, Aside
+from gcsa.files.pickles import Promise
+from gcsa.files.torch_files import load_torch
+from gcsa.files.unpickler import Allowed, Aside
 
 DTYPES = {
     "Double": torch.float64,

@@ -16,8 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TextIO
 
-from gcsa import disks
 from gcsa.errors import InputError, MissingFileError, similar
+from gcsa.files import disks
 
 # How text of Windows may begin: UTF-8's byte-order mark, and those of UTF-16.
 MARK, UTF16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)

@@ -16,6 +16,8 @@ import numpy as np
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gcsa.config import train as train_config
+from gcsa.config.train import TrainConfig
 from gcsa.datasets.settings import CANDIDATES, HEADING_CONVENTIONS, UNKNOWN_RADIO, DataConfig
 from gcsa.descriptors.settings import DescriptorConfig
 from gcsa.errors import InputError, MissingFileError, nearest
@@ -26,15 +28,13 @@ from gcsa.models.csa import CSAConfig
 from gcsa.models.gcsa import ModelConfig
 from gcsa.places.locator import PosteriorConfig
 from gcsa.ranking.retrieval import CHOICES as SEARCHES
-from gcsa.scoring import train_config
-from gcsa.scoring.train_config import TrainConfig
 from gcsa.sideinfo.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.sideinfo.rules import Rule
 from gcsa.written import from_command_line, read_yaml, typed
 
 # The shipped YAML files: inside an installed package, beside it in a checkout.
-_INSTALLED = Path(__file__).with_name("configs")
-SHIPPED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[1] / "configs"
+_INSTALLED = Path(__file__).parents[1] / "configs"
+SHIPPED = _INSTALLED if _INSTALLED.is_dir() else Path(__file__).parents[2] / "configs"
 
 
 @dataclass

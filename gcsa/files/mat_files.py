@@ -17,8 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from gcsa import limits
-from gcsa.files import reading
+from gcsa.files import limits, reading
 
 HEADER, VERSION = 128, 0x0100
 CHUNK = 1 << 20

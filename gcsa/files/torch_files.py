@@ -7,8 +7,8 @@ import os
 import zipfile
 from typing import IO, Any, Protocol
 
-from gcsa.pickles import PlainUnpickler, reader
-from gcsa.unpickler import Allowed, PickleError
+from gcsa.files.pickles import PlainUnpickler, reader
+from gcsa.files.unpickler import Allowed, PickleError
 
 # What torch.save put first before its files became zip archives.
 TORCH_MAGIC = 0x1950A86A20F9469CFC6C

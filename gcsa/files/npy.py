@@ -8,9 +8,8 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from gcsa import limits
 from gcsa.errors import InputError
-from gcsa.files import reading
+from gcsa.files import limits, reading
 
 
 @contextmanager

@@ -4,7 +4,7 @@ A pickle can name any function and have it called. Here it gets plain containers
 and NumPy arrays, and classes that the caller has a harmless replacement for; whatever else it
 names is refused, with its name, before anything is called. Arrays are rebuilt from their bytes by
 code of this module, which copies them first: what NumPy restores by itself can be told to read
-beyond them. :mod:`gcsa.unpickler` is the machine that reads the opcodes.
+beyond them. :mod:`gcsa.files.unpickler` is the machine that reads the opcodes.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-from gcsa import limits
 from gcsa.errors import InputError, given
-from gcsa.files import reading
-from gcsa.unpickler import Allowed, PickleError, Unpickler, check_keys
+from gcsa.files import limits, reading
+from gcsa.files.unpickler import Allowed, PickleError, Unpickler, check_keys
 
 ByteOrder = Literal["=", "<", ">", "|"]
 

@@ -16,8 +16,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from gcsa.machine import of_the_machine
-from gcsa.output import OutputError, standard_output
+from gcsa.errors.machine import of_the_machine
+from gcsa.errors.output import OutputError, standard_output
 
 T = TypeVar("T")
 MOST_CHOICES = 50  # that a message lists
