@@ -78,7 +78,7 @@ class Record:
 
 def read_record(found: dict[str, Any]) -> Record | None:
     """The record of a pack of this version, None where it is none."""
-    with suppress(ValueError, TypeError, KeyError):
+    with suppress(InputError), reading("a pack", "its record"):
         if found["version"] == PACK_VERSION:
             odd = Normalised(**found["normalised"])
             odd = Normalised(int(odd.count), str(odd.first), float(odd.length))

@@ -30,6 +30,8 @@ Numbers = Sequence[int] | np.ndarray  # (n,) int64
 # Timestamps (n,), device ids (n,), poses (n,).
 PosesInTime = tuple[Numbers, Names, Poses]
 
+MOST_TIME = 2**63 - 1  # as NumPy counts
+
 
 def write_query_list(path: PathLike, names: Names, cameras: Sequence[Camera]) -> None:
     """``name MODEL width height parameters...`` a line: hloc's query list with intrinsics."""
@@ -129,7 +131,7 @@ def _trajectory(text: str, path: str) -> PosesInTime:
     times, devices, values = [], [], []
     form = "timestamp, device_id, qw, qx, qy, qz, tx, ..."
     for number, fields in cut(numbered(text, comments=True), path, (9, 45), form, separator=","):
-        if not fields[0].isdigit():
+        if not fields[0].isdecimal() or int(fields[0]) > MOST_TIME:
             raise InputError(f"{path}: line {number}: expected '{form}'")
         times.append(int(fields[0]))
         devices.append(fields[1])

@@ -170,6 +170,10 @@ def no_lacking(record, names):
     return {k: v for k, v in record.items() if k != "lacking"}, names
 
 
+def endless(record, names):
+    return {**record, "lacking": float("inf")}, names
+
+
 def odd_rows(record, names):
     return {**record, "normalised": {"count": "many"}}, names
 
@@ -184,7 +188,9 @@ def within_a_letter(record, names):
     return record, names[: width - 1] + "\u00e9".encode() + names[width + 1 :]
 
 
-@pytest.mark.parametrize("change", [no_record, no_lacking, odd_rows, no_text, within_a_letter])
+@pytest.mark.parametrize(
+    "change", [no_record, no_lacking, endless, odd_rows, no_text, within_a_letter]
+)
 def test_a_pack_made_wrong_with_a_hash_that_fits(source, change):
     """It is no pack: made again where its source is, else said to lack."""
     expected = open_pack(source).names.tolist()

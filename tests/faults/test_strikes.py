@@ -28,7 +28,7 @@ def strike(shim, folder, *words):
 
 def test_kills_leave_the_old_file_or_the_new_one(shim, tmp_path):
     seed = time.time_ns() if KILLS else 1
-    assert strike(shim, tmp_path, "kills", KILLS or 60, seed) == (KILLS or 60)
+    assert strike(shim, tmp_path, "kills", KILLS or 50, seed) == (KILLS or 50)
 
 
 def test_a_full_disk_and_a_broken_one_are_told_wherever_they_strike(shim, tmp_path):

@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT / "tests" / "fuzz"))
 
 import mutations  # noqa: E402
 
-COUNT = 500
+COUNT = 350
 
 
 def test_every_reader_reads_or_refuses(tmp_path):
@@ -33,7 +33,7 @@ def test_the_kernels_see_no_fault_of_memory():
     ask = [gcc or "gcc", "-print-file-name=libasan.so"]
     if gcc is None or not Path(subprocess.check_output(ask, text=True).strip()).is_absolute():
         pytest.skip("no compiler with AddressSanitizer")
-    tests = "tests/sideinfo/test_changing_indices.py"
+    tests = "--noconftest tests/sideinfo/test_changing_indices.py"  # torch is not needed
     environment = {**os.environ, "TESTS": tests, "COUNT": "0", "PYTHON": sys.executable}
     command = ["bash", "scripts/sanitize.sh"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
