@@ -226,7 +226,10 @@ def test_a_wrong_file_is_named(tmp_path):
         ("data: {root: [a]}", "c.yaml: data.root: "),
         ("data: {val_scenes: [[a]]}", "data.val_scenes: expected a value or a list of values"),
         ("data: {root: {a: b}}", "data.root: expected a value or a list of values"),
-        ("- 1", "expected the sections data, fov, model, csa, loss, mining, posterior, train"),
+        (
+            "- 1",
+            "expected the sections data, fov, model, csa, loss, mining, posterior, descriptor",
+        ),
     ]:
         path.write_text(text)
         with pytest.raises(InputError, match=message):
