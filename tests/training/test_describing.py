@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
+from conftest import overrides
 from describing_worlds import config_of, photo_world
 
 from gcsa.__main__ import main
@@ -171,3 +176,39 @@ def test_a_missing_photo_is_named(world, tmp_path):
     gone.unlink()
     with pytest.raises(InputError, match=f"{gone.name}: no such photo, nor 0 others"):
         Describing(config_of(other), CPU, True)
+
+
+PROGRAM = """
+import sys
+from gcsa.descriptors.networks import resnet
+resnet.WIDTHS = (8, 8, 16, 16)
+from gcsa.errors import run_program
+from gcsa.train import main
+run_program(main)
+"""
+
+
+def test_two_processes_train_as_one_does(world, tmp_path):
+    """In parts, with augmentation, each describing its share of every batch."""
+    program, conf = tmp_path / "program.py", tmp_path / "c.yaml"
+    program.write_text(PROGRAM)
+    conf.write_text("train: {optimizer: sgd}\n")
+    changed = {**outputs(world, tmp_path), **AP, "descriptor.flip": 0.5, "train.learning_rate": 0.1}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    rdzv = ["--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0"]
+    for name, launch in (
+        ("one", []),
+        ("two", ["-m", "torch.distributed.run", "--nproc_per_node=2", *rdzv]),
+    ):
+        command = [sys.executable, *launch, str(program), "--name", name, "--conf", str(conf)]
+        done = subprocess.run(
+            [*command, *overrides(changed)], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.count("epoch 1: loss") == 1, "one process speaks"
+    folder = tmp_path / "out" / "training"
+    one, two = tensors(folder / "one", 1), tensors(folder / "two", 1)
+    start = dict(Describing(config_of(changed), CPU, True).model.body.state_dict())
+    assert any(not torch.equal(one[name], start[name]) for name in one)
+    for name, tensor in one.items():
+        torch.testing.assert_close(two[name], tensor, rtol=1e-4, atol=1e-5)

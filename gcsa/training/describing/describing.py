@@ -116,7 +116,7 @@ class Describing(Optimised):
         def describe(share: slice) -> Tensor:
             # Dropout is drawn alike each time that these photos are described.
             torch.manual_seed(hash((*seed, share.start)) % 2**63)
-            return self._described(self.photos, step.images[share], (*seed, share.start))
+            return self._described(self.photos, step.images[share], seed, share.start)
 
         shares = parts(len(step.images), self.config.descriptor.chunk)
         loss = backward(shares, describe, step.loss, self.scaler.scale, self.trained)
@@ -124,13 +124,17 @@ class Describing(Optimised):
         return loss
 
     def _described(
-        self, photos: Photos, rows: np.ndarray, seed: Sequence[int] | None = None
+        self,
+        photos: Photos,
+        rows: np.ndarray,
+        seed: Sequence[int] | None = None,
+        first: int = 0,
     ) -> Tensor:
-        """Descriptors (n, D) of photos; seed: of their augmentation, None for none."""
+        """Descriptors (n, D) of photos; seed, first: of their augmentation, None for none."""
         network = self.model
         with torch.autocast(self.device.type, self.dtype, enabled=self.dtype is not None):
             if self.frozen is None:
-                x = network.normalise(photos.read(rows, seed).to(self.device))
+                x = network.normalise(photos.read(rows, seed, first).to(self.device))
             else:
                 network, paths = self.frozen.network, [photos.paths[row] for row in rows]
                 x = self.frozen.of(paths, lambda new: photos.read(rows[new]), AT_ONCE)

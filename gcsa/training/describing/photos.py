@@ -27,14 +27,14 @@ class Photos:
     workers: int
     pool: ThreadPoolExecutor | None = field(default=None, init=False)
 
-    def read(self, rows: np.ndarray, seed: Sequence[int] | None = None) -> Tensor:
+    def read(self, rows: np.ndarray, seed: Sequence[int] | None = None, first: int = 0) -> Tensor:
         """Pixels (n, 3, h, w) float32, RGB in [0, 1], of the photos ``rows``.
 
-        seed: what the chance of augmentation follows from, together with a photo's place in
-        ``rows``, however many threads there are; None augments nothing. As stored, not turned
-        upright: a training set's own evaluation takes them so.
+        seed: what the chance of augmentation follows from, together with a photo's place behind
+        ``first``, however a batch is divided among threads, parts and processes; None augments
+        nothing. As stored, not turned upright, as all published evaluations take them.
         """
-        seeds = [None if seed is None else (*seed, place) for place in range(len(rows))]
+        seeds = [None if seed is None else (*seed, first + place) for place in range(len(rows))]
         paths = [self.paths[row] for row in rows]
         if self.workers and self.pool is None:
             self.pool = ThreadPoolExecutor(self.workers, "photos")
