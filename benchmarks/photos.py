@@ -35,6 +35,7 @@ class Photos:
 
     queries (Q, D), database (n, D) float64 of unit length; positions (n, 2), true_positions (Q, 2)
     in ``unit``; headings (n,), query_headings (Q,) radians; groups (n,) int64, taken together.
+    files: names of the image files, (n,) of the database and (Q,) of the queries.
     exclude: (Q, n) bool, no candidates of a query. rule: when an image is relevant.
     """
 
@@ -49,6 +50,7 @@ class Photos:
     exclude: np.ndarray
     rule: str
     unit: str
+    files: tuple[np.ndarray, np.ndarray]
     relevant: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
@@ -127,7 +129,8 @@ def campus(folder: Path, described: Path | None = None) -> Photos:
     headings = np.radians(table["heading_deg"].to_numpy(float))
     groups = table["photographer_group"].to_numpy(np.int64)
     out, poses = groups[:, None] == groups, (positions, headings)
-    return Photos("campus", rows, rows, *poses, *poses, groups, out, "dist", "m")
+    names = table["file"].to_numpy(str)
+    return Photos("campus", rows, rows, *poses, *poses, groups, out, "dist", "m", (names, names))
 
 
 def library(folder: Path, described: Path | None = None) -> Photos:
@@ -151,6 +154,7 @@ def library(folder: Path, described: Path | None = None) -> Photos:
         np.zeros(((~base).sum(), base.sum()), dtype=bool),
         "pose@10,45",
         "units",
+        (table["file"][base].to_numpy(str), table["file"][~base].to_numpy(str)),
     )
 
 

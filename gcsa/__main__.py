@@ -34,6 +34,7 @@ PROGRAMS = {
     "rerank": "re-rank own descriptors or distance matrices",
     "pairs": "write pairs files for hloc, re-ranked",
     "pairs_from_poses": "write pairs files for hloc, by camera poses",
+    "localize": "place photos in a map of photos, by local features",
     "lamar.localize": "locate LaMAR's queries, before and after re-ranking",
     "msls.test": "write the file of the MSLS challenge",
 }

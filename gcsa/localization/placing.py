@@ -21,7 +21,7 @@ from gcsa.local.optional import package
 from gcsa.localization.poses import Poses
 from gcsa.localization.surfaces import Surfaces
 
-LEAST = 12  # keypoints that must agree with a pose: fewer agree with anything
+LEAST = 8  # keypoints that must agree with a pose
 REPROJECTION = 4.0  # pixels
 OPTIONS = {"max_iterations": 5000, "min_iterations": 100, "success_prob": 0.9999, "seed": 0}
 

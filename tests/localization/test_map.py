@@ -13,15 +13,18 @@ from hloc_inputs import write_local
 from scipy.spatial.transform import Rotation
 from worlds import write_descriptors
 
+from gcsa import localize as localize_program
+from gcsa.datasets.hloc import write_pairs
 from gcsa.datasets.lamar.records import Camera
 from gcsa.datasets.lamar.scene import headings, read_map, read_queries, read_scene
 from gcsa.errors import InputError
 from gcsa.localization import localize as program
+from gcsa.localization.hloc_files import read_results, write_query_list
 from gcsa.localization.mapped import LocalFiles, fallback, map_poses, surfaces_of
+from gcsa.localization.model import read_model
 from gcsa.localization.placing import clusters
 from gcsa.localization.poses import Poses, pose_errors
 from gcsa.localization.rigs import Device
-from gcsa.localization.triangulation import triangulate
 from gcsa.localization.views import Views
 from gcsa.places.calibration import Calibration
 from gcsa.places.located import Located
@@ -29,51 +32,6 @@ from gcsa.ranking.lists import Ranking
 from gcsa.scene import ImageSet, Scene
 
 pytest.importorskip("poselib", reason="pip install gcsa[localize]")
-
-
-def rays(points, origins, noise=0.0, seed=0):
-    random = np.random.default_rng(seed)
-    found = points - origins
-    found /= np.linalg.norm(found, axis=1, keepdims=True)
-    found += noise * random.normal(size=found.shape)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
-
-
-def street(count=50, each=4, seed=1):
-    random = np.random.default_rng(seed)
-    points = random.uniform([-5, -5, 4], [5, 5, 12], (count, 3))
-    track = np.repeat(np.arange(count), each)
-    origins = random.uniform(-2, 2, (count * each, 3)) * [1, 1, 0.2]
-    return points, track, origins
-
-
-def test_rays_that_meet_meet_there():
-    points, track, origins = street()
-    directions = rays(points[track], origins)
-    found, used = triangulate(origins, directions, track, 50, np.full(200, 1e-3))
-    assert used.all() and np.allclose(found, points, atol=1e-6)
-
-
-def test_a_ray_that_misses_is_left_out():
-    points, track, origins = street(each=5)
-    directions = rays(points[track], origins, noise=1e-4)
-    directions[::5] = rays(points[track][::5] + [0, 0.4, 0], origins[::5])
-    found, used = triangulate(origins, directions, track, 50, np.full(250, 0.01))
-    known = np.isfinite(found[:, 0])
-    assert known.mean() > 0.8 and not used[::5][known].any()
-    assert np.median(np.linalg.norm(found[known] - points[known], axis=1)) < 0.01
-
-
-def test_no_point_without_an_angle_nor_behind():
-    point = np.array([[0.0, 0, 10]])
-    for origins, directions in (
-        (np.array([[0.0, 0, 0], [0.05, 0, 0]]), None),  # 0.3 degrees
-        (np.array([[-1.0, 0, 0], [1.0, 0, 0]]), -1),  # looking away
-        (np.array([[-1.0, 0, 0], [1.0, 0, np.nan]]), None),  # one camera is lost
-    ):
-        towards = rays(point, origins) * (directions or 1)
-        found, used = triangulate(origins, towards, np.zeros(2, int), 1, np.full(2, 0.01))
-        assert np.isnan(found).all() and not used.any()
 
 
 def test_candidates_of_two_places_are_two_clusters():
@@ -230,6 +188,67 @@ def test_nothing_is_retrieved_nothing_is_placed(hall):
     empty = Ranking(np.full((20, 2), -1), np.full((20, 2), -np.inf, np.float32))
     poses, _ = map_poses(hall.devices[0], hall.surfaces(), empty, 2, "here")
     assert not poses.known.any()
+
+
+def write_model(folder, views):
+    """COLMAP's text model of the views, without points."""
+    folder.mkdir(exist_ok=True)
+    numbers = " ".join(map(str, CAMERA.params))
+    (folder / "cameras.txt").write_text(f"# cameras\n1 {CAMERA.model} 320 240 {numbers}\n")
+    back = views.poses.inverse()
+    lines = [
+        f"{row + 1} {' '.join(map(repr, map(float, (*q, *t))))} 1 {name}\n\n"
+        for row, (name, q, t) in enumerate(
+            zip(views.names, back.quaternions(), back.positions, strict=True)
+        )
+    ]
+    (folder / "images.txt").write_text("".join(lines))
+
+
+def localize(hall, monkeypatch, **changed):
+    phone = hall.devices[0].views
+    write_model(hall.path / "sfm", hall.views)
+    write_query_list(hall.path / "q.txt", phone.names, phone.cameras)
+    rows = hall.ranking.indices[:10, :8]
+    names = np.repeat(phone.names, 8), hall.views.names[rows].ravel()
+    write_pairs(hall.path / "p.txt", *names)
+    files = {"model": "sfm", "queries": "q.txt", "pairs": "p.txt", "features": "f.h5"}
+    files = {**files, "results": "r.txt", **changed}
+    words = [w for key, name in files.items() for w in (f"--{key}", str(hall.path / name))]
+    monkeypatch.setattr(sys, "argv", ["gcsa localize", *words])
+    localize_program.main()
+    return read_results(hall.path / "r.txt", phone.names)
+
+
+def test_hlocs_files_in_and_out(hall, monkeypatch, caplog):
+    with caplog.at_level(logging.INFO):
+        poses = localize(hall, monkeypatch)
+    assert "10 of 10 queries placed in the map" in caplog.text
+    turned, away = errors(hall.devices[0], poses)
+    assert turned.max() < 0.5 and away.max() < 0.05
+
+
+def test_what_cannot_be_placed_has_the_pose_of_its_first_image(hall, monkeypatch, caplog):
+    blind = [str(name) for name in hall.devices[0].views.names]
+    write_local(hall.path / "b.h5", joined(hall.views, hall.devices[0].views), without=blind)
+    with caplog.at_level(logging.INFO):
+        poses = localize(hall, monkeypatch, features="b.h5")
+    assert "0 of 10 queries placed" in caplog.text
+    first = hall.views.poses[hall.ranking.indices[:10, 0]]
+    assert np.allclose(poses.positions, first.positions)
+
+
+def test_a_model_with_a_fault_is_one_line(hall, tmp_path):
+    write_model(tmp_path, hall.views)
+    (tmp_path / "cameras.txt").write_text("1 PINHOLE 320 240 200\n")
+    with pytest.raises(InputError, match=r"cameras\.txt: line 1: camera model 'PINHOLE' has 4"):
+        read_model(tmp_path)
+    (tmp_path / "cameras.txt").write_text("2 SIMPLE_PINHOLE 320 240 200 1 1\n")
+    with pytest.raises(InputError, match=r"cameras\.txt: no camera 1, of image 'map/0\.jpg'"):
+        read_model(tmp_path)
+    (tmp_path / "images.txt").rename(tmp_path / "images.bin")
+    with pytest.raises(InputError, match=r"images\.bin: only text is read"):
+        read_model(tmp_path)
 
 
 def test_program(tmp_path, monkeypatch, capsys):

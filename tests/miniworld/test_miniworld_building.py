@@ -333,3 +333,21 @@ def test_another_world_is_refused(world, tmp_path, mini_size):
     with pytest.raises(InputError, match="not part of a miniworld"):
         generate(tmp_path, mini_size)
     assert json.loads((world[0] / "miniworld-building.json").read_text())["seed"] == 5
+
+
+def test_pictures_of_another_width_show_the_same(world, tmp_path, mini_size):
+    """Half as wide, with the focal lengths to it: each picture is the other one, shrunk."""
+    info = generate(tmp_path, mini_size, seed=5, workers=2, width=80)
+    assert info["width"] == 80 and "width" not in world[1]
+    folders = [root / "datasets/lamar/CAB/sessions" for root in (world[0], tmp_path)]
+    name = next(p for p in sorted(folders[0].rglob("*.jpg")) if "map" in p.parts)
+    large, small = (Image.open(f / name.relative_to(folders[0])).convert("L") for f in folders)
+    assert small.size == (80, 60) and large.size == (160, 120)
+    pair = np.asarray(large.resize((80, 60), Image.Resampling.BOX)), np.asarray(small)
+    assert np.corrcoef(pair[0].ravel(), pair[1].ravel())[0, 1] > 0.9
+    lenses = [next(iter(read_session(f / "map").cameras.values())).params for f in folders]
+    assert lenses[0][0] == pytest.approx(2 * lenses[1][0], rel=1e-3)
+    with pytest.raises(InputError, match="holds other buildings"):
+        generate(tmp_path, mini_size, seed=5, width=84)
+    with pytest.raises(InputError, match="--width: 81 is not a multiple of 4"):
+        generate(tmp_path / "x", mini_size, width=81)

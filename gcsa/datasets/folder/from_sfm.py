@@ -132,14 +132,19 @@ def _moved(
 
 
 def read_colmap(path: Path) -> Model:
-    """The cameras of COLMAP's images.txt, in COLMAP's world.
+    """The cameras of COLMAP's images.txt, in COLMAP's world: :func:`read_colmap_images`."""
+    return read_colmap_images(path)[0]
+
+
+def read_colmap_images(path: Path) -> tuple[Model, list[str]]:
+    """The images of COLMAP's images.txt, in COLMAP's world, and the numbers of their cameras.
 
     A line of an image, then one of its points, which may be empty; as COLMAP's own reader does,
     comments and empty lines are skipped where an image is due. InputError names file and line.
     """
     from scipy.spatial.transform import Rotation
 
-    names, values = [], []
+    names, values, cameras = [], [], []
     lines = iter(enumerate(read_text(path).split("\n"), start=1))
     for number, line in lines:
         if not line.strip() or line.startswith("#"):
@@ -149,6 +154,7 @@ def read_colmap(path: Path) -> Model:
         try:
             values.append([float(field) for field in fields[1:8]])
             names.append(fields[9].strip())
+            cameras.append(fields[8])
         except (ValueError, IndexError) as error:
             raise InputError(
                 f"{path}: line {number}: '{line[:60]}': expected "
@@ -160,7 +166,7 @@ def read_colmap(path: Path) -> Model:
         raise InputError(f"{path}: a quaternion is 0")
     with reading(path, "quaternions that are rotations"):
         rotations = Rotation.from_quat(table[:, [1, 2, 3, 0]]).as_matrix()
-    return _model(path, names, rotations, _centres(rotations, table[:, 4:]))
+    return _model(path, names, rotations, _centres(rotations, table[:, 4:])), cameras
 
 
 def _check_points(path: Path, number: int, line: str) -> None:

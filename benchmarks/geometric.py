@@ -1,0 +1,239 @@
+"""What local features add: candidates sorted by inliers, and inliers as evidence of the posterior.
+
+On the miniworld of the quick start (--data), where gcsa match --conf ... data.local_fn=sift.h5 has
+been run, and on real photos (--real) where --local holds a file of gcsa match of each set, NAME.h5.
+Milliseconds of a query are by the clock on the wall, one thread, matching included and the
+posterior's calibration left out. "gain": what is gained in recall@1 over the posterior, and the
+95 % interval of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from machine import describe, table
+from photos import FOV, SETS, Photos
+from posterior import World, drawn, miniworld, photo_figures
+
+from gcsa import rerankers
+from gcsa.datasets.reader import descriptor_file
+from gcsa.errors import InputError
+from gcsa.evaluation.intervals import interval
+from gcsa.evaluation.truth import labels, num_relevant
+from gcsa.local.counts import Counts
+from gcsa.places.calibrating import calibrated
+from gcsa.ranking.lists import Ranking
+from gcsa.rerankers.posterior import PosteriorConfig, posterior
+from gcsa.scene import Common, Scene
+from gcsa.scoring.ranker import open_checkpoint, rerank
+from gcsa.sideinfo.affinity import SideInformation
+from gcsa.sideinfo.rules import Rule
+
+COLUMNS = {"R@1": "recall@1", "R@5": "recall@5", "mAP@10": "mAP@10", "place R@5": "place recall@5"}
+MEASURED = ("gain in R@1", "ms a query", "pairs a query")
+BINS = (0, 8, 11, 14, 20, 40, np.inf)
+VERIFIED = 50
+PLAIN, BOTH = "posterior", "posterior + geometric"
+CHECKPOINTS = {"streets": "train", "buildings": "lamar_train"}
+Features = Callable[[], Common]
+
+
+class Counted:
+    """Inliers, and the pairs that were asked for."""
+
+    def __init__(self, local: Common):
+        self._local, self.pairs, self.about = local, 0, local.about
+
+    def inliers(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        self.pairs += len(a)
+        return self._local.inliers(a, b)
+
+
+class Drawn:
+    """Of the drawn city: inliers by chance."""
+
+    about = "drawn"
+
+    def inliers(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return np.random.default_rng(0).poisson(9, len(a)).astype(np.float64)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One scene: its lists, how they are judged, and what re-ranks them."""
+
+    scene: Scene
+    first: Ranking
+    rule: Rule
+    fov: object
+    features: Features
+    left_out: np.ndarray | None = None
+
+    def ranked(self, name: str, calibration: object) -> tuple[Ranking, int]:
+        """The lists by a method, and the pairs of images that it verified."""
+        counted = Counted(self.features())
+        scene, given = replace(self.scene, local=counted), (self.rule, self.fov)
+        if name in (PLAIN, BOTH):
+            config = PosteriorConfig(verify=VERIFIED if name == BOTH else 0)
+            more = {"left_out": self.left_out}
+            return posterior(scene, self.first, config, *given, calibration, **more), counted.pairs
+        config = rerankers.known(name).config()
+        return rerankers.apply(name, scene, self.first, config, *given), counted.pairs
+
+    def calibration(self) -> object:
+        width, scene = self.first.indices.shape[1], self.scene
+        return calibrated(replace(scene, local=self.features()), self.rule, self.fov, width)
+
+
+def rows(
+    parts: Sequence[Part],
+    figures: Callable[[list[Ranking]], Mapping[str, float]],
+    right: Callable[[list[Ranking]], np.ndarray],
+    trained: Callable[[], list[Ranking]] | None,
+) -> Iterator[list[str]]:
+    """A row a method. right: by query whether its first image is relevant, NaN: not counted."""
+    calibrations, base, queries = [p.calibration() for p in parts], None, sum(map(_count, parts))
+    names = ("no re-ranking", "neighbours", "GCSA", "k-reciprocal", PLAIN, "geometric", BOTH)
+    for name in names:
+        start, pairs = time.perf_counter(), 0
+        if name == "no re-ranking":
+            lists = [part.first for part in parts]
+        elif name == "GCSA":
+            if trained is None:
+                continue
+            lists = trained()
+        else:
+            found = [p.ranked(name, c) for p, c in zip(parts, calibrations, strict=True)]
+            lists, pairs = [ranking for ranking, _ in found], sum(count for _, count in found)
+        spent = 1e3 * (time.perf_counter() - start) / queries
+        hits, known = right(lists), figures(lists)
+        base = hits if name == PLAIN else base
+        gain = "" if base is None or name == PLAIN else _gain(hits - base)
+        percent = [f"{100 * known[key]:.1f}" for key in COLUMNS.values()]
+        yield [name, *percent, gain, f"{spent:.1f}", f"{pairs / queries:.1f}"]
+
+
+def _count(part: Part) -> int:
+    return len(part.first)
+
+
+def _gain(difference: np.ndarray) -> str:
+    low, high = interval(difference)
+    return f"{100 * np.nanmean(difference):.1f} ({100 * low:.1f} to {100 * high:.1f})"
+
+
+def histogram(parts: Sequence[Part], relevant: Sequence[np.ndarray]) -> list[list[str]]:
+    """Of the first VERIFIED candidates: pairs by inliers, and which share of them is relevant."""
+    counts, good = [], []
+    for part, labelled in zip(parts, relevant, strict=True):
+        listed = part.first.indices[:, :VERIFIED]
+        query, column = np.nonzero(listed >= 0)
+        names = part.scene.queries.names[query], part.scene.database.names[listed[query, column]]
+        counts.append(part.features().inliers(*names))
+        good.append(labelled[query, column])
+    number, right = np.concatenate(counts), np.concatenate(good)
+    lines = []
+    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+        inside = (number >= low) & (number < high)
+        share = f"{100 * right[inside].mean():.1f}" if inside.any() else ""
+        lines.append([f"{low:g} to {high - 1:g}", str(int(inside.sum())), share])
+    return lines
+
+
+def of_world(world: World, features: Callable[[str], Features], folder: Path | None) -> None:
+    rule = Rule.of(world.config.data.val_labels)
+    parts = [
+        Part(s.scene, s.candidates, rule, world.config.fov, features(s.scene.name))
+        for s in world.scenes
+    ]
+
+    def right(lists: list[Ranking]) -> np.ndarray:
+        by_scene = []
+        for s, ranking in zip(world.scenes, lists, strict=True):
+            given = world.config.data.val_labels, s.scene, s.judged
+            found = labels(*given, ranking.indices[:, :1], world.config.fov)[:, 0].astype(float)
+            found[num_relevant(*given, world.config.fov) == 0] = np.nan
+            by_scene.append(found)
+        return np.concatenate(by_scene)
+
+    trained = None
+    if folder is not None:
+        file = folder / f"outputs/training/{CHECKPOINTS[world.name]}/checkpoint_best.pth.tar"
+        trained = _trained(world, file)
+    shown = list(rows(parts, lambda lists: world.figures(world.scenes, lists), right, trained))
+    _print(world.name, shown, histogram(parts, [s.labels for s in world.scenes]))
+
+
+def _trained(world: World, file: Path) -> Callable[[], list[Ranking]]:
+    model, kinds, config = open_checkpoint(str(file), world.config, (), torch.device("cpu"))
+    scenes = [replace(s, side=SideInformation(s.scene, kinds, config.fov)) for s in world.scenes]
+    return lambda: rerank(model, scenes, config.data)
+
+
+def of_photos(photos: Photos, features: Features, names: tuple[np.ndarray, np.ndarray]) -> None:
+    scene = photos.scene
+    database = replace(scene.database, names=names[0], sequences=photos.groups)
+    scene = replace(scene, database=database, queries=replace(scene.queries, names=names[1]))
+    given = Rule.of(photos.rule), FOV, features, photos.exclude
+    part = Part(scene, photos.rank(None), *given)
+
+    def right(lists: list[Ranking]) -> np.ndarray:
+        first = lists[0].indices[:, 0]
+        found = photos.relevant[np.arange(len(first)), first].astype(float)
+        return np.where(photos.relevant.any(axis=1), found, np.nan)
+
+    shown = list(rows([part], lambda lists: photo_figures(photos, lists[0]), right, None))
+    relevant = np.take_along_axis(photos.relevant, np.maximum(part.first.indices, 0), axis=1)
+    _print(photos.name, shown, histogram([part], [relevant]))
+
+
+def _print(name: str, shown: list[list[str]], bins: list[list[str]]) -> None:
+    print(f"{name}\n\n{table(shown, ['', *COLUMNS, *MEASURED])}\n")
+    print(f"{table(bins, ['inliers', 'pairs', 'relevant, %'])}\n", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, default="outputs/quickstart", help="the quick start")
+    parser.add_argument("--local_fn", default="sift.h5", help="its files of local features")
+    parser.add_argument("--scenes", nargs="+", help="of the miniworld; default: all")
+    parser.add_argument("--real", type=Path, help="folder with real_iiith_campus, ...")
+    parser.add_argument("--local", type=Path, help="folder with real_iiith_campus.h5, ...")
+    parser.add_argument("--quick", action="store_true", help="a drawn city and drawn inliers")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    print(f"{describe()}\n", flush=True)
+    if args.quick:
+        of_world(drawn(), lambda scene: Drawn, None)
+        return
+    for part in ("streets", "buildings"):
+        try:
+            world = miniworld(part, args.data)
+            scenes = [s for s in world.scenes if s.scene.name in (args.scenes or [s.scene.name])]
+            world = replace(world, scenes=scenes)
+            data = replace(world.config.data, desc_fn=args.local_fn)
+            if scenes:
+                of_world(
+                    world,
+                    lambda scene, d=data: lambda: Counts(descriptor_file(d, scene)),
+                    args.data,
+                )
+        except (InputError, FileNotFoundError) as error:
+            print(f"{part}: left out ({error})\n")
+    for name, read in SETS.items():
+        file = None if args.local is None else args.local / f"{name}.h5"
+        if args.real is None or file is None or not file.is_file():
+            print(f"{name}: left out, no --real or no file of it in --local\n")
+            continue
+        photos = read(args.real)
+        of_photos(photos, lambda f=file: Counts(f), (photos.files[0], photos.files[1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""A map of photos at known poses: COLMAP's text model, without its points."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial import cKDTree
+
+from gcsa.datasets.folder.from_sfm import read_colmap_images
+from gcsa.datasets.hloc import MOST_FIELDS
+from gcsa.datasets.lamar.cameras import split
+from gcsa.datasets.lamar.records import Camera
+from gcsa.errors import InputError
+from gcsa.lines import fields_by_line
+from gcsa.localization.poses import Poses
+from gcsa.localization.surfaces import NEIGHBOURS
+from gcsa.localization.views import Views
+
+# Of so many nearest images that look within TURN of the same way every fourth is a neighbour: the
+# very nearest stand at the same spot, and nobody knows how long a unit of the model is.
+NEAREST, STRIDE = 400, 4
+TURN = np.radians(60)
+
+
+def read_model(folder: Path) -> Views:
+    """The images of the model in ``folder``, cameras.txt and images.txt, in the model's world."""
+    if not (folder / "images.txt").is_file() and (folder / "images.bin").is_file():
+        raise InputError(
+            f"{folder / 'images.bin'}: only text is read; convert it by "
+            "'colmap model_converter --output_type TXT'"
+        )
+    cameras = _cameras(folder / "cameras.txt")
+    (names, rotations, positions), numbers = read_colmap_images(folder / "images.txt")
+    for name, number in zip(names, numbers, strict=True):
+        if number not in cameras:
+            raise InputError(f"{folder / 'cameras.txt'}: no camera {number}, of image '{name}'")
+    poses = Poses(np.swapaxes(rotations, 1, 2), positions)
+    listed = [cameras[number] for number in numbers]
+    return Views(np.array(names), poses, listed, [None] * len(names))
+
+
+def _cameras(path: Path) -> dict[str, Camera]:
+    found = {}
+    form = "CAMERA_ID MODEL WIDTH HEIGHT PARAMS..."
+    for number, fields in fields_by_line(path, range(5, MOST_FIELDS), form, comments=True):
+        try:
+            size = int(fields[2]), int(fields[3])
+            camera = Camera(fields[1], *size, tuple(float(field) for field in fields[4:]))
+            split(camera.model, camera.params)
+        except (ValueError, InputError) as error:
+            raise InputError(f"{path}: line {number}: {error}; expected '{form}'") from error
+        found[fields[0]] = camera
+    return found
+
+
+def nearest_views(poses: Poses) -> list[np.ndarray]:
+    """Of each image the rows of those that it is triangulated with, in a world of any unit."""
+    tree, axes = cKDTree(poses.positions), poses.rotations[:, :, 2]
+    count = min(NEAREST, len(poses))
+    chosen = []
+    for row, position in enumerate(poses.positions):
+        _, near = tree.query(position, k=[*range(1, count + 1)])
+        near = near[(near != row) & (axes[near] @ axes[row] >= np.cos(TURN))]
+        spread = near[STRIDE - 1 :: STRIDE][:NEIGHBOURS]
+        chosen.append(spread if len(spread) == NEIGHBOURS else near[:NEIGHBOURS])
+    return chosen
