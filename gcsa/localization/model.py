@@ -12,7 +12,7 @@ from gcsa.datasets.hloc import MOST_FIELDS
 from gcsa.datasets.lamar.cameras import split
 from gcsa.datasets.lamar.records import Camera
 from gcsa.errors import InputError
-from gcsa.lines import fields_by_line
+from gcsa.files.lines import fields_by_line
 from gcsa.localization.poses import Poses
 from gcsa.localization.surfaces import NEIGHBOURS
 from gcsa.localization.views import Views
