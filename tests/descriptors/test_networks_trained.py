@@ -127,6 +127,13 @@ def test_every_head_has_a_backbone_it_stands_on():
     assert {head for head, *_ in MADE} | {"salad"} == set(HEADS)
     with pytest.raises(InputError, match="descriptor.length: 2 is too short for convap"):
         new_body("convap", "resnet18", Sizes(2, 4, (64, 64)))
+    for head, backbone, asked, has in (
+        ("convap", "resnet18", 27, 24),
+        ("boq", "resnet18", 3000, 2048),
+        ("salad", "dinov2-s", 303, 300),
+    ):
+        with pytest.raises(InputError, match=f"descriptor.length: {asked}, but {head} .* {has}"):
+            new_body(head, backbone, Sizes(asked, 4, (64, 64)))
 
 
 def test_salad_from_shapes():

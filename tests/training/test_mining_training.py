@@ -167,7 +167,9 @@ def test_one_batch_can_be_overfitted_with_every_loss(world, loss, mining):
     batch, _, _ = next(trainer._batches(trainer.sampler.epoch(np.random.default_rng(0))))
     losses = [trainer.step(batch).item() for _ in range(60)]
     assert np.isfinite(losses).all()
-    assert losses[-1] < losses[0] - 0.02 and losses[-1] < 0.9 * losses[0]
+    # A triplet loss can end at 0: nothing is within the margin.
+    assert losses[-1] == 0 or losses[-1] < losses[0] - 0.02
+    assert losses[-1] < 0.9 * losses[0]
 
 
 def test_sare_without_mining_takes_the_lists_own_hardest(world):

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from gcsa.descriptors.networks import dinov2, efficientnet_lite, resnet, vgg16
+from gcsa.descriptors.networks import boq, dinov2, efficientnet_lite, resnet, vgg16
 from gcsa.descriptors.networks.body import Body, Weights
 from gcsa.descriptors.networks.families import FAMILIES
 from gcsa.errors import InputError, nearest
@@ -93,7 +93,7 @@ def _mixvpr(sizes: Sizes, channels: int) -> Shapes:
 
 
 def _boq(sizes: Sizes, channels: int) -> Shapes:
-    width = sizes.length // BOQ_ROWS
+    width = sizes.length // BOQ_ROWS // boq.HEAD * boq.HEAD
     queries = {f"aggregator.boqs.{i}.queries": (1, QUERIES, width) for i in range(BLOCKS)}
     return {**queries, "aggregator.fc.weight": (BOQ_ROWS, BLOCKS * QUERIES)}
 
@@ -145,6 +145,10 @@ def new_body(head: str, backbone: str, sizes: Sizes) -> tuple[Body, str]:
         tensors = {name: torch.empty(shape) for name, shape in shapes.items()}
         tensors |= {f"{prefix}{name}": t for name, t in layers.state_dict().items()}
         body = FAMILIES[made.family].body(Weights(Path(f"{head} over {backbone}"), tensors))
+    if head != "netvlad" and body.length != sizes.length:
+        raise InputError(
+            f"descriptor.length: {sizes.length}, but {head} of these sizes has {body.length}"
+        )
     body.to_empty(device="cpu")
     _randomise(body)
     return body, prefix
