@@ -57,7 +57,8 @@ def match_pairs(
 def _extract(photos: Sequence, how: Extraction, output: Path, skip_broken: bool) -> None:
     from gcsa.local.making import extract
 
-    broken = extract(photos, how, output, skip_broken)
+    files = [(photo.name, photo.path) for photo in photos]
+    broken = extract(files, how, output, skip_broken)
     logger.info("%s: %d images, %s", output, len(photos) - len(broken), how.extractor)
     if broken:
         logger.warning("%d broken photos were passed over: %s", len(broken), "; ".join(broken[:5]))
