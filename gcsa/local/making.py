@@ -22,11 +22,11 @@ from gcsa import __version__
 from gcsa.descriptors.extraction.journal import Journal, different
 from gcsa.descriptors.new_hdf5 import new_hdf5
 from gcsa.descriptors.objects import find, open_hdf5
-from gcsa.errors import InputError
+from gcsa.errors import InputError, nearest
 from gcsa.files import reading
 from gcsa.local.extractors import Extraction, Local
 from gcsa.local.files import LocalFeatures
-from gcsa.local.matching import mutual
+from gcsa.local.matching import Side, mutual
 
 logger = logging.getLogger(__name__)
 
@@ -37,6 +37,9 @@ KEPT = 64  # images whose descriptors stay in memory while pairs are matched
 # Arrays of a record by name: numbers a row of theirs (0: what is left over) and their kind.
 FEATURES = {"keypoints": (2, "<f4"), "scores": (1, "<f4"), "descriptors": (0, "<f2")}
 MATCHES = {"matches0": (1, "<i4"), "matching_scores0": (1, "<f2")}
+MATCHERS = ("mutual", "lighterglue")
+# Features of two images -> rows (m, 2) that match, and how sure each is (m,).
+Compare = Callable[[Side, Side], tuple[np.ndarray, np.ndarray]]
 # Arrays of one record, and (width, height) of its image; none where that is broken.
 Made = Iterator[tuple[dict[str, np.ndarray], tuple[int, int]]]
 # A record's image -> its group in the file, filled with its arrays (N, ...).
@@ -77,11 +80,11 @@ def match(
     if not 0 < ratio <= 1:
         raise InputError(f"--ratio: {ratio:g} is not above 0 and at most 1")
     with LocalFeatures(features, None) as local:
-        descriptors = lru_cache(KEPT)(lambda name: np.asarray(local.descriptors(name), np.float32))
+        sides, compare = lru_cache(KEPT)(partial(_side, local)), _matcher(matcher, ratio)
 
         def make(a: str, b: str) -> Made:
-            rows, alike = mutual(descriptors(a), descriptors(b), ratio)
-            partner = np.full(len(descriptors(a)), -1)
+            rows, alike = compare(sides(a), sides(b))
+            partner = np.full(len(sides(a).keypoints), -1)
             score = np.zeros(len(partner))
             partner[rows[:, 0]], score[rows[:, 0]] = rows[:, 1], alike
             yield {"matches0": partner, "matching_scores0": score}, (0, 0)
@@ -89,6 +92,21 @@ def match(
         todo = {f"{_flat(a)}/{_flat(b)}": partial(make, a, b) for a, b in pairs}
         about = {"what": "matches", "matcher": matcher, "ratio": ratio}
         _run(target, about, MATCHES, todo, _write_matches, "matching")
+
+
+def _matcher(name: str, ratio: float) -> Compare:
+    if name not in MATCHERS:
+        raise InputError(f"--matcher: '{name}' is not known{nearest(name, MATCHERS)}")
+    if name == "mutual":
+        return lambda a, b: mutual(a.descriptors, b.descriptors, ratio)
+    from gcsa.local.xfeat import lighterglue
+
+    return lighterglue()
+
+
+def _side(local: LocalFeatures, name: str) -> Side:
+    rows = np.asarray(local.descriptors(name), dtype=np.float32)
+    return Side(local.keypoints(name), rows, local.image_size(name))
 
 
 def _flat(name: str) -> str:

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from gcsa.errors import InputError
 
 RATIO = 0.8  # Lowe's, IJCV 2004, section 7.1
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """An image's features: keypoints (N, 2) pixels, origin at its corner; descriptors (N, D)."""
+
+    keypoints: np.ndarray
+    descriptors: np.ndarray
+    image_size: tuple[int, int]
 
 
 def mutual(a: np.ndarray, b: np.ndarray, ratio: float = RATIO) -> tuple[np.ndarray, np.ndarray]:

@@ -9,6 +9,7 @@ from gcsa.plots.attention import Inputs, attention, attention_bars, inputs_of
 from gcsa.plots.confidence import answered, reliability_diagram
 from gcsa.plots.curves import metrics_against_k, read_metrics, training_curves
 from gcsa.plots.maps import query_map
+from gcsa.plots.matches import camera_map, matches
 from gcsa.plots.matrices import affinity_blocks, affinity_images
 from gcsa.plots.strips import Tile, ranking_strip, strip
 from gcsa.plots.style import save
@@ -22,7 +23,9 @@ __all__ = [
     "answered",
     "attention",
     "attention_bars",
+    "camera_map",
     "inputs_of",
+    "matches",
     "metrics_against_k",
     "quality_against_time",
     "query_map",

@@ -103,15 +103,16 @@ def _queries(outcome: Outcome, thumbnails: Thumbnails, max_queries: int) -> dict
     losses = [c for c in reversed(ordered) if c.kind == "lost"][:HIGHLIGHTS]
     shown = found[:max_queries]
 
-    def rows(part: Iterable[Change]) -> str:
-        return "".join(query_row(c, outcome.scenes, outcome.config, thumbnails) for c in part)
+    def rows(part: Iterable[Change], matches: bool = False) -> str:
+        given = outcome.scenes, outcome.config, thumbnails, matches
+        return "".join(query_row(c, *given) for c in part)
 
     return {
         "histogram": histogram("Queries by change", np.array([c.gain for c in found]), "points"),
         "summary": _summary(found),
-        "gains": rows(gains) or "<p>No query gained.</p>",
+        "gains": rows(gains, True) or "<p>No query gained.</p>",
         "map_key": "" if outcome.answers is None else confidence.MAP_KEY,
-        "losses": rows(losses) or "<p>No query lost.</p>",
+        "losses": rows(losses, True) or "<p>No query lost.</p>",
         "cap": _cap(len(shown), len(found)),
         "scenes": "".join(_option(s.scene.name) for s in outcome.scenes),
         "rows": rows(tqdm(shown, desc="pictures", unit="query", leave=False, disable=None)),

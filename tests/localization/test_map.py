@@ -22,7 +22,7 @@ from gcsa.localization import localize as program
 from gcsa.localization.hloc_files import read_results, write_query_list
 from gcsa.localization.mapped import LocalFiles, fallback, map_poses, surfaces_of
 from gcsa.localization.model import read_model
-from gcsa.localization.placing import clusters
+from gcsa.localization.placing import _seen, clusters
 from gcsa.localization.poses import Poses, pose_errors
 from gcsa.localization.rigs import Device
 from gcsa.localization.views import Views
@@ -136,6 +136,25 @@ def test_cameras_and_rigs_stand_where_they_are(hall, number):
     turned, away = errors(device, poses)
     assert (placed.inliers >= 12).all()
     assert turned.max() < 0.5 and away.max() < 0.05
+
+
+def test_pycolmap_places_a_camera_there_too(hall):
+    """The same pixels and points, given to COLMAP's own solver with the distorted camera."""
+    pycolmap = pytest.importorskip("pycolmap")
+    device, surfaces = hall.devices[0], hall.surfaces()
+    camera = pycolmap.Camera(
+        model=CAMERA.model, width=CAMERA.width, height=CAMERA.height, params=CAMERA.params
+    )
+    poses, _ = map_poses(device, surfaces, hall.ranking, 6, "here")
+    for query in range(3):
+        rows, name = hall.ranking.indices[query, :6].tolist(), str(device.views.names[query])
+        keypoint, points = _seen(name, rows, surfaces)
+        pixels = surfaces.matched.keypoints(name)[keypoint]
+        found = pycolmap.estimate_and_refine_absolute_pose(pixels, points, camera)
+        back = found["cam_from_world"].matrix()
+        theirs = Poses(back[None, :, :3], back[None, :, 3]).inverse()
+        turned, away = pose_errors(poses[[query]], theirs)
+        assert turned[0] < 0.1 and away[0] < 0.02
 
 
 def test_a_rig_is_placed_by_cameras_that_see_too_little_alone(hall, tmp_path):

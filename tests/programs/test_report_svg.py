@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
+from gcsa.datasets.settings import DataConfig
 from gcsa.evaluation.confidence import reliability
 from gcsa.evaluation.truth import Truth
 from gcsa.places.calibration import Calibration
@@ -28,6 +30,7 @@ from gcsa.report.charts import (
     scale,
 )
 from gcsa.report.maps import SIZE, bar_length, bar_name, map_svg, metres
+from gcsa.report.matched import matches_svg
 from gcsa.report.outcomes import SceneOutcome
 from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo.fov import FovConfig, sectors
@@ -225,3 +228,31 @@ def test_reliability_chart_has_every_bin_at_its_height():
     heights = [float(b.get("height")) for b in svg.iter("rect")]
     assert heights[1] == pytest.approx((HEIGHT - BOTTOM - TOP) / 4, abs=0.06)
     assert heights == [pytest.approx(heights[1] / 2, abs=0.06), heights[1]]
+
+
+class Local:
+    """Two matches, the first of them an inlier."""
+
+    def matched(self, a, b):
+        assert (a, b) == ("q.png", "d.png")
+        points = np.array([[10.0, 20], [30, 40]]), np.array([[2.0, 4], [6, 8]])
+        return *points, np.array([True, False])
+
+
+def test_matches_with_the_first_image_are_drawn(tmp_path):
+    """Photos of 100 x 90 and 40 x 45 pixels, both drawn 180 high, beside each other."""
+    sets = [ImageSet(np.array([name])) for name in ("d.png", "q.png")]
+    scene = Scene("s", *sets, local=Local())
+    outcome = SimpleNamespace(scene=scene, reranked=SimpleNamespace(indices=np.array([[0]])))
+    data = DataConfig(dataset="folder", root=str(tmp_path))
+    assert matches_svg(data, outcome, 0) == ""  # no photos
+    (tmp_path / "s").mkdir()
+    Image.new("RGB", (100, 90)).save(tmp_path / "s/q.png")
+    Image.new("RGB", (40, 45)).save(tmp_path / "s/d.png")
+    drawn = matches_svg(data, outcome, 0)
+    assert 'viewBox="0 0 360 180"' in drawn
+    assert 'd="M20.0 40.0L208.0 16.0" stroke="#009e73"' in drawn
+    assert 'd="M60.0 80.0L224.0 32.0" stroke="#d55e00"' in drawn
+    assert "1 of 2 matches with the first image agree with one geometry" in drawn
+    outcome.scene = replace(scene, local=None)
+    assert matches_svg(data, outcome, 0) == ""
