@@ -1,4 +1,4 @@
-"""Train GCSA: stage 1 the projection alone (model.num_layers 0), stage 2 what follows it; or CSA.
+"""Train GCSA, stage 1 (model.num_layers 0) and stage 2; CSA; or what describes photos.
 
 Results without re-ranking come first; after each epoch the loss, validation metrics and a
 checkpoint. See :mod:`gcsa.training.run` for the files.
@@ -70,8 +70,8 @@ def _told_how_to_go_on(run: Run, wandb_project: str | None, tensorboard: bool) -
 def parser() -> argparse.ArgumentParser:
     made = options.program(
         "train",
-        "Train one stage of GCSA, or CSA (train.system=csa); files go to "
-        "<data.outputs>/training/NAME/.",
+        "Train one stage of GCSA, CSA (train.system=csa), or a network that describes photos "
+        "(train.system=descriptor); files go to <data.outputs>/training/NAME/.",
         "--name msls --conf configs/msls_train.yaml data.batch_size=16",
     )
     made.add_argument("--name", help="name of the run and of its folder")

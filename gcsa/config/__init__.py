@@ -275,5 +275,10 @@ def _check_descriptor(config: Config) -> None:
             f"train.loss: {loss} with descriptor.batches={batches}; groups are classified by "
             "cosface, and nothing else is"
         )
-    if config.train.projection != "per-candidate" or config.train.nearby != 1:
-        raise InputError("train.projection, train.nearby: descriptors have no use for them")
+    if config.train.checkpoint:
+        raise InputError("train.checkpoint: descriptors start from descriptor.weights")
+    unused = "projection nearby mining init_proj freeze_input_proj compile".split()
+    default = TrainConfig()
+    wrong = [k for k in unused if getattr(config.train, k) != getattr(default, k)]
+    if wrong:
+        raise InputError(f"train.{wrong[0]}: descriptors have no use for it")

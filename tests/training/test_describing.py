@@ -104,6 +104,17 @@ def test_a_checkpoint_describes_as_the_training_did(world, tmp_path, monkeypatch
     np.testing.assert_allclose(np.asarray(pack.array[row], np.float32), expected[0], atol=1e-3)
 
 
+def test_a_run_goes_on_from_its_checkpoint(world, tmp_path, caplog):
+    """Where resume.pth.tar is lost: the network of the last epoch, and a fresh optimiser."""
+    changed = outputs(world, tmp_path)
+    train(config_of(changed), "run")
+    folder = tmp_path / "out/training/run"
+    (folder / "resume.pth.tar").unlink()
+    rows = train(config_of(changed, {"train.num_epochs": 2}), "run", resume=True)
+    assert [row["epoch"] for row in rows] == [0, 1, 2]
+    assert "goes on from checkpoint_1.pth.tar, with a fresh optimiser" in caplog.text
+
+
 def test_training_helps(world, tmp_path):
     """On photos that say where they are, the loss of the tuples falls."""
     changed = {**outputs(world, tmp_path), "train.num_epochs": 3, "descriptor.steps": 5}
@@ -154,6 +165,8 @@ def test_netvlad_starts_from_centres_of_the_photos(world):
         ({"descriptor.freeze": "backbone.9"}, "descriptor.freeze: no layer 'backbone.9'"),
         ({"descriptor.size": "32"}, "descriptor.size: '32', expected HEIGHTxWIDTH"),
         ({"descriptor.jitter": "[0.1]"}, "descriptor.jitter: .* expected four numbers"),
+        ({"train.checkpoint": "c.pth"}, "train.checkpoint: .* from descriptor.weights"),
+        ({"train.compile": True}, "train.compile: descriptors have no use for it"),
         ({"train.loss": "cosface"}, "train.loss: cosface with descriptor.batches=tuples"),
         ({"descriptor.whiten": 100}, "descriptor.whiten: 100 numbers of 60 photos"),
         ({"mining.farthest": 1.1}, "train.mining: no query of the training scenes"),

@@ -19,7 +19,7 @@ class Step(NamedTuple):
 
 
 class Batches(Protocol):
-    """steps: of an epoch. described: of an epoch, how many images are described for choosing."""
+    """Chooses the images of each step of an epoch. steps: how many there are."""
 
     steps: int
 

@@ -21,7 +21,7 @@ from gcsa.training.describing.batches import Step
 from gcsa.training.describing.collection import Collection, Placed
 from gcsa.training.tuples import no_tuple, with_tuple
 
-EPOCH = 1  # what the seeds of the miners begin with, that of the order with 0
+ORDER, MINERS = 0, 1  # what the seed of an epoch's order ends with, and those of its miners
 
 
 class Tuples:
@@ -48,10 +48,10 @@ class Tuples:
 
     def epoch(self, number: int, describe: Callable[[], Tensor]) -> Iterator[Step]:
         seed, size = self.config.train.seed, self.config.data.batch_size
-        order = np.random.default_rng([seed, number, 0]).permutation(len(self.queries))
+        order = np.random.default_rng([seed, number, ORDER]).permutation(len(self.queries))
         order = order[: self.steps * size]
         for scene, miner in enumerate(self._miners):
-            miner.generator = np.random.default_rng([seed, number, EPOCH, scene])
+            miner.generator = np.random.default_rng([seed, number, MINERS, scene])
         window = -(-self.config.train.remine // size) * size
         for first in range(0, len(order), window):
             block = self.queries[order[first : first + window]]
