@@ -118,6 +118,10 @@ class Common(Protocol):
         """
         ...
 
+    def anew(self) -> Common:
+        """The same, without what was counted before: for who measures the time of it."""
+        ...
+
     def matched(self, a: str, b: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Of two images by name: pixels (m, 2) of the matches in both, and which are inliers (m,)
         bool.

@@ -43,6 +43,11 @@ class Counts:
             logger.warning(text, self._matched.paths[0], len(lacking), min(lacking))
         return np.array([self._known[pair] for pair in pairs], dtype=np.float64)
 
+    def anew(self) -> Counts:
+        """Of the same files, nothing counted yet."""
+        features, matches = self._matched.paths
+        return Counts(features, matches, self._model)
+
     def matched(self, a: str, b: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Pixels (m, 2) of the matches in both images, and which are inliers (m,)."""
         rows = self._matched.rows(a, b)

@@ -12,7 +12,7 @@ from conftest import overrides
 from landmarks import DIM, write_landmarks
 
 from gcsa.benchmark import __main__ as program
-from gcsa.benchmark import benchmark
+from gcsa.benchmark import benchmark, compare
 from gcsa.benchmark.contenders import Trained, Views, contenders
 from gcsa.benchmark.cost import MARKS, measure
 from gcsa.benchmark.tables import Comparison, Row, csv_text, markdown, picture
@@ -94,6 +94,31 @@ def test_all_re_rank_the_same_candidates(config, tmp_path):
     assert len({row.metrics["mAP@10"] for row in result.rows}) > 3
     assert benchmark(config, {"b": b}, tune_queries=0, methods=[]).num == 30
     assert benchmark(config, tune_queries=0, methods=["dba"]).num == 100
+
+
+class Counted:
+    """Inliers by chance; who counts them anew is told."""
+
+    about, begun = "by chance", 0
+
+    def inliers(self, a, b):
+        return np.random.default_rng(0).poisson(9, len(a)).astype(np.float64)
+
+    def anew(self):
+        Counted.begun += 1
+        return Counted()
+
+
+def test_what_one_method_counted_is_no_gift_to_the_next(config, monkeypatch):
+    read = compare.prepare
+
+    def prepare(*given):
+        return [replace(s, scene=replace(s.scene, local=Counted())) for s in read(*given)]
+
+    monkeypatch.setattr(compare, "prepare", prepare)
+    found = benchmark(config, methods=["geometric", "posterior"], candidates=10, tune_queries=0)
+    assert [row.name for row in found.rows[1:]] == ["geometric", "posterior"]
+    assert Counted.begun == 2
 
 
 def test_all_of_them_have_the_number(config):

@@ -95,6 +95,7 @@ def test_counts_of_files(tmp_path, caplog):
     found = counts.inliers(np.array(["a", "a", "a"]), np.array(["b", "other", "gone"]))
     assert found[0] == 40 and found[1] < 8 and np.isnan(found[2])
     assert "lacks 1 images, such as gone" in caplog.text
+    assert counts.anew().about == counts.about
     first, second, good = counts.matched("a", "b")
     assert np.allclose(second - first, [7, 3]) and good.all()
 
