@@ -29,7 +29,7 @@ WINGS = {
     "datasets": "files to scenes and their truth",
     "scoring": "what programs share: a split ranked, a checkpoint opened, figures",
     "plots": "pictures",
-    "training": "from lists to weights",
+    "training": "from lists, or photos, to weights",
     "localization": "where the camera was",
     "programs": "thin: parse, assemble, report",
     "miniworld": "the synthetic world in the real formats; nothing imports it",
