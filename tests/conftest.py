@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # Networks of a few thousand weights: several threads would only wait for each other.
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import hypothesis  # noqa: E402
+
+# Tests that were started in the background ignore Ctrl-C, and so would every program that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 import pytest  # noqa: E402
 from browsers import started  # noqa: E402
 from worlds import write_world  # noqa: E402
