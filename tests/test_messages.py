@@ -20,9 +20,9 @@ from gcsa.models.gcsa import GCSA
 from gcsa.scoring.split import prepare
 from gcsa.train import REMEDY, train
 from gcsa.training.kept import last_state
+from gcsa.training.optimisation import check_finite
 from gcsa.training.run import Run
 from gcsa.training.session import log_file
-from gcsa.training.trainer import Trainer
 
 PAGE = ROOT / "docs/troubleshooting.md"
 FULL = OSError(errno.ENOSPC, "No space left on device")
@@ -94,7 +94,7 @@ def quoted(start):
 
 def test_a_loss_that_is_nan():
     with pytest.raises(InputError) as told:
-        Trainer._check(float("nan"), 1, 40)
+        check_finite(float("nan"), 1, 40)
     assert agrees(str(told.value), quoted("epoch 1, step 40: "))
 
 
