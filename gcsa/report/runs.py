@@ -9,7 +9,7 @@ from typing import Any
 
 from gcsa.config import Config, as_dict, load_config
 from gcsa.datasets.readers import scene_names
-from gcsa.errors import MissingFileError
+from gcsa.errors import InputError, MissingFileError
 from gcsa.plots.curves import Row, read_metrics
 from gcsa.training.run import CONFIG, FREE_SETTINGS, find_run, selected_by
 
@@ -49,7 +49,13 @@ def open_run(name: str, overrides: Sequence[str] = ()) -> PastRun:
     overrides: ``section.key=value`` over the settings that the run was trained with.
     """
     folder = find_run(name, overrides)
-    return PastRun(folder, load_config(folder / CONFIG, overrides), read_metrics(folder / METRICS))
+    config = load_config(folder / CONFIG, overrides)
+    if config.train.system == "descriptor":
+        raise InputError(
+            f"{folder}: trained a descriptor; reports are of re-ranking. Describe photos with it "
+            "(gcsa extract --weights), metrics.csv has what it found"
+        )
+    return PastRun(folder, config, read_metrics(folder / METRICS))
 
 
 def differences(runs: Sequence[PastRun]) -> list[dict[str, Any]]:
