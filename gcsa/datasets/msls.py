@@ -16,11 +16,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from gcsa.datasets.columns import read_columns, read_if_there, row_error
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.evaluation.truth import Truth
 from gcsa.files import similar_folder
-from gcsa.files.lines import Cells, read_cells
 from gcsa.scene import EARTH, ImageSet, Scene
 from gcsa.sideinfo.utm import Zone, to_utm, zone_of
 
@@ -106,11 +106,11 @@ def _city_folder(root: Path, city: str) -> tuple[Path, bool]:
 
 def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFrame:
     """One table of the images to keep: key, and easting, northing, ca where known."""
-    flags = _read_csv(folder / "subtask_index.csv", {"key": str, (subtask or "all"): bool})
-    sequences = _read_csv(
+    flags = read_columns(folder / "subtask_index.csv", {"key": str, (subtask or "all"): bool})
+    sequences = read_columns(
         folder / "seq_info.csv", {"key": str}, {"sequence_key": str, "frame_number": float}
     )
-    read = _read_if_there if optional else _read_csv
+    read = read_if_there if optional else read_columns
     post = read(folder / "postprocessed.csv", {"key": str, "easting": float, "northing": float})
     raw = read(
         folder / "raw.csv", {"key": str, "ca": float, "pano": bool}, {"lon": float, "lat": float}
@@ -139,51 +139,6 @@ def _read_role(folder: Path, subtask: str | None, optional: bool) -> pd.DataFram
     return flags[keep].reset_index(drop=True)
 
 
-def _read_csv(
-    path: Path, columns: dict[str, type], more: dict[str, type] | None = None
-) -> pd.DataFrame:
-    """Some columns of a CSV file by name, strictly typed; those of ``more`` need not be there."""
-    if not path.is_file():
-        raise MissingFileError(f"{path}: no such file; MSLS's archive of metadata has it")
-    table = read_cells(path)
-    for name in columns:
-        if name not in table.header:
-            hint = nearest(name, filter(None, table.header))
-            raise InputError(f"{path}: no column '{name}'{hint}")
-    more = {name: kind for name, kind in (more or {}).items() if name in table.header}
-    converted = {name: _convert(table, name, kind) for name, kind in (columns | more).items()}
-    return pd.DataFrame(converted)
-
-
-def _read_if_there(
-    path: Path, columns: dict[str, type], more: dict[str, type] | None = None
-) -> pd.DataFrame | None:
-    """What :func:`_read_csv` reads, or None where there is no such file."""
-    if path.is_file():
-        return _read_csv(path, columns, more)
-    logger.info("%s: absent, its columns are unknown", path)
-    return None
-
-
-def _convert(table: Cells, name: str, kind: type) -> pd.Series:
-    """A column of text as str, bool ("True", "False") or float (empty is NaN)."""
-    text = pd.Series(table.column(name), dtype=object)
-    if kind is str:
-        values, wrong = text, (text == "")
-    elif kind is bool:
-        values, wrong = (text == "True"), ~text.isin(["True", "False"])
-    else:
-        written = text.str.replace(",", ".") if table.decimal_commas else text
-        values = pd.to_numeric(written, errors="coerce").astype(np.float64)
-        unknown = text.str.lower().isin(["", "nan"])
-        wrong = ~unknown & ~np.isfinite(values)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        expected = {str: "a key", bool: "True or False", float: "a number"}[kind]
-        raise _row_error(table.path, row, name, f"'{text[row]}' is not {expected}")
-    return values
-
-
 def _check_aligned(first: pd.DataFrame, other: pd.DataFrame, path: Path) -> None:
     """Rows of the files of one folder must belong to the same images, one by one."""
     reference = path.with_name("subtask_index.csv")
@@ -192,7 +147,7 @@ def _check_aligned(first: pd.DataFrame, other: pd.DataFrame, path: Path) -> None
     wrong = first["key"].to_numpy() != other["key"].to_numpy()
     if wrong.any():
         row = int(wrong.argmax())
-        raise _row_error(
+        raise row_error(
             path,
             row,
             "key",
@@ -204,7 +159,7 @@ def _check_unique(keys: pd.Series, path: Path) -> None:
     again = keys.duplicated().to_numpy()
     if again.any():
         row = int(again.argmax())
-        raise _row_error(path, row, "key", f"'{keys[row]}' is there twice")
+        raise row_error(path, row, "key", f"'{keys[row]}' is there twice")
 
 
 def _check_coordinates(table: pd.DataFrame, keep: np.ndarray, path: Path, test: bool) -> None:
@@ -213,7 +168,7 @@ def _check_coordinates(table: pd.DataFrame, keep: np.ndarray, path: Path, test: 
     wrong = unknown & ~(unknown.all(1, keepdims=True) & test)
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
-        raise _row_error(path, int(row), ("easting", "northing")[column], "no coordinate")
+        raise row_error(path, int(row), ("easting", "northing")[column], "no coordinate")
 
 
 def _check_bounds(table: pd.DataFrame, keep: np.ndarray, path: Path) -> None:
@@ -224,12 +179,7 @@ def _check_bounds(table: pd.DataFrame, keep: np.ndarray, path: Path) -> None:
         if wrong.any():
             row = int(wrong.argmax())
             problem = f"{table[column][row]:g} is not from -{most:g} to {most:g}"
-            raise _row_error(path, row, column, problem)
-
-
-def _row_error(path: Path, row: int, column: str, problem: str) -> InputError:
-    line = read_cells(path).lines[row]  # read again: nothing else asks for lines
-    return InputError(f"{path}: line {line}, column '{column}': {problem}")
+            raise row_error(path, row, column, problem)
 
 
 def _positions(table: pd.DataFrame) -> np.ndarray | None:
