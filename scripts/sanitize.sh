@@ -17,14 +17,16 @@ ls "$folder"/gcsa/_kernels* >/dev/null 2>&1 || { cat "$folder/log" >&2; exit 2; 
 
 # Python itself is not built so: its memory is that of malloc then, which is watched; what it never
 # gives back is no fault here.
-export LD_PRELOAD="$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)"
+LD_PRELOAD="$(gcc -print-file-name=libasan.so):$(gcc -print-file-name=libubsan.so)"
+export LD_PRELOAD
 export ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc OMP_NUM_THREADS=1
 export SANITIZED="$folder/gcsa" PYTHONPATH="$PWD"
 
 echo "sanitize: the tests of the kernels"
-"$python" tests/fuzz/sanitized.py ${TESTS:-tests/sideinfo/test_fov.py tests/sideinfo/test_radio.py \
-    tests/sideinfo/test_changing_indices.py} \
+kernels="tests/sideinfo/test_fov.py tests/sideinfo/test_radio.py tests/sideinfo/test_changing_indices.py"
+read -ra tests <<<"${TESTS:-$kernels}"
+"$python" tests/fuzz/sanitized.py "${tests[@]}" \
     -k "not setup and not install and not memory and not grow"
 if [ "${COUNT:-2000}" -gt 0 ]; then
     for reader in "pickle 2" "pickle 5"; do
