@@ -199,7 +199,7 @@ def residuals(size: tuple[int, int]) -> list[list[str]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--photos", type=int, default=60, help="drawn for the pipeline")
+    parser.add_argument("--photos", type=int, default=120, help="drawn for the pipeline")
     parser.add_argument("--quick", action="store_true", help="one network, small")
     args = parser.parse_args()
     print(f"{describe()}\n", flush=True)

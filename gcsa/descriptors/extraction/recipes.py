@@ -118,8 +118,9 @@ def _decode(photo: Photo, network: Network, resize: Resize, how: Reading) -> Dec
     turned = (image.width > image.height) != (width > height)
     if photo.box is not None:
         image = _part(image, photo)
-    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None].float() / 255
-    wanted = resize(pixels)[0].contiguous()
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+    # Resizing is linear: what is left of the photo is scaled, not all of it.
+    wanted = resize(pixels.float())[0].contiguous().div_(255)
     network.check_size(*wanted.shape[1:])
     return Decoded(photo.name, wanted, (height, width) if turned else (width, height))
 
