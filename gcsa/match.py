@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         "(pip install gcsa[localize]). What is there already is passed over.",
         "--images photos/lund --features feats.h5 --pairs pairs.txt --matches matches.h5",
     )
-    made.add_argument("--images", metavar="DIR", help="all photos below this folder")
+    options.add_images(made)
     options.add_conf(made, "or all scenes of a data set, into data.local_fn beside descriptors")
     made.add_argument("--features", metavar="F.h5", help="features, written with --images")
     made.add_argument("--pairs", metavar="FILE", help="pairs to match, 'image image' a line")
@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--matcher", default="mutual", help="mutual (default), or lighterglue of XFeat's features"
     )
-    made.add_argument("--skip_broken", action="store_true", help="leave out broken photos")
+    options.add_skip_broken(made)
     options.add_overrides(made)
     return made
 

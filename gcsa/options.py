@@ -94,6 +94,15 @@ def add_candidates(
     parser.add_argument("--candidates", type=int, default=default, metavar="K", help=what)
 
 
+def add_images(parser: argparse._ActionsContainer) -> None:
+    """Photos of a folder, in the place of those of a data set's scenes (:func:`add_conf`)."""
+    parser.add_argument("--images", metavar="DIR", help="all photos below this folder")
+
+
+def add_skip_broken(parser: argparse._ActionsContainer) -> None:
+    parser.add_argument("--skip_broken", action="store_true", help="leave out broken photos")
+
+
 def add_device(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
 

@@ -13,7 +13,7 @@ from gcsa.errors import InputError, run_program
 logger = logging.getLogger(__name__)
 
 DESC_FN, WHITENING = "descriptors.h5", "descriptors.whitening.npz"
-FEWEST = 8  # photos that a whitening can be fitted on
+FEWEST = 8  # photos of a database that a whitening is fitted on
 
 
 def photos(
@@ -35,14 +35,14 @@ def photos(
     call is used again.
     """
     from gcsa.config import load_config
-    from gcsa.datasets.folder.gathered import gather
+    from gcsa.datasets.folder.gathered import gather, leave_out
     from gcsa.localization.pairs_files import write_candidates
     from gcsa.locate.answers import locate, summary
     from gcsa.locate.folders import of_folder
     from gcsa.locate.outputs import paths_of, write
 
-    gather(database, queries, output)
-    _describe(output, weights, device, skip_broken)
+    gather(database, queries, output, skip_broken)
+    leave_out(output, _describe(output, weights, device, skip_broken))
     config = load_config(None, [f"data.desc_fn={DESC_FN}", *overrides])
     config = of_folder(config, output, [f"data.desc_fn={DESC_FN}"])
     found = locate(config, overrides=overrides)
@@ -54,7 +54,8 @@ def photos(
     return [*paths, pairs], summary(found)
 
 
-def _describe(folder: Path, weights: Path | None, device: str, skip_broken: bool) -> None:
+def _describe(folder: Path, weights: Path | None, device: str, skip_broken: bool) -> set[str]:
+    """Describe the photos of the table; the names of those that are broken."""
     from gcsa.datasets.folder.images import read_images
     from gcsa.datasets.folder.scene import TABLE
     from gcsa.descriptors.extraction.decoding import Photo
@@ -70,19 +71,18 @@ def _describe(folder: Path, weights: Path | None, device: str, skip_broken: bool
     all_photos = [Photo(str(name), folder / str(name)) for name in images.names]
     assert images.query is not None  # of a table that was gathered
     base = [photo for photo, query in zip(all_photos, images.query, strict=True) if not query]
-    kept = folder / WHITENING
-    whiten: Path | int | None = kept if kept.is_file() else min(WHITENED, len(base) - 1)
-    if weights is not None or len(base) < FEWEST:
-        whiten = None
+    whitens = weights is None and len(base) >= FEWEST
+    kept = Kept(WHITENED if whitens else None, fewer=True)
     file = weights or default_weights()
     network = fused(load_network(file, pick_device(device)))
     how = Reading(reduced=weights is None)
     job = Job(folder / DESC_FN, all_photos, base)
-    run(
-        *([job], network, recipe(network, file, how), Effort(), Kept(whiten), pick_device(device)),
-        beside=kept,
+    broken = run(
+        *([job], network, recipe(network, file, how), Effort(), kept, pick_device(device)),
+        beside=folder / WHITENING,
         skip_broken=skip_broken,
     )
+    return {photo.name for photo in broken}
 
 
 def parser() -> argparse.ArgumentParser:
@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--weights", metavar="FILE", help="another network's, as published (gcsa extract --list)"
     )
-    made.add_argument("--skip_broken", action="store_true", help="leave out broken photos")
+    options.add_skip_broken(made)
     options.add_num(made, 20, "pairs a query")
     options.add_device(made)
     options.add_overrides(made)

@@ -70,12 +70,8 @@ def write_gfeat(
         size = len(descriptor)
         with replacing(folder / f"{name}{SUFFIX}", durable=False) as temporary:
             np.asarray(descriptor, dtype="<f4").tofile(temporary)
-    write_text(folder / TABLE, f"# kapture format: 1.1\n# {COLUMNS}\n{line(kind, size)}\n")
-
-
-def line(kind: str, size: int) -> str:
-    """The line of the table about features of ``size`` numbers, made by ``kind``."""
-    return f"{kind.replace(',', ' ')}, float32, {size}, L2"
+    line = f"{kind.replace(',', ' ')}, float32, {size}, L2"
+    write_text(folder / TABLE, f"# kapture format: 1.1\n# {COLUMNS}\n{line}\n")
 
 
 def _table(path: Path) -> tuple[np.dtype, int]:

@@ -15,7 +15,7 @@ from io import FileIO
 
 import h5py
 
-from gcsa.files import replacing
+from gcsa.files import disks, replacing
 
 
 @contextmanager
@@ -52,14 +52,10 @@ class _Patient:
         view = memoryview(content).cast("B")
         if self.fault is None:
             try:
-                self._write(view)
+                disks.write_whole(self._file, view)
             except OSError as fault:
                 self.fault = fault
         return len(view)
-
-    def _write(self, view: memoryview) -> None:
-        while len(view):
-            view = view[self._file.write(view) :]
 
     def flush(self) -> None:
         """Nothing waits here."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 
 import numpy as np
@@ -77,6 +78,11 @@ class Whitening:
     def scaled(self, power: float) -> Whitening:
         """The same with the power of the variances within the axes: apply it with power 0."""
         return Whitening(self.mean, self.axes(power))
+
+    def fingerprint(self) -> str:
+        """A hash of its numbers: descriptors of two whitenings do not compare."""
+        arrays = (array for array in vars(self).values() if array is not None)
+        return sha256(b"".join(array.tobytes() for array in arrays)).hexdigest()
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the arrays to an .npz file, all or nothing."""

@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
         "passed over; torchrun shares the work.",
         "--images photos/lund --weights dino_salad.ckpt --output outputs/folder/lund/salad.h5",
     )
-    made.add_argument("--images", metavar="DIR", help="all photos below this folder")
+    options.add_images(made)
     options.add_conf(made, "or all scenes of a data set, into its descriptor files (data.desc_fn)")
     made.add_argument("--weights", metavar="FILE", help="of any network of --list, as published")
     made.add_argument(
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
         help="reduced: JPEGs of more than twice the size wanted are decoded at a fraction "
         "(default: full; reduced for the network that ships)",
     )
-    reading.add_argument("--skip_broken", action="store_true", help="leave out broken photos")
+    options.add_skip_broken(reading)
     kept = made.add_argument_group("how descriptors are kept")
     kept.add_argument(
         "--whiten",

@@ -6,6 +6,7 @@ import errno
 import os
 import re
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 
 # Of a disk that takes no more; other faults in the middle of writing are the program's.
@@ -54,6 +55,13 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+def write_whole(file: FileIO, content: bytes | memoryview) -> None:
+    """Write all of ``content`` to an unbuffered file, which may take a part at a time."""
+    view = memoryview(content).cast("B")
+    while len(view):
+        view = view[file.write(view) :]
 
 
 def make_folders(folder: Path, durable: bool = True) -> None:

@@ -133,7 +133,6 @@ def _run(
         for name in tqdm(missing, desc=doing, leave=False, disable=None):
             for made, size in todo[name]():
                 journal.append(name, size, _packed(made, arrays))
-                journal.flush()
         rows = journal.rows()
         new = [name for name in todo if name in rows and name not in present]
         if new:

@@ -2,6 +2,8 @@
 
 import json
 import struct
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -167,7 +169,7 @@ def test_a_record_whose_name_is_no_text(tmp_path):
     file.write_bytes(struct.pack("<I", zlib.crc32(record)) + record)
     with (
         Journal(tmp_path / "x.h5", ABOUT, 3, "float32") as journal,
-        pytest.raises(InputError, match=r"0000\.records: .*expected what gcsa extract wrote"),
+        pytest.raises(InputError, match=r"\.records: .*expected what gcsa extract wrote"),
     ):
         journal.rows()
 
@@ -279,3 +281,51 @@ def test_few_photos_are_decoded_ahead(tmp_path):
         assert isinstance(photo, Broken) == (photo.name == "17")
         time.sleep(0)
     assert names == [p.name for p in photos] and most <= 5
+
+
+def test_names_without_rows_are_not_counted(photos, tmp_path):
+    """A process that was killed between the renames leaves the names, and not yet the rows."""
+    found, expected = photos
+    path = tmp_path / "feats.npy"
+    run(found[:4], path)
+    before = path.read_bytes()
+    run(found, path)
+    path.write_bytes(before)
+    assert store(path, STORED).names() == [photo.name for photo in found[:4]]
+    run(found, path)
+    for name, row in zip(store(path, STORED).names(), np.load(path), strict=True):
+        np.testing.assert_allclose(row, expected[name], atol=1e-3)
+    path.with_suffix(".txt").write_text("a\n")
+    with pytest.raises(InputError, match="feats.txt: 1 names, feats.npy has 12 rows"):
+        store(path, STORED).names()
+
+
+def test_kaptures_folder_says_how_it_was_made(photos, tmp_path):
+    run(photos[0], tmp_path / "gfeats")
+    with pytest.raises(InputError, match=r"gfeats: was made with scales \[1.0\], now .* \[2.0\]"):
+        store(tmp_path / "gfeats", {**STORED, "scales": [2.0]}).names()
+
+
+def test_a_disk_that_takes_no_more_is_one_line(tmp_path):
+    """Of one record a part fits; the one before it is there afterwards."""
+    code = f"""
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from gcsa.descriptors.extraction.journal import Journal
+from gcsa.errors import run_program
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+def main():
+    with Journal(Path(sys.argv[1]), {ABOUT!r}, 3, "float32") as journal:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (50, 50))
+        for name in ("n0", "n1"):
+            journal.append(name, (4, 3), np.ones(3))
+run_program(main)
+"""
+    words = [sys.executable, "-c", code, tmp_path / "x.h5"]
+    done = subprocess.run(words, capture_output=True, text=True)
+    folder = tmp_path / f"x.h5{SUFFIX}"
+    assert done.stderr == f"error: {folder}: cannot be written (File too large)\n"
+    assert done.returncode == 2
+    with Journal(tmp_path / "x.h5", ABOUT, 3, "float32") as journal:
+        assert list(journal.rows()) == ["n0"]

@@ -121,6 +121,13 @@ def test_whitening_is_kept_and_used_again(photos, tmp_path, monkeypatch, caplog)
     (tmp_path / "f.whitening.npz").unlink()
     with pytest.raises(InputError, match="f.whitening.npz: no such whitening, by which"):
         call(monkeypatch, "--images", photos, "--output", path, "--whiten", "3")
+    other = tmp_path / "other"
+    other.mkdir()
+    path.rename(other / "f.h5")
+    call(monkeypatch, "--images", photos, "--output", tmp_path / "g.h5", "--whiten", "3")
+    (tmp_path / "g.whitening.npz").rename(other / "f.whitening.npz")
+    with pytest.raises(InputError, match="was made with whitening [0-9a-f]{64}, now it would be"):
+        call(monkeypatch, "--images", photos, "--output", other / "f.h5", "--whiten", "3")
     with pytest.raises(InputError, match="7 photos are too few .* --whiten 6, or none"):
         call(monkeypatch, "--images", photos, "--output", tmp_path / "o.h5")
 

@@ -11,6 +11,7 @@ from gcsa.__main__ import main
 from gcsa.datasets.folder.gathered import gather
 from gcsa.datasets.folder.images import read_images
 from gcsa.errors import InputError
+from gcsa.photos import photos
 
 LUND = (55.698, 13.195)
 
@@ -29,6 +30,11 @@ def photo(path, seed, place=None, heading=None):
         exif[0x8825] = gps
     path.parent.mkdir(parents=True, exist_ok=True)
     small.resize((96, 72), Image.Resampling.BICUBIC).save(path, exif=exif, quality=95)
+
+
+def bests(row):
+    """The images of a line that the page shows."""
+    return [row[f"best_{place}"] for place in range(1, 6)]
 
 
 @pytest.fixture
@@ -95,6 +101,21 @@ def test_a_table_without_names(street, table):
     (street / "known" / table).write_text("nam,lat,lon\n01.jpg,55,13\n")
     with pytest.raises(InputError, match=rf"{table}: no column 'name' .*did you mean 'nam'"):
         gather(street / "known", street / "asked", street / "scene")
+
+
+def test_broken_photos_are_left_out_when_asked(street, caplog):
+    caplog.set_level("INFO")
+    whole = (street / "known" / "07.jpg").read_bytes()
+    (street / "known" / "07.jpg").write_bytes(whole[: len(whole) // 2])  # its EXIF is whole
+    (street / "asked" / "q99.jpg").write_text("no photo")
+    given = street / "known", street / "asked", street / "out"
+    with pytest.raises(InputError, match="q99.jpg"):
+        photos(*given)
+    _, said = photos(*given, skip_broken=True)
+    assert said.startswith("4 of 4 queries located")
+    names = read_images(street / "out" / "images.csv").names.tolist()
+    assert len(names) == 43 and not {"database/07.jpg", "query/q99.jpg"} & set(names)
+    assert caplog.text.count("1 broken photos were passed over") == 2
 
 
 def test_a_query_folder_that_lacks(street, monkeypatch):

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gcsa.datasets.folder.exif import read_pose
 from gcsa.datasets.folder.from_exif import columns_of, read_poses, report
 from gcsa.datasets.folder.images import COLUMNS, ROLES
 from gcsa.datasets.folder.listing import photos_below
@@ -27,17 +28,18 @@ Rows = list[dict[str, Any]]  # by column
 TRUE = ("lat", "lon", "x", "y", "alt", "z", "place")  # of a query: not known, or not to be read
 
 
-def gather(database: Path, queries: Path, target: Path) -> Path:
+def gather(database: Path, queries: Path, target: Path, skip_broken: bool = False) -> Path:
     """Make of two folders of photos the folder ``target``, with its images.csv; returns that path.
 
     Where a query was taken is what is asked for: of its EXIF the position counts as what its
-    device reported. InputError where photos of the database have no positions.
+    device reported. skip_broken: photos whose EXIF cannot be read are left out, and counted.
+    InputError where photos of the database have no positions.
     """
     sources = dict(zip(ROLES, (database, queries), strict=True))
     make_folder(target)
     rows: Rows = []
     for role, source in sources.items():
-        found = _rows(source, role)
+        found = _rows(source, role, skip_broken)
         _link(target / role, source)
         rows += [{**row, "name": f"{role}/{row['name']}", "split": role} for row in found]
     _write(target / TABLE, rows, COLUMNS)
@@ -54,11 +56,20 @@ def gather(database: Path, queries: Path, target: Path) -> Path:
     return target / TABLE
 
 
-def _rows(folder: Path, role: str) -> Rows:
+def leave_out(target: Path, broken: Collection[str]) -> None:
+    """Leave images that cannot be described out of the table of ``target``."""
+    if broken:
+        rows = [row for row in _cells(target / TABLE) if row["name"] not in broken]
+        _write(target / TABLE, rows, COLUMNS)
+
+
+def _rows(folder: Path, role: str, skip_broken: bool) -> Rows:
     """The rows of a folder's table, or what its photos say."""
     if (folder / TABLE).is_file():
         return _cells(folder / TABLE)
     names = photos_below(folder, folder)
+    if skip_broken:
+        names = _readable(folder, names)
     poses = read_poses(folder / name for name in names)
     report(folder, poses)
     columns = {"name": names, **columns_of(poses)}
@@ -70,6 +81,21 @@ def _rows(folder: Path, role: str) -> Rows:
             )
         return rows
     return [{key: cell for key, cell in row.items() if key not in TRUE} for row in rows]
+
+
+def _readable(folder: Path, names: Sequence[str]) -> list[str]:
+    """Those photos that are images; the others are named in the log."""
+    found, broken = [], []
+    for name in names:
+        try:
+            read_pose(folder / name)
+        except InputError as error:
+            broken.append(str(error))
+        else:
+            found.append(name)
+    if broken:
+        logger.warning("%d broken photos were passed over: %s", len(broken), "; ".join(broken[:5]))
+    return found
 
 
 def _cells(path: Path) -> Rows:

@@ -154,7 +154,6 @@ def _describe(
             rows = describe(pixels.to(device, non_blocking=True)).float().cpu().numpy()
             for photo, row in zip(batch, rows, strict=True):
                 journal.append(photo.name, photo.image_size, row)
-            journal.flush()
             bar.update(len(batch))
     return broken
 

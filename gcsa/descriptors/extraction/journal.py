@@ -13,16 +13,18 @@ import json
 import os
 import shutil
 import struct
+import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
+from io import FileIO
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gcsa.errors import InputError
-from gcsa.files import make_folder, reading, write_text
+from gcsa.files import disks, make_folder, reading, write_text, writing
 
 SUFFIX = ".parts"
 ABOUT = "about.json"
@@ -62,7 +64,7 @@ class Journal:
         self.folder = target.with_name(target.name + SUFFIX)
         self._about = {**about, "length": length, "dtype": dtype}
         self._length, self._dtype, self._first = length, np.dtype(dtype), first
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._open = ExitStack()
 
     def __enter__(self) -> Journal:
@@ -87,7 +89,10 @@ class Journal:
         return found
 
     def append(self, name: str, image_size: tuple[int, int], row: np.ndarray) -> None:
-        """Add the descriptor (length,) of an image."""
+        """Add the descriptor (length,) of an image; it outlives this process.
+
+        InputError where the disk takes no more.
+        """
         encoded = name.encode()
         head = HEAD.pack(len(encoded), *image_size)
         if self._length is None:
@@ -95,12 +100,8 @@ class Journal:
         record = head + encoded + row.astype(self._dtype).tobytes()
         if self._file is None:
             self._file = self._open.enter_context(self._new_file())
-        self._file.write(CHECK.pack(zlib.crc32(record)) + record)
-
-    def flush(self) -> None:
-        """Hand what was appended to the system: it outlives this process."""
-        if self._file is not None:
-            self._file.flush()
+        with writing(self.folder):
+            disks.write_whole(self._file, CHECK.pack(zlib.crc32(record)) + record)
 
     def read(self, row: Row) -> np.ndarray:
         """The descriptor (length,) at ``row``."""
@@ -133,14 +134,10 @@ class Journal:
             found = json.loads(path.read_text(encoding="utf-8"))
         different(found, self._about, self.folder, "remove the folder to begin anew")
 
-    def _new_file(self) -> BinaryIO:
-        number = 0
-        while True:
-            path = self.folder / f"{number:04d}{RECORDS}"
-            try:
-                return open(path, "xb")
-            except FileExistsError:
-                number += 1
+    def _new_file(self) -> FileIO:
+        with writing(self.folder):
+            handle, _ = tempfile.mkstemp(RECORDS, "", self.folder)
+        return FileIO(handle, "wb")
 
     def _records(self, file: Path) -> Iterator[tuple[str, Row]]:
         """The whole records of a file, in the order in which they were written."""

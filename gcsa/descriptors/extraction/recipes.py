@@ -21,7 +21,6 @@ from gcsa.descriptors.networks import Network
 from gcsa.descriptors.networks.preprocessing import Resize
 from gcsa.errors import InputError
 
-ORIENTATIONS = ("exif", "ignore")
 # A JPEG that is shrunk further than this is decoded at a fraction of its size, where that is asked.
 ENOUGH = 2
 HEADERS = 4096  # of files that are looked into at a time

@@ -14,13 +14,15 @@ import numpy as np
 from gcsa import __version__
 from gcsa.descriptors import gfeat
 from gcsa.descriptors.extraction.journal import different
-from gcsa.descriptors.listing import DATASET
+from gcsa.descriptors.listing import DATASET, image_names
 from gcsa.descriptors.new_hdf5 import new_hdf5
+from gcsa.descriptors.objects import open_hdf5
 from gcsa.errors import InputError
-from gcsa.files import read_text, reading, replacing
-from gcsa.files.npy import load_npz
+from gcsa.files import read_text, reading, replacing, write_text
+from gcsa.files.npy import load_npy, load_npz
 
 ATTRIBUTE = "gcsa"  # of an HDF5 file: how its descriptors were made, as JSON
+WRITTEN = "what gcsa extract wrote"
 ROLE_NAMES = "_names"  # behind a role, the key of its images' names
 ANOTHER = "write to another file, or remove this one"
 
@@ -31,6 +33,11 @@ class Described(NamedTuple):
     name: str
     descriptor: np.ndarray
     image_size: tuple[int, int]
+
+
+def _read_json(path: Path) -> Any:
+    with reading(path, WRITTEN):
+        return json.loads(path.read_text(encoding="utf-8"))
 
 
 Rows = Callable[[], Iterator[Described]]
@@ -55,27 +62,18 @@ class Store(ABC):
 
     def _stated(self) -> str:
         """``about`` as it is kept; the version that wrote does not make descriptors others."""
-        return json.dumps({**self.about, "version": __version__})
+        return json.dumps({**self.about, "version": __version__}, indent=1) + "\n"
 
 
 class HDF5(Store):
     """hloc's file: a group an image, slashes of its name as nested groups."""
 
     def names(self) -> list[str]:
-        import h5py
-
         if not self.path.exists():
             return []
-        found: list[str] = []
-
-        def visit(name: str, item: Any) -> None:
-            if isinstance(item, h5py.Group) and DATASET in item:
-                found.append(name)
-
-        with reading(self.path, "what gcsa extract wrote"), h5py.File(self.path, "r") as file:
+        with reading(self.path, WRITTEN), open_hdf5(self.path) as file:
             different(json.loads(file.attrs.get(ATTRIBUTE, "{}")), self.about, self.path, ANOTHER)
-            file.visititems(visit)
-        return found
+            return image_names(file, self.path)[0]
 
     def write(self, rows: Rows, count: int) -> None:
         with new_hdf5(self.path, added=self.path.exists()) as file:
@@ -100,10 +98,13 @@ class Array(Store):
     def names(self) -> list[str]:
         if not self.path.exists():
             return []
-        with reading(self._about, "what gcsa extract wrote"):
-            found = json.loads(self._about.read_text(encoding="utf-8"))
-        different(found, self.about, self.path, ANOTHER)
-        return self._names.read_text(encoding="utf-8").splitlines()
+        different(_read_json(self._about), self.about, self.path, ANOTHER)
+        listed, count = read_text(self._names).split("\n")[:-1], len(load_npy(self.path))
+        if len(listed) < count:
+            raise InputError(
+                f"{self._names}: {len(listed)} names, {self.path.name} has {count} rows"
+            )
+        return listed[:count]  # a process that was killed may have left names alone
 
     def write(self, rows: Rows, count: int) -> None:
         from numpy.lib.format import open_memmap
@@ -125,22 +126,19 @@ class Array(Store):
                 names.append(name)
             whole.flush()
             listed.write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
-            about.write_text(
-                json.dumps({**self.about, "version": __version__}, indent=1) + "\n",
-                encoding="utf-8",
-            )
+            about.write_text(self._stated(), encoding="utf-8")
 
 
 class Kapture(Store):
-    """kapture's global features, see :mod:`gcsa.descriptors.gfeat`."""
+    """kapture's global features, see :mod:`gcsa.descriptors.gfeat`; a file says how made."""
+
+    ABOUT = "gcsa.json"
 
     def names(self) -> list[str]:
-        table = self.path / gfeat.TABLE
-        if not table.exists():
+        if not (self.path / gfeat.TABLE).exists():
             return []
-        line = read_text(table).splitlines()[-1]
-        if line != self._line():
-            raise InputError(f"{table}: '{line}', now it would be '{self._line()}'; {ANOTHER}")
+        about = self.path / self.ABOUT
+        different(_read_json(about) if about.exists() else {}, self.about, self.path, ANOTHER)
         return [
             path.relative_to(self.path).as_posix().removesuffix(gfeat.SUFFIX)
             for path in self.path.rglob(f"*{gfeat.SUFFIX}")
@@ -149,10 +147,8 @@ class Kapture(Store):
     def write(self, rows: Rows, count: int) -> None:
         names = (row.name for row in rows())
         descriptors = (row.descriptor for row in rows())
+        write_text(self.path / self.ABOUT, self._stated())
         gfeat.write_gfeat(self.path, self.about["network"], names, descriptors)
-
-    def _line(self) -> str:
-        return gfeat.line(self.about["network"], self.about["length"])
 
 
 class Roles(Store):
@@ -169,7 +165,7 @@ class Roles(Store):
     def names(self) -> list[str]:
         if not self.path.exists():
             return []
-        with reading(self.path, "what gcsa extract wrote"):
+        with reading(self.path, WRITTEN):
             found = load_npz(self.path, [ATTRIBUTE])
             about = json.loads(str(found[ATTRIBUTE])) if ATTRIBUTE in found else {}
         different(about, self.about, self.path, ANOTHER)
