@@ -275,6 +275,8 @@ def _check_descriptor(config: Config) -> None:
             f"train.loss: {loss} with descriptor.batches={batches}; groups are classified by "
             "cosface, and nothing else is"
         )
+    if loss == "place":
+        raise InputError("train.loss: place is of logits, which descriptors have none of")
     if config.train.checkpoint:
         raise InputError("train.checkpoint: descriptors start from descriptor.weights")
     unused = "projection nearby mining init_proj freeze_input_proj compile".split()

@@ -198,13 +198,17 @@ class Trainer(Optimised):
             return project(self.model, self.stream.table, images)
 
     def _loss_of(self, ranked: Tensor, batch: Batch) -> Tensor:
-        """The loss of scores (B, 1+K); the query's own entry counts if the settings say so."""
+        """The loss of scores (B, 1+K); the query's own entry counts if the settings say so.
+
+        A head has the logit of "none of these" in the place of that entry.
+        """
         first = 0 if self.config.train.own_positive else 1
         valid = batch.valid
         if valid is not None:
             valid = functional.pad(valid[:, : self.model.K], (1, 0), value=True)[:, first:]
         labels = given(batch.labels, "labels")
-        return self.loss(ranked[:, first:], labels[:, first:], valid)
+        none = () if self.model.head is None else (ranked[:, 0],)
+        return self.loss(ranked[:, first:], labels[:, first:], valid, *none)
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "tuples": self.tuples.state() if self.tuples else []}
