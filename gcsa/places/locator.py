@@ -22,6 +22,7 @@ from gcsa.places.kernels import (
     near,
     overlap_kernel,
 )
+from gcsa.places.learned import Learned
 from gcsa.places.posterior import Posterior, RankingConfig, posterior
 from gcsa.places.sequences import ChainConfig, chain
 from gcsa.places.standing import Observed, Spread
@@ -79,12 +80,14 @@ class Weighed:
     """The evidence of Q queries for their candidates.
 
     total: (Q, N) log-likelihood ratios with the prior, -inf where padded. prior: (Q, N), the part
-    that is no observation. observed: what the queries' own sensors say.
+    that is no observation. observed: what the queries' own sensors say. none: the logit of "none
+    of these".
     """
 
     total: np.ndarray
     prior: np.ndarray
     observed: Observed | None
+    none: float
 
 
 class Locator:
@@ -130,30 +133,40 @@ class Locator:
             self.kernel = Pairs.of(matrix, device)
         self._near = csr_array(matrix)
 
-    def weigh(self, candidates: Ranking, left_out: np.ndarray | None = None) -> Weighed:
+    def weigh(
+        self,
+        candidates: Ranking,
+        left_out: np.ndarray | None = None,
+        learned: Learned | None = None,
+    ) -> Weighed:
         """All evidence for the candidates of every query of the scene.
 
         left_out: (Q, n) bool, images that are no candidates of a query; that its place has lost
-        them must not speak of it.
+        them must not speak of it. learned: of the candidates, in the place of looks and prior, and
+        of whatever else has gone into it.
         """
         c, valid, rows = self.calibration, candidates.valid, candidates.indices
-        prior = evidence.density(self._photos(rows, left_out), c.gamma)
         position, observed = self._position(rows)
-        kinds = [
-            evidence.looks(candidates.scores, valid, c.temperature),
-            prior,
-            self._compass(rows),
-            position,
-            self._radio(rows),
-        ]
-        return Weighed(evidence.total(kinds, valid), prior, observed)
+        beside = {"compass": self._compass(rows), "position": position, "radio": self._radio(rows)}
+        if learned is not None:
+            beside = {k: found for k, found in beside.items() if not learned.has_read(k)}
+            kinds = [learned.logits, *beside.values()]
+            return Weighed(evidence.total(kinds, valid), np.zeros(rows.shape), observed, 0.0)
+        prior = evidence.density(self._photos(rows, left_out), c.gamma)
+        kinds = [evidence.looks(candidates.scores, valid, c.temperature), prior, *beside.values()]
+        return Weighed(evidence.total(kinds, valid), prior, observed, c.none)
 
     def locate(
-        self, candidates: Ranking, config: PosteriorConfig, left_out: np.ndarray | None = None
+        self,
+        candidates: Ranking,
+        config: PosteriorConfig,
+        left_out: np.ndarray | None = None,
+        learned: Learned | None = None,
     ) -> Posterior:
         """The posterior of every query over its candidates, and the ranking that follows."""
-        weighed, c = self.weigh(candidates, left_out), self.calibration
-        if config.verify and self.scene.local is not None:
+        weighed, c = self.weigh(candidates, left_out, learned), self.calibration
+        matched = learned is not None and learned.has_read("inliers")
+        if config.verify and self.scene.local is not None and not matched:
             weighed = self._verified(candidates, weighed, config.verify)
         total = weighed.total
         if config.sequences != "off":
@@ -161,7 +174,7 @@ class Locator:
         return posterior(
             torch.from_numpy(total).to(self.device),
             torch.from_numpy(candidates.indices).to(self.device),
-            c.none,
+            weighed.none,
             self.kernel,
             self.places,
             Spread(c.spread, c.turn),
@@ -244,7 +257,9 @@ class Locator:
             )
         there = evidence.of_rows(database.positions[:, :2], candidates.indices)
         settings = ChainConfig(c.step, c.jumps, c.discount, online)
-        return chain(weighed.total, c.none, there, queries.sequences, queries.frames, settings)
+        return chain(
+            weighed.total, weighed.none, there, queries.sequences, queries.frames, settings
+        )
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(self.device)

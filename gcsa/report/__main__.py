@@ -43,7 +43,7 @@ def main() -> None:
     run = open_run(args.run, overrides)
     names = [name for name in args.compare if not options.is_override(name)]
     others = [open_run(name, overrides) for name in names]
-    # open_ranker refuses both --checkpoint and --method.
+    # open_ranker refuses --checkpoint and --method where they are not for each other.
     used = args.checkpoint or (run.checkpoint if args.method is None else None)
     checkpoint = None if used is None else Path(used)
     if checkpoint is not None and not checkpoint.is_file():

@@ -11,6 +11,7 @@ import torch
 from gcsa.places import locator as locating
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration, read_calibration
+from gcsa.places.learned import Learned
 from gcsa.places.located import Located, located
 from gcsa.places.locator import Locator
 from gcsa.ranking.lists import Ranking
@@ -36,11 +37,13 @@ def posterior(
     calibration: Calibration | None = None,
     device: torch.device | str = "cpu",
     left_out: np.ndarray | None = None,
+    learned: Learned | None = None,
 ) -> Located:
     """The candidates by the posterior over places, with position, radius and confidence.
 
     rule: what is relevant, where the config says nothing else. calibration: None reads the file
-    that the config names, or calibrates on the scene's own database.
+    that the config names, or calibrates on the scene's own database. learned: what a network says
+    of the first candidates, in the place of evidence that it has read; only these are re-ranked.
     """
     config.check()
     rule = Rule.of(config.rule) if config.rule else rule
@@ -51,4 +54,6 @@ def posterior(
     locator = Locator(scene, rule, fov, calibration, device)
     # What joined a list because it is near the device's position is least alike, and stands last.
     K = config.K if scene.queries.positions is None else 0
-    return located(locator, candidates, config, K, left_out)
+    if learned is not None:
+        K = learned.logits.shape[1]
+    return located(locator, candidates, config, K, left_out, learned)
