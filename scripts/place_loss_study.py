@@ -21,7 +21,7 @@ from gcsa.errors import InputError, run_program
 from gcsa.evaluation.truth import labels
 from gcsa.models.checkpoint import Model, load_checkpoint
 from gcsa.places.calibration import Calibration
-from gcsa.places.learned import Learned
+from gcsa.places.logits import Logits
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine, scored
 from gcsa.rerankers.posterior import PosteriorConfig, posterior
@@ -65,14 +65,14 @@ class Study:
         self,
         scenes: Sequence[JudgedScene],
         calibrations: Sequence[Calibration],
-        learned: Sequence[Learned | None],
+        logits: Sequence[Logits | None],
     ) -> Figures:
         """Of the posterior's lists."""
         rule, settings = Rule.of(self.config.data.val_labels), PosteriorConfig()
-        each = zip(scenes, calibrations, learned, strict=True)
+        each = zip(scenes, calibrations, logits, strict=True)
         return self.figures(
             [
-                posterior(s.scene, s.candidates, settings, rule, self.config.fov, c, learned=by)
+                posterior(s.scene, s.candidates, settings, rule, self.config.fov, c, logits=by)
                 for s, c, by in each
             ]
         )
@@ -114,8 +114,8 @@ class Study:
         yield "alone", self.figures([s.candidates.reordered(f[:, 1:]) for s, f in pairs])
         unread = [kind for kind in kinds if kind != "heading"]
         for name, read in (("kernel", kinds), ("kernel, compass beside", unread)):
-            learned = [Learned.of(f, read) for f in found]
-            yield name, self.located(self.validation, self.own(), learned)
+            logits = [Logits.of(f, read) for f in found]
+            yield name, self.located(self.validation, self.own(), logits)
 
 
 def trained(conf: str, overrides: list[str], loss: str, seed: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,11 +22,12 @@ from gcsa.places.kernels import (
     near,
     overlap_kernel,
 )
-from gcsa.places.learned import Learned
+from gcsa.places.logits import Logits
 from gcsa.places.posterior import Posterior, RankingConfig, posterior
 from gcsa.places.sequences import ChainConfig, chain
 from gcsa.places.standing import Observed, Spread
 from gcsa.places.verified import verified
+from gcsa.places.weighed import Weighed
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.search import own_rows
 from gcsa.scene import Scene
@@ -73,21 +74,6 @@ class PosteriorConfig:
             )
         if self.verify < 0:
             raise InputError(f"posterior.verify: {self.verify} is less than 0")
-
-
-@dataclass(frozen=True, eq=False)
-class Weighed:
-    """The evidence of Q queries for their candidates.
-
-    total: (Q, N) log-likelihood ratios with the prior, -inf where padded. prior: (Q, N), the part
-    that is no observation. observed: what the queries' own sensors say. none: the logit of "none
-    of these".
-    """
-
-    total: np.ndarray
-    prior: np.ndarray
-    observed: Observed | None
-    none: float
 
 
 class Locator:
@@ -137,35 +123,38 @@ class Locator:
         self,
         candidates: Ranking,
         left_out: np.ndarray | None = None,
-        learned: Learned | None = None,
+        logits: Logits | None = None,
     ) -> Weighed:
         """All evidence for the candidates of every query of the scene.
 
         left_out: (Q, n) bool, images that are no candidates of a query; that its place has lost
-        them must not speak of it. learned: of the candidates, in the place of looks and prior, and
-        of whatever else has gone into it.
+        them must not speak of it. logits: of a network, in the place of looks and prior, and of
+        whatever else it has read.
         """
         c, valid, rows = self.calibration, candidates.valid, candidates.indices
         position, observed = self._position(rows)
-        beside = {"compass": self._compass(rows), "position": position, "radio": self._radio(rows)}
-        if learned is not None:
-            beside = {k: found for k, found in beside.items() if not learned.has_read(k)}
-            kinds = [learned.logits, *beside.values()]
-            return Weighed(evidence.total(kinds, valid), np.zeros(rows.shape), observed, 0.0)
-        prior = evidence.density(self._photos(rows, left_out), c.gamma)
-        kinds = [evidence.looks(candidates.scores, valid, c.temperature), prior, *beside.values()]
-        return Weighed(evidence.total(kinds, valid), prior, observed, c.none)
+        kinds = {
+            "looks": evidence.looks(candidates.scores, valid, c.temperature),
+            "density": evidence.density(self._photos(rows, left_out), c.gamma),
+            "compass": self._compass(rows),
+            "position": position,
+            "radio": self._radio(rows),
+        }
+        if logits is not None:
+            kinds = {name: found for name, found in kinds.items() if not logits.has_read(name)}
+            kinds["logits"] = logits.values + c.none
+        return Weighed(kinds, valid, observed)
 
     def locate(
         self,
         candidates: Ranking,
         config: PosteriorConfig,
         left_out: np.ndarray | None = None,
-        learned: Learned | None = None,
+        logits: Logits | None = None,
     ) -> Posterior:
         """The posterior of every query over its candidates, and the ranking that follows."""
-        weighed, c = self.weigh(candidates, left_out, learned), self.calibration
-        matched = learned is not None and learned.has_read("inliers")
+        weighed, c = self.weigh(candidates, left_out, logits), self.calibration
+        matched = logits is not None and logits.has_read("local")
         if config.verify and self.scene.local is not None and not matched:
             weighed = self._verified(candidates, weighed, config.verify)
         total = weighed.total
@@ -174,7 +163,7 @@ class Locator:
         return posterior(
             torch.from_numpy(total).to(self.device),
             torch.from_numpy(candidates.indices).to(self.device),
-            weighed.none,
+            c.none,
             self.kernel,
             self.places,
             Spread(c.spread, c.turn),
@@ -191,7 +180,7 @@ class Locator:
             return local.inliers(self.scene.queries.names[query], names)
 
         found = verified(weighed.total, ask, self.calibration.inliers_table, most)
-        return replace(weighed, total=weighed.total + found)
+        return weighed.beside(local=found)
 
     def _photos(self, rows: np.ndarray, left_out: np.ndarray | None) -> np.ndarray:
         """How many photos show the place of each candidate, (Q, N), NaN where padded."""
@@ -257,9 +246,7 @@ class Locator:
             )
         there = evidence.of_rows(database.positions[:, :2], candidates.indices)
         settings = ChainConfig(c.step, c.jumps, c.discount, online)
-        return chain(
-            weighed.total, weighed.none, there, queries.sequences, queries.frames, settings
-        )
+        return chain(weighed.total, c.none, there, queries.sequences, queries.frames, settings)
 
     def _tensor(self, values: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(self.device)

@@ -11,9 +11,9 @@ import torch
 from gcsa.places import locator as locating
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration, read_calibration
-from gcsa.places.learned import Learned
 from gcsa.places.located import Located, located
 from gcsa.places.locator import Locator
+from gcsa.places.logits import Logits
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
 from gcsa.sideinfo.fov import FovConfig
@@ -37,12 +37,12 @@ def posterior(
     calibration: Calibration | None = None,
     device: torch.device | str = "cpu",
     left_out: np.ndarray | None = None,
-    learned: Learned | None = None,
+    logits: Logits | None = None,
 ) -> Located:
     """The candidates by the posterior over places, with position, radius and confidence.
 
     rule: what is relevant, where the config says nothing else. calibration: None reads the file
-    that the config names, or calibrates on the scene's own database. learned: what a network says
+    that the config names, or calibrates on the scene's own database. logits: what a network says
     of the first candidates, in the place of evidence that it has read; only these are re-ranked.
     """
     config.check()
@@ -54,6 +54,6 @@ def posterior(
     locator = Locator(scene, rule, fov, calibration, device)
     # What joined a list because it is near the device's position is least alike, and stands last.
     K = config.K if scene.queries.positions is None else 0
-    if learned is not None:
-        K = learned.logits.shape[1]
-    return located(locator, candidates, config, K, left_out, learned)
+    if logits is not None:
+        K = logits.values.shape[1]
+    return located(locator, candidates, config, K, left_out, logits)

@@ -22,7 +22,7 @@ from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
 from gcsa.files import reading
 from gcsa.models.checkpoint import Model, load_checkpoint, read_settings
-from gcsa.places.learned import Learned
+from gcsa.places.logits import Logits
 from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine, scored
@@ -152,7 +152,7 @@ def open_ranker(
     device = pick_device(config.train.device)
     if checkpoint is not None:
         opened = open_checkpoint(checkpoint, config, overrides, device)
-        by = _learned if both else _of_checkpoint
+        by = _of_both if both else _of_checkpoint
         return by(checkpoint, *opened, fusion, device)
     if method is not None:
         return _of_method(config, method, fusion, device)
@@ -173,7 +173,7 @@ def _of_checkpoint(
     return Ranker(file, config, kinds, max(model.K, model.L), rank)
 
 
-def _learned(
+def _of_both(
     file: str,
     model: Model,
     kinds: list[str],
@@ -192,7 +192,7 @@ def _learned(
     def rank(scene: RankedScene) -> Ranking:
         ahead = config.data.batch_size, config.data.num_workers
         found = scored(model, scene.scene, scene.candidates, scene.side, *ahead)
-        return fused(scene.candidates, located(scene, Learned.of(found, kinds)), fusion)
+        return fused(scene.candidates, located(scene, Logits.of(found, kinds)), fusion)
 
     depth = max(model.K, model.L)
     return Ranker(f"posterior by {file}", config, kinds, depth, rank, located=True)
@@ -219,10 +219,10 @@ def _posterior(config: Config, device: torch.device) -> Callable[..., Ranking]:
     settings = PosteriorConfig(**vars(config.posterior), K=config.model.K)
     rule = Rule.of(config.data.val_labels)
 
-    def order(scene: RankedScene, learned: Learned | None = None) -> Ranking:
+    def order(scene: RankedScene, logits: Logits | None = None) -> Ranking:
         calibration = calibration_for(config, scene.scene)
         given = scene.scene, scene.candidates, settings, rule, config.fov
-        return posterior(*given, calibration, device, learned=learned)
+        return posterior(*given, calibration, device, logits=logits)
 
     return order
 

@@ -17,7 +17,7 @@ from gcsa.evaluate import evaluate
 from gcsa.losses import place_loss
 from gcsa.models.checkpoint import load_checkpoint
 from gcsa.models.gcsa import scores
-from gcsa.places.learned import Learned
+from gcsa.places.logits import Logits
 from gcsa.places.posterior import probabilities
 from gcsa.ranking.refine import refine, scored
 from gcsa.scoring.ranker import open_ranker
@@ -164,13 +164,13 @@ def test_the_posterior_by_its_logits(trained):
 
 def test_logits_are_against_none_of_these():
     raw = np.random.default_rng(0).normal(0, 3, (4, 6)).astype(np.float32)
-    found = Learned.of(raw, ["heading"])
-    chance, none = probabilities(torch.from_numpy(found.logits), 0.0)
+    found = Logits.of(raw, ["heading"])
+    chance, none = probabilities(torch.from_numpy(found.values), 0.0)
     expected = torch.from_numpy(raw).double().softmax(dim=1)
     torch.testing.assert_close(chance.double(), expected[:, 1:], rtol=0, atol=1e-7)
     torch.testing.assert_close(none.double(), expected[:, 0], rtol=0, atol=1e-7)
-    read = [name for name in ("compass", "position", "radio", "inliers") if found.has_read(name)]
-    assert read == ["compass"]
+    kinds = ("looks", "density", "compass", "position", "radio", "local")
+    assert [name for name in kinds if found.has_read(name)] == ["looks", "density", "compass"]
 
 
 def test_evaluation_with_both_says_place_and_confidence(trained):

@@ -7,34 +7,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Evidence by the kinds of side information in which a network has read it; looks it always has.
+# Evidence, by its name in a Weighed, and the kinds of side information by which a network reads it.
+# Looks, and with them how densely places are photographed, it has always read.
 READ_AS = {
     "compass": {"heading"},
     "position": {"position"},
     "radio": {"radio"},
-    "inliers": {"geometric"},
+    "local": {"geometric"},
 }
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class Logits:
     """What :mod:`gcsa.models.head` gives of Q queries, K candidates each.
 
-    logits: (Q, K) float64, against that of "none of these"; anything where a list is padded. kinds:
+    values: (Q, K) float64, against that of "none of these"; anything where a list is padded. kinds:
     of side information that the network has read, by their names in docs/concepts.md. What it has
     not read is evidence beside it. How often a place was photographed is not: the share of photos
     among what is right is in the likelihood that the network was trained by.
     """
 
-    logits: np.ndarray
+    values: np.ndarray
     kinds: frozenset[str]
 
     @classmethod
-    def of(cls, scores: np.ndarray, kinds: Iterable[str]) -> Learned:
+    def of(cls, scores: np.ndarray, kinds: Iterable[str]) -> Logits:
         """From the scores (Q, 1+K) of a network with a head, "none of these" first."""
         scores = scores.astype(np.float64)
         return cls(scores[:, 1:] - scores[:, :1], frozenset(kinds))
 
     def has_read(self, evidence: str) -> bool:
-        """Whether a kind of evidence, a key of READ_AS, is in the logits already."""
-        return bool(READ_AS[evidence] & self.kinds)
+        """Whether a kind of evidence is in them already."""
+        return evidence not in READ_AS or bool(READ_AS[evidence] & self.kinds)
