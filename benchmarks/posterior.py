@@ -27,7 +27,8 @@ from gcsa.evaluation.confidence import auc_pr, error_by_chance, expected_calibra
 from gcsa.evaluation.places import distance_figures, first_distances, place_numbers, place_recall
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration
-from gcsa.places.locator import Locator, PosteriorConfig
+from gcsa.places.locator import Locator
+from gcsa.places.settings import PosteriorConfig
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.nearby import with_nearby
 from gcsa.rerankers.posterior import PosteriorConfig as MethodConfig

@@ -65,13 +65,14 @@ def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
     from gcsa.files import write_text
+    from gcsa.rerankers import LOCATING
     from gcsa.rerankers.fusion import Fusion
     from gcsa.scoring.comparison import show_comparison
     from gcsa.scoring.evaluation import compare
     from gcsa.scoring.report import show, without_nan
 
     overrides = options.overrides(args)
-    if args.online and "posterior" not in (args.method, *(args.compare or ())):
+    if args.online and not set(LOCATING) & {args.method, *(args.compare or ())}:
         raise InputError("--online: of --method posterior, which lets frames of a sequence help")
     config = load_config(args.conf, overrides)
     fusion = Fusion.given(args.fusion)

@@ -26,7 +26,8 @@ from gcsa.losses import LossConfig, check_loss
 from gcsa.losses.mining import MiningConfig
 from gcsa.models.csa import CSAConfig
 from gcsa.models.gcsa import ModelConfig
-from gcsa.places.locator import PosteriorConfig
+from gcsa.models.place import PlaceConfig
+from gcsa.places.settings import PosteriorConfig
 from gcsa.ranking.retrieval import CHOICES as SEARCHES
 from gcsa.sideinfo.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.sideinfo.rules import Rule
@@ -48,6 +49,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     mining: MiningConfig = field(default_factory=MiningConfig)
     posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
+    place: PlaceConfig = field(default_factory=PlaceConfig)
     descriptor: DescriptorConfig = field(default_factory=DescriptorConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
@@ -70,6 +72,7 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     check_loss(result.train.loss, result.loss, result.train.own_positive)
     _check_system(result)
     result.posterior.check()
+    result.place.check()
     result.descriptor.check()
     return result
 
@@ -249,6 +252,9 @@ def _check_system(config: Config) -> None:
     if train.system == "descriptor":
         _check_descriptor(config)
         return
+    if train.system == "place":
+        _check_place(config)
+        return
     unused = {
         "model.affinity": model.affinity,
         "train.init_proj": train.init_proj != "random",
@@ -265,6 +271,19 @@ def _check_system(config: Config) -> None:
             f"model.K: {model.K} is less than the {1 + config.mining.negatives} images of a mined "
             "tuple without the query (1 + mining.negatives)"
         )
+
+
+def _check_place(config: Config) -> None:
+    """Settings that the network of places has no use for: it has a loss and lists of its own."""
+    if config.train.loss != "place":
+        raise InputError(f"train.loss: {config.train.loss} with train.system=place, whose is place")
+    unused = "projection nearby mining init_proj freeze_input_proj compile skip_empty".split()
+    default = TrainConfig()
+    wrong = [k for k in unused if getattr(config.train, k) != getattr(default, k)]
+    if wrong:
+        raise InputError(f"train.{wrong[0]}: the network of places has no use for it")
+    if config.model.affinity:
+        raise InputError("model.affinity: the network of places reads whatever a scene has")
 
 
 def _check_descriptor(config: Config) -> None:

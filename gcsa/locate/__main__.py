@@ -36,6 +36,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="GeoJSON file to write; .csv and .html beside it",
     )
+    made.add_argument(
+        "--method", metavar="NAME", help="posterior, or place, which a trained network corrects"
+    )
     options.add_num(made, 5, "best images a query")
     many = "queries with a place on the page; the files have all (default: 100)"
     made.add_argument("--max_queries", type=int, default=100, metavar="N", help=many)
@@ -51,6 +54,7 @@ def main() -> None:
     from gcsa.locate.answers import locate, summary
     from gcsa.locate.folders import of_folder
     from gcsa.locate.outputs import paths_of, write
+    from gcsa.rerankers import DEFAULT
 
     for option in ("num", "max_queries"):
         if getattr(args, option) < 1:
@@ -62,7 +66,7 @@ def main() -> None:
     config = load_config(args.conf, overrides)
     if args.folder is not None:
         config = of_folder(config, Path(args.folder), overrides)
-    found = locate(config, args.split, names, overrides)
+    found = locate(config, args.split, names, overrides, args.method or DEFAULT)
     write(paths, found, config, args.num, args.max_queries)
     print(f"{', '.join(map(str, paths))}: {summary(found)}")
 

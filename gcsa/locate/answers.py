@@ -18,10 +18,10 @@ from gcsa.errors import InputError, nearest
 from gcsa.places.located import Located
 from gcsa.ranking.nearby import with_nearby
 from gcsa.ranking.retrieval import retrieve
-from gcsa.rerankers.posterior import PosteriorConfig, posterior
+from gcsa.rerankers import DEFAULT, LOCATING
 from gcsa.scene import Scene
 from gcsa.scoring.calibration import calibration_for
-from gcsa.scoring.ranker import pick_device
+from gcsa.scoring.ranker import located_by, pick_device
 from gcsa.sideinfo.rules import Rule
 
 logger = logging.getLogger(__name__)
@@ -58,21 +58,28 @@ class Answers:
 
 
 def locate(
-    config: Config, split: str = "val", names: Sequence[str] = (), overrides: Sequence[str] = ()
+    config: Config,
+    split: str = "val",
+    names: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    method: str = DEFAULT,
 ) -> list[Answers]:
     """Locate the queries of a split, or those that are named.
 
-    names: of queries; their last part, or that without suffix, is enough. The devices' own
-    readings are evidence (``data.query_gps``) where the data set has them, unless ``overrides``,
-    the command line's, say otherwise: then none is. The truth is read by nobody.
+    method: of :data:`gcsa.rerankers.LOCATING`. names: of queries; their last part, or that without
+    suffix, is enough. The devices' own readings are evidence (``data.query_gps``) where the data
+    set has them, unless ``overrides``, the command line's, say otherwise: then none is. The truth
+    is read by nobody.
     """
     check_own_retrieval(config.data, "locate")
+    if method not in LOCATING:
+        raise InputError(f"--method: '{method}' is not one of {', '.join(LOCATING)}")
     RESIDENT.limit = int(config.data.memory * 1e9)
     device = pick_device(config.train.device)
     asked = any(word.startswith("data.query_gps=") for word in overrides)
     scenes = [_read(config, name, split, asked) for name in scene_names(config.data, split)]
     found = [
-        _answers(scene, rows, config, device)
+        _answers(scene, rows, config, device, method)
         for scene, rows in zip(scenes, _chosen(scenes, names), strict=True)
         if len(rows)
     ]
@@ -146,7 +153,9 @@ def _listed(scenes: Sequence[Scene]) -> str:
     return ", ".join(scene.name for scene in scenes)
 
 
-def _answers(scene: Scene, rows: np.ndarray, config: Config, device: torch.device) -> Answers:
+def _answers(
+    scene: Scene, rows: np.ndarray, config: Config, device: torch.device, method: str
+) -> Answers:
     """The queries of ``rows`` located; frames of their sequences help where settings say so."""
     needed, queries = rows, scene.queries
     if config.posterior.sequences != "off" and queries.sequences is not None:
@@ -155,10 +164,10 @@ def _answers(scene: Scene, rows: np.ndarray, config: Config, device: torch.devic
     part = replace(scene, queries=queries.of_rows(needed))
     candidates = retrieve(part, config.model.K, device, config.data.search)
     candidates = with_nearby(part, candidates, config.data.near_device)
-    settings = PosteriorConfig(**vars(config.posterior))
-    rule = Rule.of(config.data.val_labels)
+    by, rule = LOCATING[method], Rule.of(config.data.val_labels)
+    settings = by.config(**located_by(config, method))
     calibration = calibration_for(config, part)
-    ranking = posterior(part, candidates, settings, rule, config.fov, calibration, device)
+    ranking = by.rerank(part, candidates, settings, rule, config.fov, calibration, device)
     return Answers(replace(scene, queries=queries.of_rows(rows)), _of(ranking, needed, rows))
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gcsa.places import locator as locating
+from gcsa.models.place import PlaceNet
+from gcsa.places import settings as locating
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration, read_calibration
 from gcsa.places.located import Located, located
@@ -38,12 +39,14 @@ def posterior(
     device: torch.device | str = "cpu",
     left_out: np.ndarray | None = None,
     logits: Logits | None = None,
+    network: PlaceNet | None = None,
 ) -> Located:
     """The candidates by the posterior over places, with position, radius and confidence.
 
     rule: what is relevant, where the config says nothing else. calibration: None reads the file
     that the config names, or calibrates on the scene's own database. logits: what a network says
     of the first candidates, in the place of evidence that it has read; only these are re-ranked.
+    network: what corrects the evidence.
     """
     config.check()
     rule = Rule.of(config.rule) if config.rule else rule
@@ -51,7 +54,7 @@ def posterior(
         calibration = read_calibration(Path(config.calibration))
     if calibration is None:
         calibration = calibrated(scene, rule, fov, candidates.indices.shape[1])
-    locator = Locator(scene, rule, fov, calibration, device)
+    locator = Locator(scene, rule, fov, calibration, device, network)
     # What joined a list because it is near the device's position is least alike, and stands last.
     K = config.K if scene.queries.positions is None else 0
     if logits is not None:
