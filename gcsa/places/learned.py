@@ -75,8 +75,11 @@ def with_relevance(found: Posterior, change: np.ndarray, valid: np.ndarray) -> P
 
     For databases without positions, whose images are places of their own to the posterior.
     """
-    chance = found.scores.astype(np.float64).clip(FAINT, 1 - FAINT)
+    chance = found.probability.astype(np.float64).clip(FAINT, 1 - FAINT)
     scores = np.where(valid, expit(logit(chance) + change), 0.0).astype(np.float32)
-    order = np.argsort(-np.where(valid, scores, -1.0), axis=1, kind="stable")
+    keys = np.take_along_axis(np.where(valid, scores, -1.0), found.order, axis=1)
+    # Ties in the order of before.
+    again = np.argsort(-keys, axis=1, kind="stable")
+    order = np.take_along_axis(found.order, again, axis=1)
     best, confidence = order[:, 0], np.take_along_axis(scores, order[:, :1], axis=1)[:, 0]
     return replace(found, order=order, scores=scores, best=best, confidence=confidence)

@@ -22,7 +22,7 @@ from gcsa.sideinfo.fov import FovConfig
 
 # The fewest numbers of a descriptor that is cut; powers of the variances; shares of noise.
 FEWEST = 24
-POWERS = (-0.3, 0.4)
+POWERS = (0.0, 0.5)
 NOISE = (0.0, 0.6)
 FITTED = 2000  # images that the axes are found on
 
