@@ -23,7 +23,8 @@ from gcsa.sideinfo.rules import Rule
 from gcsa.train import train
 from gcsa.training.placing.augmentation import prepared
 from gcsa.training.placing.batches import drawn, list_length
-from gcsa.training.placing.course import Placing, loss_of
+from gcsa.training.placing.course import Placing
+from gcsa.training.placing.objective import loss_of
 from gcsa.training.placing.questions import own_questions, questions_of
 from gcsa.training.placing.variants import variant
 

@@ -3,18 +3,45 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
 
+from gcsa import distributed
+from gcsa.models.place import PlaceConfig, PlaceNet
 from gcsa.places.inputs import Evidence, Inputs
-from gcsa.training.placing.augmentation import Read
+from gcsa.training.placing.augmentation import Read, prepared
+from gcsa.training.placing.questions import Questions
 
 GROUP = 8  # queries of one scene that stand in a batch together
 
 # (number of the questions, rows of queries)
 Group = tuple[int, np.ndarray]
+
+
+def reads(
+    questions: Sequence[Questions],
+    config: PlaceConfig,
+    network: PlaceNet,
+    K: int,
+    size: int,
+    random: np.random.Generator,
+) -> Iterator[tuple[Read, float]]:
+    """An epoch of questions, in batches of about ``size`` with lists of at most K candidates.
+
+    Of several processes each has its share of a batch; beside it stands the weight of its mean loss
+    among theirs, 0 where there are fewer groups than processes.
+    """
+    now = [prepared(q, config, random) for q in questions]
+    layers, processes = network.pairs is not None, distributed.size()
+    for batch in drawn([len(q) for q in questions], size, random):
+        length = list_length(config.shortest, K, random)
+        own = batch[distributed.share(len(batch))]
+        whole = sum(len(rows) for _, rows in batch)
+        share = sum(len(rows) for _, rows in own) * processes / whole
+        parts = [now[n].read(rows, length, network.keys, layers) for n, rows in own or batch[:1]]
+        yield joined(parts), share
 
 
 def drawn(lengths: Sequence[int], size: int, random: np.random.Generator) -> list[list[Group]]:

@@ -10,33 +10,28 @@ import logging
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from gcsa import distributed
 from gcsa.config import Config
 from gcsa.errors import InputError
-from gcsa.losses.place import place_loss
 from gcsa.models.place import Correction, PlaceNet
 from gcsa.models.place_files import load_place
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration
 from gcsa.places.inputs import FEATURES, PAIRS
-from gcsa.places.learned import FAINT
 from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.posterior import PosteriorConfig, posterior
 from gcsa.scoring.split import JudgedScene, prepare
 from gcsa.sideinfo.rules import Rule
 from gcsa.training.optimisation import Optimised, check_finite, epoch_bar
-from gcsa.training.placing.augmentation import Prepared, Read, prepared
-from gcsa.training.placing.batches import Group, drawn, joined, list_length
+from gcsa.training.placing.augmentation import Read
+from gcsa.training.placing.batches import drawn, reads
+from gcsa.training.placing.objective import loss_of
 from gcsa.training.placing.questions import training_questions
 
 logger = logging.getLogger(__name__)
-
-# Of the loss of relevance, summed over a list, beside that of the place.
-RELEVANCE = 0.1
 
 
 class Placing(Optimised):
@@ -66,37 +61,24 @@ class Placing(Optimised):
         seed and its number: a resumed run repeats what an uninterrupted one does.
         """
         random = np.random.default_rng([self.config.train.seed, number])
-        now = [prepared(q, self.config.place, random) for q in self.questions]
-        batches = drawn([len(q) for q in self.questions], self.config.data.batch_size, random)
+        place, K = self.config.place, self.config.model.K
+        batches = reads(self.questions, place, self.model, K, self.config.data.batch_size, random)
         self.model.train()
-        total, count = 0.0, 0
-        with epoch_bar(number, len(batches), "batch") as bar:
-            for step, batch in enumerate(batches, start=1):
-                K = list_length(self.config.place.shortest, self.config.model.K, random)
-                loss, size = self._step(now, batch, K)
-                check_finite(loss, number, step)
-                total, count = total + loss * size, count + size
-                bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+        total, count = 0.0, 0.0
+        with epoch_bar(number, self.steps, "batch") as bar:
+            for step, (read, share) in enumerate(batches, start=1):
+                loss = loss_of(self._correction(read), read)
+                self.optimizer.zero_grad(set_to_none=True)
+                self.scaler.scale(loss * share).backward()
+                self.update()
+                check_finite(loss.item(), number, step)
+                size = len(read.weight) if share else 0
+                total, count = total + loss.item() * size, count + size
+                bar.set_postfix(loss=f"{loss.item():.4f}", refresh=False)
                 bar.update()
         self.end_epoch()
         sums = distributed.sum_of(torch.tensor([total, count], dtype=torch.float64))
         return float(sums[0] / sums[1])
-
-    def _step(self, now: list[Prepared], batch: list[Group], K: int) -> tuple[float, int]:
-        """One step of the optimiser; returns this process's loss before it, and its queries."""
-        own = batch[distributed.share(len(batch))] or batch[:1]
-        size = sum(len(rows) for _, rows in batch)
-        layers = self.model.pairs is not None
-        parts = [now[scene].read(rows, K, self.model.keys, layers) for scene, rows in own]
-        read = joined(parts)
-        loss = loss_of(self._correction(read), read)
-        share = len(read.weight) * distributed.size() / size
-        if len(batch) < distributed.size() and distributed.rank() >= len(batch):
-            share = 0.0
-        self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(loss * share).backward()
-        self.update()
-        return loss.item(), len(read.weight) if share else 0
 
     def _correction(self, read: Read) -> Correction:
         given = (read.inputs.tokens, read.inputs.pairs, read.inputs.keys, read.inputs.seen)
@@ -119,27 +101,6 @@ class Placing(Optimised):
         given = scene, judged.candidates, settings, rule, config.fov
         calibration = self._calibrations[scene.name]
         return posterior(*given, calibration, self.device, network=network)
-
-
-def loss_of(change: Correction, read: Read) -> Tensor:
-    """The weighted mean of the place loss, and the loss of relevance of queries without positions.
-
-    The latter is the cross-entropy of each listed image, from the probability that the query was
-    taken there.
-    """
-    evidence, valid = read.evidence, read.evidence.valid
-    logits, none = evidence.total + change.evidence, evidence.none + change.none
-    weight = read.weight / read.weight.sum().clamp(min=FAINT)
-    loss = (weight * place_loss(logits, none, read.relevant, valid)).sum()
-    if not read.apart.any():
-        return loss + 0 * change.relevance.sum()
-    with torch.no_grad():
-        chance = torch.softmax(torch.cat([logits, none[:, None]], dim=1), dim=1)[:, :-1]
-        known = torch.logit(chance.clamp(FAINT, 1 - FAINT))
-    each = functional.binary_cross_entropy_with_logits(
-        known + change.relevance, read.relevant.float(), reduction="none"
-    )
-    return loss + RELEVANCE * (weight * read.apart * (each * valid).sum(1)).sum()
 
 
 def make_place(config: Config, fresh: bool) -> PlaceNet:
