@@ -17,7 +17,7 @@ from gcsa.ranking.lists import Ranking
 from gcsa.rerankers import LOCATING, NAMES, PLACES, method
 from gcsa.rerankers.fusion import NORMALISATIONS, fuse
 from gcsa.rerankers.similarity import FromDescriptors
-from gcsa.scoring.ranker import located_by, open_checkpoint, rerank
+from gcsa.scoring.ranker import open_checkpoint, rerank
 from gcsa.scoring.split import JudgedScene
 from gcsa.sideinfo.affinity import SideInformation
 from gcsa.sideinfo.rules import Rule
@@ -124,7 +124,10 @@ def _all(config: Config) -> list[str]:
 def _by_place(name: str, num: int, config: Config) -> Contender:
     known, rule = PLACES[name], Rule.of(config.data.val_labels)
     settings = {k: v for k, v in vars(known.config()).items() if k not in ("K", "rule")}
-    settings |= located_by(config, name)
+    if name in LOCATING:
+        settings |= vars(config.posterior)
+    if name == "place":
+        settings["checkpoint"] = config.place.checkpoint
 
     def start(scene: JudgedScene) -> Tried:
         # A scene calibrates itself once, whatever is tried on it.

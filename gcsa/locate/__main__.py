@@ -36,9 +36,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="GeoJSON file to write; .csv and .html beside it",
     )
-    made.add_argument(
-        "--method", metavar="NAME", help="posterior, or place, which a trained network corrects"
-    )
+    options.add_locating(made)
     options.add_num(made, 5, "best images a query")
     many = "queries with a place on the page; the files have all (default: 100)"
     made.add_argument("--max_queries", type=int, default=100, metavar="N", help=many)

@@ -165,7 +165,7 @@ def _answers(
     candidates = retrieve(part, config.model.K, device, config.data.search)
     candidates = with_nearby(part, candidates, config.data.near_device)
     by, rule = LOCATING[method], Rule.of(config.data.val_labels)
-    settings = by.config(**located_by(config, method))
+    settings = by.config(**located_by(config, method, part))
     calibration = calibration_for(config, part)
     ranking = by.rerank(part, candidates, settings, rule, config.fov, calibration, device)
     return Answers(replace(scene, queries=queries.of_rows(rows)), _of(ranking, needed, rows))

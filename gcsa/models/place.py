@@ -38,6 +38,7 @@ class PlaceConfig:
     hidden: int = 16  # of the network that makes a bias of a pair's affinities
     keys: int = 48  # candidates of most evidence that all attend to
     own: bool = True  # images of the databases are training queries, too
+    queries: int = 0  # training queries at most, drawn by the seed; 0: all
     also: list[str] = field(default_factory=list)  # configs whose training scenes are used, too
     variants: int = 0  # further descriptors of each training scene: cut, noised, whitened anew
     drop: float = 0.2  # share of queries that do not know a kind of evidence, by kind
@@ -47,7 +48,15 @@ class PlaceConfig:
 
     def check(self) -> None:
         """Raise InputError, naming the key, at a value that cannot be."""
-        least = {"width": 1, "layers": 0, "heads": 1, "hidden": 1, "keys": 1, "variants": 0}
+        least = {
+            "width": 1,
+            "layers": 0,
+            "heads": 1,
+            "hidden": 1,
+            "keys": 1,
+            "variants": 0,
+            "queries": 0,
+        }
         least |= {"compass_noise": 0, "position_noise": 0, "shortest": 1}
         for key, minimum in least.items():
             if not minimum <= getattr(self, key) < float("inf"):

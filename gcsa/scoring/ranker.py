@@ -28,7 +28,8 @@ from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine, scored
 from gcsa.rerankers.fusion import Fusion, fuse
-from gcsa.scoring.calibration import calibration_for
+from gcsa.scene import Scene
+from gcsa.scoring.calibration import calibration_for, network_for
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import Rule
 
@@ -221,9 +222,9 @@ def _of_method(config: Config, name: str, fusion: Fusion | None, device: torch.d
 def _locating(config: Config, name: str, device: torch.device) -> Callable[..., Ranking]:
     """A method that locates, by the settings: (scene, what a network says) -> lists."""
     by, rule = rerankers.LOCATING[name], Rule.of(config.data.val_labels)
-    settings = by.config(**located_by(config, name), K=config.model.K)
 
     def order(scene: RankedScene, logits: Logits | None = None) -> Ranking:
+        settings = by.config(**located_by(config, name, scene.scene), K=config.model.K)
         calibration = calibration_for(config, scene.scene)
         given = scene.scene, scene.candidates, settings, rule, config.fov
         beside = {} if logits is None else {"logits": logits}
@@ -232,11 +233,9 @@ def _locating(config: Config, name: str, device: torch.device) -> Callable[..., 
     return order
 
 
-def located_by(config: Config, name: str) -> dict[str, Any]:
-    """What the settings say of a method that locates; {} of any other."""
-    if name not in rerankers.LOCATING:
-        return {}
-    beside = {"checkpoint": config.place.checkpoint} if name == "place" else {}
+def located_by(config: Config, name: str, scene: Scene) -> dict[str, Any]:
+    """What the settings say of a method that locates a scene's queries."""
+    beside = {"checkpoint": network_for(config, scene)} if name == "place" else {}
     return vars(config.posterior) | beside
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -63,9 +64,20 @@ def training_questions(config: Config, device: torch.device) -> list[Questions]:
             first = replace(judged, labels=relevant)
             for described in (first, *_variants(first, each, config, len(found))):
                 found += questions_of(described, Rule.of(each.data.train_labels), each.fov, config)
+    if config.place.queries:
+        found = _some(found, config.place.queries, config.train.seed)
     if not any(q.relevant.any() for q in found):
         raise InputError("no query of the training scenes has a relevant candidate")
     return found
+
+
+def _some(questions: list[Questions], count: int, seed: int) -> list[Questions]:
+    """At most ``count`` of all, drawn at random."""
+    lengths = [len(q) for q in questions]
+    chosen = np.sort(np.random.default_rng(seed).permutation(sum(lengths))[:count])
+    starts = np.cumsum([0, *lengths])
+    parts = [chosen[(chosen >= a) & (chosen < b)] - a for a, b in itertools.pairwise(starts)]
+    return [q.of_rows(rows) for q, rows in zip(questions, parts, strict=True) if len(rows)]
 
 
 def _variants(
