@@ -60,7 +60,7 @@ def trained(config: Config, name: str) -> str:
 
 
 def line(name: str, parts: Sequence[Sequence[Figures]]) -> str:
-    """A row: of each set of scenes the mean over the seeds, and the deviation where there is one."""
+    """A row: of each set of scenes the mean and deviation over the seeds."""
     cells = [name]
     for runs in parts:
         for column in COLUMNS:
