@@ -87,9 +87,11 @@ class PairBias(nn.Module):
 
     def forward(self, pairs: Tensor) -> Tensor:
         B, A, T, S = pairs.shape
-        flat = torch.matmul(self.inner.weight, pairs.view(B, A, T * S))
-        flat = functional.relu(flat + self.inner.bias[:, None])
-        return torch.matmul(self.outer.weight, flat).view(B, -1, T, S)
+        # Products batch by batch: those of a matrix with a batch copy and turn all of it.
+        inner = self.inner.weight.expand(B, -1, -1)
+        bias = self.inner.bias[:, None].expand(B, -1, 1)
+        flat = functional.relu(torch.baddbmm(bias, inner, pairs.view(B, A, T * S)), inplace=True)
+        return torch.bmm(self.outer.weight.expand(B, -1, -1), flat).view(B, -1, T, S)
 
 
 class Layer(nn.Module):

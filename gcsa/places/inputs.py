@@ -16,6 +16,8 @@ from gcsa.places.affinities import AFFINITIES, Affinities
 
 # Kinds of evidence beside looks that a token tells of, with a flag each: 0 is unknown.
 KINDS = ("density", "compass", "position", "radio", "local")
+# Where they stand in a token, behind similarity, gap, rank and looks.
+OF_KINDS = slice(4, 4 + 2 * len(KINDS))
 # What of a list the query's token tells.
 OF_LIST = 10
 # similarity, gap, rank, looks; the kinds; log p, p; of the list; which of three kinds of token.

@@ -17,7 +17,7 @@ from gcsa.evaluate import evaluate
 from gcsa.losses.place import place_loss
 from gcsa.models.place_files import load_place
 from gcsa.places.calibration import Calibration
-from gcsa.places.inputs import FEATURES, PAIRS
+from gcsa.places.inputs import FEATURES, KINDS, OF_KINDS, PAIRS
 from gcsa.scoring.split import prepare
 from gcsa.sideinfo.rules import Rule
 from gcsa.train import train
@@ -160,3 +160,13 @@ def test_a_checkpoint_to_start_from(world):
     with pytest.raises(InputError, match="has the sizes"):
         other = config_of(world, {"train.checkpoint": file, "place.width": 32})
         Placing(other, torch.device("cpu"), True)
+
+
+def test_what_training_never_saw_says_nothing(world):
+    """The test world has no radio, whose evidence counts in the posterior all the same."""
+    train(config_of(world, {"train.num_epochs": 1}), "a")
+    net = load_place(f"{world['data.outputs']}/training/a/checkpoint_1.pth.tar", FEATURES, PAIRS)
+    column = OF_KINDS.start + 2 * KINDS.index("radio")
+    assert not net.embed[0].weight[:, column : column + 2].any()
+    seen = OF_KINDS.start + 2 * KINDS.index("compass")
+    assert net.embed[0].weight[:, seen].any()

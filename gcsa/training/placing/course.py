@@ -20,7 +20,7 @@ from gcsa.models.place import Correction, PlaceNet
 from gcsa.models.place_files import load_place
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration
-from gcsa.places.inputs import FEATURES, PAIRS
+from gcsa.places.inputs import FEATURES, OF_KINDS, PAIRS
 from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.posterior import PosteriorConfig, posterior
 from gcsa.scoring.split import JudgedScene, prepare
@@ -110,6 +110,9 @@ def make_place(config: Config, fresh: bool) -> PlaceNet:
     made = PlaceNet(
         FEATURES, PAIRS, sizes.width, sizes.layers, sizes.heads, sizes.hidden, sizes.keys
     )
+    # What training never sees (a device's position, say) must say nothing of itself afterwards.
+    with torch.no_grad():
+        made.embed[0].weight[:, OF_KINDS] = 0
     if not fresh or not config.train.checkpoint:
         return made
     found = load_place(config.train.checkpoint, FEATURES, PAIRS)
