@@ -10,6 +10,7 @@ microseconds; the readers convert.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, fields, replace
 from typing import Any, Protocol
 
@@ -153,6 +154,17 @@ class Scene:
                 f"{self.name}: database descriptors have length {known[0].shape[1]}, "
                 f"those of the queries {known[1].shape[1]}"
             )
+
+    def asked_by(self, rows: np.ndarray, descriptors: bool = True) -> Scene:
+        """The scene with the queries ``rows`` (m,) alone, which are not checked again.
+
+        descriptors: read those of the queries; else they have none.
+        """
+        part, queries = copy.copy(self), self.queries
+        if not descriptors:
+            queries = replace(queries, descriptors=None)
+        object.__setattr__(part, "queries", queries.of_rows(rows))
+        return part
 
 
 def _check_shape(array: np.ndarray, shape: tuple[int, ...], where: str) -> None:

@@ -107,6 +107,11 @@ class DescriptorRows(NDArrayOperatorsMixin):
     def ndim(self) -> int:
         return 2
 
+    @property
+    def identity(self) -> tuple[np.ndarray, np.ndarray]:
+        """The array and the rows of it: what these are, without reading them."""
+        return self._array, self._rows
+
     def __len__(self) -> int:
         return len(self._rows)
 

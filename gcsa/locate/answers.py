@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
@@ -159,16 +158,8 @@ def _answers(scene: Scene, rows: np.ndarray, config: Config, device: torch.devic
     rule = Rule.of(config.data.val_labels)
     calibration = calibration_for(config, part)
     ranking = posterior(part, candidates, settings, rule, config.fov, calibration, device)
-    return Answers(replace(scene, queries=queries.of_rows(rows)), _of(ranking, needed, rows))
-
-
-def _of(ranking: Located, needed: np.ndarray, rows: np.ndarray) -> Located:
-    """Of the lists of ``needed`` those of ``rows``."""
-    kept = np.searchsorted(needed, rows)
-    each: dict[str, Any] = {
-        n: v[kept] for n, v in vars(ranking).items() if isinstance(v, np.ndarray)
-    }
-    return replace(ranking, **each)
+    kept = ranking.of_rows(np.searchsorted(needed, rows))
+    return Answers(replace(scene, queries=queries.of_rows(rows)), kept)
 
 
 def _report(found: Sequence[Answers]) -> None:

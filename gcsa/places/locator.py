@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass, replace
 
@@ -103,6 +104,10 @@ class Locator:
     ):
         self.scene, self.rule, self.calibration = scene, rule, calibration
         self.device, database = torch.device(device), scene.database
+        # What all queries share, prepared once: those of a part are rows of it.
+        self._asked, self._own = np.arange(len(scene.queries)), own_rows(scene)
+        scans = [scans for s in (scene.queries, database) if (scans := s.radio) is not None]
+        self._heard = radio.stack(scans) if len(scans) == 2 else None
         self.places: Places | None = None
         self.kernel: Kernel = identity
         self._near = csr_array(np.eye(0))
@@ -129,6 +134,14 @@ class Locator:
             matrix = overlap_kernel(overlaps_of(scene, fov_config), knots, chance)
             self.kernel = Pairs.of(matrix, device)
         self._near = csr_array(matrix)
+        self._photographed = np.asarray(self._near.sum(axis=1)).ravel()
+
+    def of_queries(self, rows: np.ndarray) -> Locator:
+        """The same for the queries ``rows`` (m,) of the scene alone."""
+        part = copy.copy(self)
+        part.scene = self.scene.asked_by(rows, descriptors=False)
+        part._asked = self._asked[rows]
+        return part
 
     def weigh(self, candidates: Ranking, left_out: np.ndarray | None = None) -> Weighed:
         """All evidence for the candidates of every query of the scene.
@@ -184,8 +197,8 @@ class Locator:
         """How many photos show the place of each candidate, (Q, N), NaN where padded."""
         if self._near.shape[0] == 0:
             return np.where(rows >= 0, 1.0, np.nan)
-        found = evidence.of_rows(np.asarray(self._near.sum(axis=1)).ravel(), rows)
-        own = own_rows(self.scene)
+        found = evidence.of_rows(self._photographed, rows)
+        own = self._own[self._asked]
         if left_out is None and (own < 0).all():
             return found
         query = np.flatnonzero(own >= 0)
@@ -227,12 +240,10 @@ class Locator:
         return found, observed
 
     def _radio(self, rows: np.ndarray) -> np.ndarray:
-        queries, database = self.scene.queries, self.scene.database
-        if queries.radio is None or database.radio is None:
+        if self._heard is None:
             return np.zeros(rows.shape)
-        heard, count = radio.stack([queries.radio, database.radio]), len(queries)
-        shifted = np.where(rows >= 0, rows + count, -1)
-        affinity = radio.affinity_of_lists(heard, np.arange(count), shifted)
+        shifted = np.where(rows >= 0, rows + len(self._own), -1)
+        affinity = radio.affinity_of_lists(self._heard, self._asked, shifted)
         return evidence.tabulated(affinity, self.calibration.radio_table)
 
     def _of_sequences(self, candidates: Ranking, weighed: Weighed, online: bool) -> np.ndarray:

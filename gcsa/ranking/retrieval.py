@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from gcsa import distributed
 from gcsa.errors import InputError, nearest
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.search import KEPT, QUERY_CHUNK, SEARCHES, fastest, own_rows
+from gcsa.ranking.sharded import Finder, Searched, best_of
 from gcsa.scene import Scene
 
 CHOICES = ("auto", *SEARCHES)
@@ -22,7 +22,8 @@ def retrieve(
     Scores are inner products in float32 of the float16 descriptors. Equal scores come in database
     order, but which of equal ones stand last in a list is not defined. A query that is itself a
     database image (one of the same name) is not its own candidate. Where the database has fewer
-    than ``num`` images the lists are padded. Several processes share the queries.
+    than ``num`` images the lists are padded. Several processes divide the
+    database and the queries among them (:mod:`gcsa.ranking.sharded`).
 
     search: "fp32", or "half": the database is searched in half precision (float16 on a GPU,
     bfloat16 on a CPU), the best are compared again in float32, and a query whose result rounding
@@ -37,15 +38,15 @@ def retrieve(
     device = torch.device(device)
     if search == "auto":
         search = fastest(scene, num, device)
-    found, rows = min(num, len(scene.database)), np.arange(len(scene.queries))
-    own, part = own_rows(scene), rows[distributed.share(len(rows))]
-    finder = SEARCHES[search](scene, found, device, own)
-    step = max(1, min(QUERY_CHUNK, KEPT // max(1, found)))
-    blocks = [finder.best(part[i : i + step]) for i in range(0, len(part), step)]
-    blocks.append((torch.empty(0, found), torch.empty(0, found, dtype=torch.int64)))
-    indices = np.full((len(rows), num), -1, dtype=np.int64)
-    scores = np.full((len(rows), num), -np.inf, dtype=np.float32)
-    scores[:, :found] = distributed.gathered(torch.cat([b[0] for b in blocks]).numpy())
-    indices[:, :found] = distributed.gathered(torch.cat([b[1] for b in blocks]).numpy())
+
+    def opened(searched: Searched, most: int, own: np.ndarray) -> Finder:
+        return SEARCHES[search](searched, most, device, own)
+
+    found, count = min(num, len(scene.database)), len(scene.queries)
+    block = max(1, min(QUERY_CHUNK, KEPT // max(1, found)))
+    indices = np.full((count, num), -1, dtype=np.int64)
+    scores = np.full((count, num), -np.inf, dtype=np.float32)
+    best = best_of(scene, found, own_rows(scene), block, opened, search)
+    scores[:, :found], indices[:, :found] = best
     indices[np.isneginf(scores)] = -1
     return Ranking(indices, scores)

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from gcsa.distributed import from_first
+from gcsa.distributed.work import Arrays, divided, pieces_of, pieces_of_groups
 from gcsa.places import locator as locating
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration, read_calibration
@@ -40,15 +42,29 @@ def posterior(
     """The candidates by the posterior over places, with position, radius and confidence.
 
     rule: what is relevant, where the config says nothing else. calibration: None reads the file
-    that the config names, or calibrates on the scene's own database.
+    that the config names, or calibrates on the scene's own database. Several processes divide the
+    queries among them, sequences as a whole where their frames help each other.
     """
     config.check()
     rule = Rule.of(config.rule) if config.rule else rule
     if calibration is None and config.calibration:
         calibration = read_calibration(Path(config.calibration))
     if calibration is None:
-        calibration = calibrated(scene, rule, fov, candidates.indices.shape[1])
+        listed = candidates.indices.shape[1]
+        calibration = from_first(lambda: calibrated(scene, rule, fov, listed))
     locator = Locator(scene, rule, fov, calibration, device)
     # What joined a list because it is near the device's position is least alike, and stands last.
     K = config.K if scene.queries.positions is None else 0
-    return located(locator, candidates, config, K, left_out)
+
+    def work(rows: np.ndarray) -> Arrays:
+        gone = None if left_out is None else left_out[rows]
+        part = located(locator.of_queries(rows), candidates.of_rows(rows), config, K, gone)
+        return {name: values for name, values in vars(part).items() if name != "calibration"}
+
+    def about() -> object:
+        return "posterior", scene, candidates, config, rule, fov, calibration, left_out
+
+    pieces, sequences = pieces_of(len(candidates)), scene.queries.sequences
+    if config.sequences != "off" and sequences is not None:
+        pieces = pieces_of_groups(sequences)
+    return Located(**divided(pieces, work, about), calibration=calibration)

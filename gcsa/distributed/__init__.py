@@ -1,9 +1,11 @@
-"""Several processes that train one model: who does what, and who writes.
+"""Several processes that do one piece of work: who does what, and who writes.
 
 ``torchrun --nproc_per_node=N -m gcsa.train ...`` starts N processes, one a GPU, or on the CPU with
-gloo. Each reads all scenes, takes its share of every batch and of every evaluation, and only the
-first of them writes files and speaks. Without torchrun there is one process, which does everything.
-Where one is lost the others end: at once where it died, after ``train.timeout`` where it stopped.
+gloo; with ``--nnodes`` on several machines. Each reads all scenes; batches of a training are shared
+evenly, all other work piece by piece as each has time (:mod:`gcsa.distributed.work`). Only the
+first of them speaks and writes files: what the others write in the usual way is thrown away.
+Without torchrun there is one process, which does everything. Where one is lost the others end: at
+once where it died, after ``train.timeout`` where it stopped.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from datetime import timedelta
 from typing import TypeVar
 
@@ -20,19 +22,35 @@ import numpy as np
 import torch
 import torch.distributed as dist
 
-from gcsa.errors import LostProcessError
+from gcsa import files
+from gcsa.errors import InputError, LostProcessError
 
 T = TypeVar("T")
+_alone = False
 
 
 def rank() -> int:
     """Number of this process, 0 for the one that writes."""
-    return dist.get_rank() if dist.is_initialized() else 0
+    return dist.get_rank() if dist.is_initialized() and not _alone else 0
 
 
 def size() -> int:
-    """How many processes there are."""
-    return dist.get_world_size() if dist.is_initialized() else 1
+    """How many processes there are that work together on what is being done."""
+    return dist.get_world_size() if dist.is_initialized() and not _alone else 1
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """What is done within is this process's alone: it shares it with no other, and waits for none.
+
+    It still writes nothing that others see, unless it is the first.
+    """
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
 
 
 # How the libraries below torch say that another process is gone; they have no type of their own.
@@ -54,8 +72,11 @@ def processes(timeout: float, remedy: str) -> Iterator[None]:
         yield
         return
     try:
-        _join(timedelta(minutes=timeout))
-        yield
+        with ExitStack() as silenced:
+            _join(timedelta(minutes=timeout))
+            if rank() > 0:
+                _silence(silenced)
+            yield
     except RuntimeError as error:
         if not LOST.search(str(error)):
             raise
@@ -64,7 +85,6 @@ def processes(timeout: float, remedy: str) -> Iterator[None]:
         )
         raise LostProcessError(message, _first_to_tell()) from error
     finally:
-        logging.disable(logging.NOTSET)
         if dist.is_initialized():
             dist.destroy_process_group()
 
@@ -75,16 +95,28 @@ def _join(timeout: timedelta) -> None:
         dist.init_process_group("cpu:gloo,cuda:nccl", timeout=timeout)
     else:
         dist.init_process_group("gloo", timeout=timeout)
-    if rank() > 0:
-        logging.disable(logging.WARNING)
+
+
+def _silence(stack: ExitStack) -> None:
+    """Let a process that is not the first speak no more, and throw away what it writes."""
+    logging.disable(logging.WARNING)
+    stack.callback(logging.disable, logging.NOTSET)
+    stack.enter_context(redirect_stdout(stack.enter_context(open(os.devnull, "w"))))
+    files.discard_writes(True)
+    stack.callback(files.discard_writes, False)
 
 
 def _first_to_tell() -> bool:
     """Whether no other process has asked this before: one of those that are left tells the user."""
     try:
-        return dist.distributed_c10d._get_default_store().add("gcsa/told", 1) == 1
+        return counted("gcsa/told") == 1
     except (RuntimeError, ValueError):  # no store, or it went down with the process that is lost
         return True
+
+
+def counted(key: str) -> int:
+    """Count a key on by one, for all processes together; the count after that."""
+    return int(dist.distributed_c10d._get_default_store().add(key, 1))
 
 
 @contextmanager
@@ -130,3 +162,27 @@ def everyone(own: T) -> list[T]:
     found: list = [None] * size()
     dist.all_gather_object(found, own)
     return found
+
+
+def of_all(make: Callable[[], T]) -> list[T]:
+    """What ``make`` returns in each process, in every process.
+
+    An InputError of one of them is raised in all, so that the first says it.
+    """
+    if size() == 1:
+        return [make()]
+    found: tuple[T | None, InputError | None]
+    try:
+        found = make(), None
+    except InputError as error:
+        found = None, error
+    parts = everyone(found)
+    for _, wrong in parts:
+        if wrong is not None:
+            raise wrong
+    return [part for part, _ in parts]
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """What ``make`` returns in the first process, in every process; the others wait for it."""
+    return of_all(lambda: make() if rank() == 0 else None)[0]  # type: ignore[return-value]
