@@ -189,6 +189,13 @@ def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = 
     return pack
 
 
+def unpacked(source: Path) -> str | None:
+    """The hash of a descriptor file that is to be packed; None where it is, or is not there."""
+    if not _is_there(source) or _open_fresh(source) is not None:
+        return None
+    return origin.take_note(source, _paths(source)[1])
+
+
 def _paths(source: Path) -> tuple[Path, Path]:
     """Of the pack, and of the note on what it was made of."""
     return source.with_suffix(".pack.npy"), source.with_suffix(".pack.json")

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from gcsa.config import Config
-from gcsa.datasets.readers import reader, scene_names
+from gcsa.datasets.readers import scene_names
 from gcsa.datasets.settings import check_own_retrieval
 from gcsa.descriptors.hdf5 import RESIDENT
 from gcsa.errors import InputError, nearest
@@ -21,6 +21,7 @@ from gcsa.rerankers.posterior import PosteriorConfig, posterior
 from gcsa.scene import Scene
 from gcsa.scoring.calibration import calibration_for
 from gcsa.scoring.ranker import pick_device
+from gcsa.scoring.reading import read_scene
 from gcsa.sideinfo.rules import Rule
 
 logger = logging.getLogger(__name__)
@@ -100,15 +101,15 @@ def _read(config: Config, name: str, split: str, asked: bool) -> Scene:
     """
     # No label files: what is relevant is nobody's question here.
     data = replace(config.data, train_labels="dist", val_labels="dist")
-    read = reader(data).read
     if asked:
-        scene = read(data, name, split)[0]
+        scene = read_scene(data, name, split)[0]
         # What is left out here is left out altogether, also what is no copy of the truth.
         return scene if data.query_gps else _unreported(scene)
     try:
-        return read(replace(data, query_gps=True), name, split)[0]
+        return read_scene(replace(data, query_gps=True), name, split)[0]
     except InputError as error:
-        scene = read(replace(data, query_gps=False), name, split)[0]  # another fault comes again
+        # Another fault comes again.
+        scene = read_scene(replace(data, query_gps=False), name, split)[0]
         logger.info("%s; located without", error)
         return scene
 
