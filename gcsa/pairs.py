@@ -158,22 +158,25 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
+    from gcsa.distributed.work import program
     from gcsa.rerankers.fusion import Fusion
 
     overrides = options.overrides(args)
-    pairs(
-        load_config(args.conf, overrides),
-        args.output,
-        args.checkpoint,
-        args.split,
-        args.num,
-        args.from_pairs,
-        args.scores,
-        overrides,
-        Fusion.given(args.fusion),
-        args.min_similarity,
-        args.method,
-    )
+    config = load_config(args.conf, overrides)
+    with program(config.train.timeout, config.data.outputs):
+        pairs(
+            config,
+            args.output,
+            args.checkpoint,
+            args.split,
+            args.num,
+            args.from_pairs,
+            args.scores,
+            overrides,
+            Fusion.given(args.fusion),
+            args.min_similarity,
+            args.method,
+        )
 
 
 if __name__ == "__main__":

@@ -171,16 +171,16 @@ def of_all(make: Callable[[], T]) -> list[T]:
     """
     if size() == 1:
         return [make()]
-    found: tuple[T | None, InputError | None]
+    found: tuple[list[T], InputError | None]
     try:
-        found = make(), None
+        found = [make()], None
     except InputError as error:
-        found = None, error
+        found = [], error
     parts = everyone(found)
     for _, wrong in parts:
         if wrong is not None:
             raise wrong
-    return [part for part, _ in parts]
+    return [part for made, _ in parts for part in made]
 
 
 def from_first(make: Callable[[], T]) -> T:

@@ -70,7 +70,8 @@ def keeping(folder: Path) -> Iterator[None]:
     """Keep what pieces give as files in ``folder``; they are removed once all has gone well."""
     global _keeping
     check_shared(folder)
-    _keeping = kept = _Keeping(folder)
+    before, kept = _keeping, _Keeping(folder)
+    _keeping = kept
     try:
         yield
         distributed.barrier()  # nobody reads them any more
@@ -80,7 +81,7 @@ def keeping(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # another program's pieces are there
             folder.rmdir()
     finally:
-        _keeping = None
+        _keeping = before
 
 
 def check_shared(folder: Path) -> None:
@@ -197,9 +198,8 @@ def pieces_of_groups(groups: np.ndarray) -> list[np.ndarray]:
     order = np.argsort(own, kind="stable")
     size = len(pieces_of(len(groups))[0])
     starts = np.flatnonzero(np.diff(own[order], prepend=-1))
-    cuts, last = [], 0
-    for start in starts:
-        if start - last >= size:
+    cuts = [0]
+    for start in starts.tolist():
+        if start - cuts[-1] >= size:
             cuts.append(start)
-            last = start
-    return [np.sort(part) for part in np.split(order, cuts)]
+    return [np.sort(part) for part in np.split(order, cuts[1:])]

@@ -180,6 +180,11 @@ def before(config: Config) -> str:
     return "no training" if config.train.system == "descriptor" else "no re-ranking"
 
 
+def is_run(config: Config, name: str) -> bool:
+    """Whether there is a run of this name to go on with."""
+    return (Path(config.data.outputs) / "training" / name / CONFIG).is_file()
+
+
 def find_run(name: str, overrides: Sequence[str] = ()) -> Path:
     """The folder of a run by that folder, or by the run's name in <data.outputs>/training."""
     if (Path(name) / CONFIG).is_file():
