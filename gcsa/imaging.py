@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 
 from gcsa.errors import InputError
 from gcsa.files import limits, reading
+from gcsa.files.remote import Remote
 
 JPEG_QUALITY = 70
 EXPECTED = "an image that can be read"
@@ -21,9 +22,12 @@ EXPECTED = "an image that can be read"
 GREY_16 = 65535 // 255
 
 
+File = str | os.PathLike | Remote
+
+
 @contextmanager
 def opened(
-    path: str | os.PathLike, draft: tuple[int, int] | None = None
+    path: File, draft: tuple[int, int] | None = None
 ) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
     """An image file, nothing of it decoded yet, and its (width, height) as stored.
 
@@ -36,7 +40,7 @@ def opened(
     with reading(path, EXPECTED), warnings.catch_warnings():
         # From once that it warns; that is said here, of the size that is decoded.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path) as file:
+        with Image.open(_readable(path)) as file:
             size = file.size
             if draft is not None:
                 file.draft("RGB", draft)
@@ -44,8 +48,13 @@ def opened(
             yield file, size
 
 
+def _readable(path: File) -> str | os.PathLike | io.BytesIO:
+    """What Pillow opens."""
+    return io.BytesIO(path.fetched().content or b"") if isinstance(path, Remote) else path
+
+
 def read_rgb(
-    path: str | os.PathLike, draft: tuple[int, int] | None = None, upright: bool = True
+    path: File, draft: tuple[int, int] | None = None, upright: bool = True
 ) -> tuple[Image.Image, tuple[int, int]]:
     """An image file as 8-bit RGB, upright by its EXIF or as stored, and its (width, height) as
     stored.
@@ -59,7 +68,7 @@ def read_rgb(
         return (ImageOps.exif_transpose(image) if upright else image).convert("RGB"), size
 
 
-def _of_8_bits(image: Image.Image, path: str | os.PathLike) -> Image.Image:
+def _of_8_bits(image: Image.Image, path: File) -> Image.Image:
     if image.mode != "F" and not image.mode.startswith("I"):
         return image
     values = np.asarray(image)
@@ -73,7 +82,7 @@ def _of_8_bits(image: Image.Image, path: str | os.PathLike) -> Image.Image:
     return grey
 
 
-def read_image(path: str | os.PathLike, longest: int | None = None) -> Image.Image | None:
+def read_image(path: File, longest: int | None = None) -> Image.Image | None:
     """An image file in RGB, upright, or None where there is none that can be read.
 
     longest: pixels that neither side may exceed; the image is shrunk to that, never enlarged.

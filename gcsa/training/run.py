@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 # Settings that may differ when a run is resumed: they change where and how long, not what.
 FREE_SETTINGS = {
     "data.root",
+    "data.photos",
     "data.outputs",
     "data.descriptors",
     "data.num_workers",

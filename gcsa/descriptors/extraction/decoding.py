@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gcsa.errors import InputError
+from gcsa.files.remote import Remote
 
 
 class Photo(NamedTuple):
@@ -23,7 +24,7 @@ class Photo(NamedTuple):
     """
 
     name: str
-    path: Path
+    path: Path | Remote
     box: tuple[int, int, int, int] | None = None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from gcsa.config import Config
 from gcsa.descriptors import whitening
 from gcsa.descriptors.networks.network import Network
 from gcsa.errors import InputError
+from gcsa.imaging import File
 from gcsa.losses import make_loss
 from gcsa.ranking.lists import Ranking
 from gcsa.scoring.split import JudgedScene
@@ -147,7 +147,7 @@ class Describing(Optimised):
         return torch.from_numpy(described).to(self.device)
 
     @torch.no_grad()
-    def _describe(self, paths: Sequence[Path]) -> np.ndarray:
+    def _describe(self, paths: Sequence[File]) -> np.ndarray:
         """Descriptors (n, D) float32 of photos, of which each process describes a share."""
         self.model.eval()
         own = list(paths[distributed.share(len(paths))])
