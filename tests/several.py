@@ -24,7 +24,7 @@ from gcsa import distributed
 from gcsa.__main__ import main
 from gcsa.distributed import work
 from gcsa.errors import run_program
-from gcsa.ranking import search, sharded
+from gcsa.ranking import retrieval, search, sharded
 from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import ImageSet, Scene
 from gcsa.training.run import Run
@@ -34,6 +34,7 @@ SMALL = {
     (search, "DATABASE_CHUNK"): 16,
     (sharded, "DATABASE_CHUNK"): 16,
     (search, "QUERY_CHUNK"): 8,
+    (retrieval, "QUERY_CHUNK"): 8,
     (work, "LEAST"): 4,
 }
 
@@ -70,7 +71,7 @@ def commands(folder: Path, settings: list[str]) -> list[list[str]]:
 def run(folder: Path, settings: list[str]) -> None:
     """All of it. To be called with the constants of SMALL set."""
     for number in (1, 7, 40):
-        found = retrieve(scene(), number)
+        found = retrieve(scene(), number, search="fp32")
         if distributed.rank() == 0:
             (folder / "out").mkdir(exist_ok=True)
             np.savez(folder / "out" / f"{number}.npz", **vars(found))

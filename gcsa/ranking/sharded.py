@@ -2,9 +2,10 @@
 
 A piece of work is one shard of the database before one block of queries. Shards are whole chunks of
 :mod:`gcsa.ranking.search`, so that each product of matrices is the one that a single process makes,
-and the best of the best of the shards are the best of all: the lists are the same to the bit, but
-for the order of equal scores that stand last. A process begins with neighbouring shards, and reads
-no rows of others unless it helps with them.
+and the best of the best of the shards are the best of all: in float32 the lists are the same to the
+bit, but for which of equal scores stand last; faiss sums in another order by the number of rows,
+and differs in the last digit. A process begins with neighbouring shards, and reads no rows of
+others unless it helps with them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Every program by several processes, on two machines, or killed half way: what one process finds."""
+"""Programs by several processes, on two machines, or killed half way: what one process finds."""
 
 import json
 import os
@@ -31,7 +31,7 @@ def make(folder, kill=None):
     cities = {"zurich": "train_val", "boston": "train_val", "cph": "train_val"}
     world = {**write_world(folder, cities), **SMALL, **EXACT, **STAGE_2}
     world |= {"data.train_scenes": "[zurich]", "train.projection": "shared", "data.batch_size": 4}
-    settings = overrides(world, {"data.query_gps": True})
+    settings = overrides(world, {"data.query_gps": True, "data.search": "fp32"})
     (folder / "c.yaml").write_text("train: {learning_rate: 1.0e-3}\n")
     torch.manual_seed(0)
     checkpoint(folder / "c.pth.tar", load_config(None, settings))
