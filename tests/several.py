@@ -122,7 +122,7 @@ def work_of_one() -> None:
         setattr(module, name, value)
     torch.set_num_threads(1)
     observe(folder, asked["kill"])
-    with distributed.processes(1.0, work.REMEDY), work.keeping(folder / "parts"):
+    with distributed.processes(30.0, work.REMEDY), work.keeping(folder / "parts"):
         run(folder, asked["settings"])
 
 

@@ -107,6 +107,7 @@ def test_a_name_of_a_table_is_no_url_of_its_own(store, tmp_path):
 
 def test_without_fsspec_that_is_said(monkeypatch):
     _store.cache_clear()
+
     def no_module(name):
         raise ImportError(name)
 

@@ -84,7 +84,9 @@ def assert_same(one, folder):
     for number in (1, 7, 40):
         with np.load(out / f"{number}.npz") as a, np.load(other / f"{number}.npz") as b:
             np.testing.assert_array_equal(a["scores"], b["scores"])
-            np.testing.assert_array_equal(a["indices"], b["indices"])
+            # Which of equal scores stand last is not defined.
+            known = a["scores"] > a["scores"][:, -1:]
+            np.testing.assert_array_equal(a["indices"][known], b["indices"][known])
     for city in ("cph", "zurich"):
         pack = f"outputs/msls/{city}/global-feats-test.pack.npy"
         assert (one / pack).read_bytes() == (folder / pack).read_bytes()

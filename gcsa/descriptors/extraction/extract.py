@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -187,7 +187,7 @@ def _describe(
             else:
                 yield photo
 
-    with bar, torch.inference_mode(), _autocast(effort.precision, device):
+    with bar, torch.inference_mode(), exact(device), _autocast(effort.precision, device):
         for batch in batches(whole(), effort.batch_size, effort.ahead):
             pixels = stacked(batch, pinned=device.type == "cuda")
             rows = describe(pixels.to(device, non_blocking=True)).float().cpu().numpy()
@@ -196,6 +196,20 @@ def _describe(
             bar.update(len(batch))
     journal.settle()
     return broken
+
+
+@contextmanager
+def exact(device: torch.device) -> Iterator[None]:
+    """Sums of float32 in float32 on a GPU, too, where torch would round convolutions to 10 bits."""
+    if device.type != "cuda":
+        yield
+        return
+    before = torch.backends.cudnn.allow_tf32
+    torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.allow_tf32 = before
 
 
 def _autocast(precision: str, device: torch.device) -> Any:
