@@ -23,6 +23,7 @@ import torch
 import torch.distributed as dist
 
 from gcsa import files
+from gcsa.distributed.session import session
 from gcsa.errors import InputError, LostProcessError
 
 T = TypeVar("T")
@@ -90,11 +91,14 @@ def processes(timeout: float, remedy: str) -> Iterator[None]:
 
 
 def _join(timeout: timedelta) -> None:
+    backend = "gloo"
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-        dist.init_process_group("cpu:gloo,cuda:nccl", timeout=timeout)
-    else:
-        dist.init_process_group("gloo", timeout=timeout)
+        backend = "cpu:gloo,cuda:nccl"
+    store, rank, size = next(dist.rendezvous("env://", timeout=timeout))
+    store.set_timeout(timeout)
+    own = dist.PrefixStore(f"gcsa/{session(store, rank, size, timeout)}", store)
+    dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=timeout)
 
 
 def _silence(stack: ExitStack) -> None:
