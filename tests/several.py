@@ -70,11 +70,12 @@ def commands(folder: Path, settings: list[str]) -> list[list[str]]:
 
 def run(folder: Path, settings: list[str]) -> None:
     """All of it. To be called with the constants of SMALL set."""
-    for number in (1, 7, 40):
-        found = retrieve(scene(), number, search="fp32")
-        if distributed.rank() == 0:
-            (folder / "out").mkdir(exist_ok=True)
-            np.savez(folder / "out" / f"{number}.npz", **vars(found))
+    with work.keeping(folder / "parts"):
+        for number in (1, 7, 40):
+            found = retrieve(scene(), number, search="fp32")
+            if distributed.rank() == 0:
+                (folder / "out").mkdir(exist_ok=True)
+                np.savez(folder / "out" / f"{number}.npz", **vars(found))
     for words in commands(folder, settings):
         sys.argv = ["gcsa", *words]
         with redirect_stdout(io.StringIO()) as said:
@@ -122,7 +123,7 @@ def work_of_one() -> None:
         setattr(module, name, value)
     torch.set_num_threads(1)
     observe(folder, asked["kill"])
-    with distributed.processes(30.0, work.REMEDY), work.keeping(folder / "parts"):
+    with distributed.processes(30.0, work.REMEDY):
         run(folder, asked["settings"])
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from believed_gpu import GPU, believed
 from pages import ROOT
 
 
@@ -65,6 +66,34 @@ def test_what_is_wrong_or_left_out_is_named(results, capsys):
     assert made.rows[2].found == "RuntimeError: two / devices in one sum"
     assert made.rows[4].found == "ms 3" and made.wrong == ["b", "c", "d"]
     assert made.markdown().count("\n") == 7
+
+
+@pytest.fixture
+def check(results, monkeypatch):
+    """The parts of the check, with one small network in the place of three large ones."""
+    import networks
+    import photos_described
+    import scenes
+    import sizes
+
+    monkeypatch.setattr(sizes, "PHOTOS", {"R": ("cosplace_ResNet18_512", (96, 64))})
+    return networks, scenes, photos_described, sizes
+
+
+@pytest.mark.filterwarnings("ignore:User provided device_type:UserWarning")
+def test_no_tensor_of_the_cpu_meets_one_of_the_gpu(check, results):
+    """All that the check does on a GPU, on one that is believed: the CPU's numbers, its rules."""
+    networks, scenes, photos_described, sizes = check
+    city, made = networks.small_city(16), results.Results(seconds=1e6, gpu=True)
+    with believed():
+        networks.check(made, city, GPU, True)
+        scenes.check(made, city, GPU, True)
+        photos_described.check(made, GPU, True)
+        sizes.measure_all(made, GPU, True)
+    assert not made.wrong, made.markdown()
+    assert len(made.rows) == 39 and {row.verdict for row in made.rows} == {"ok"}
+    for what in ("loss sare", "data.on_device", "first round, half", "posterior, fov, recall"):
+        assert what in {row.what for row in made.rows}
 
 
 def test_a_python_without_torch_is_refused(tmp_path):

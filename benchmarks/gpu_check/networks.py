@@ -132,7 +132,8 @@ def _trained(scene: JudgedScene, device: torch.device, settings: list[str]) -> T
 def _weights(trainer: Trainer) -> dict[str, Tensor]:
     """All but the biases of attention: that of the keys changes nothing, so Adam scales noise."""
     tensors = trainer.model.state_dict().items()
-    return {name: t.detach().float().cpu() for name, t in tensors if "in_proj_bias" not in name}
+    known = ((name, t) for name, t in tensors if "in_proj_bias" not in name)
+    return {name: t.detach().float().cpu().clone() for name, t in known}
 
 
 def _largest(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:

@@ -131,11 +131,11 @@ def _scene(sizes: Sizes, database: int, device: torch.device) -> JudgedScene:
 
 
 def _drawn(count: int, sizes: Sizes, device: torch.device) -> np.ndarray:
-    generator = torch.Generator(device).manual_seed(count)
+    torch.manual_seed(count)
     rows = np.empty((count, sizes.length), dtype=np.float16)
     for start in range(0, count, sizes.chunk):
         size = min(sizes.chunk, count - start), sizes.length
-        part = torch.randn(size, generator=generator, device=device)
+        part = torch.randn(size, device=device)
         part = torch.nn.functional.normalize(part, dim=1).half()
         rows[start : start + len(part)] = part.cpu().numpy()
     return rows
