@@ -116,11 +116,18 @@ def rows(
         base = hits if name == PLAIN else base
         gain = "" if base is None or name == PLAIN else _gain(hits - base)
         percent = [f"{100 * known[key]:.1f}" for key in COLUMNS.values()]
-        yield [name, *percent, gain, f"{spent:.1f}", f"{pairs / queries:.1f}"]
+        each = [] if len(parts) == 1 else _each(hits, parts)
+        yield [name, *percent, gain, f"{spent:.1f}", f"{pairs / queries:.1f}", *each]
 
 
 def _count(part: Part) -> int:
     return len(part.first)
+
+
+def _each(hits: np.ndarray, parts: Sequence[Part]) -> list[str]:
+    """recall@1 of each scene by itself."""
+    ends = np.cumsum([_count(part) for part in parts])[:-1]
+    return [f"{100 * np.nanmean(own):.1f}" for own in np.split(hits, ends)]
 
 
 def _gain(difference: np.ndarray) -> str:
@@ -167,7 +174,8 @@ def of_world(world: World, features: Callable[[str], Features], folder: Path | N
         file = folder / f"outputs/training/{CHECKPOINTS[world.name]}/checkpoint_best.pth.tar"
         trained = _trained(world, file)
     shown = list(rows(parts, lambda lists: world.figures(world.scenes, lists), right, trained))
-    _print(world.name, shown, histogram(parts, [s.labels for s in world.scenes]))
+    each = [f"R@1 {part.scene.name}" for part in parts] if len(parts) > 1 else []
+    _print(world.name, shown, histogram(parts, [s.labels for s in world.scenes]), each)
 
 
 def _trained(world: World, file: Path) -> Callable[[], list[Ranking]]:
@@ -193,8 +201,10 @@ def of_photos(photos: Photos, features: Features, names: tuple[np.ndarray, np.nd
     _print(photos.name, shown, histogram([part], [relevant]))
 
 
-def _print(name: str, shown: list[list[str]], bins: list[list[str]]) -> None:
-    print(f"{name}\n\n{table(shown, ['', *COLUMNS, *MEASURED])}\n")
+def _print(
+    name: str, shown: list[list[str]], bins: list[list[str]], each: Sequence[str] = ()
+) -> None:
+    print(f"{name}\n\n{table(shown, ['', *COLUMNS, *MEASURED, *each])}\n")
     print(f"{table(bins, ['inliers', 'pairs', 'relevant, %'])}\n", flush=True)
 
 

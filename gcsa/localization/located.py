@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from gcsa.datasets.lamar.scene import read_map, read_queries
 from gcsa.errors import InputError, given, nearest
 from gcsa.files import replacing
 from gcsa.localization import hloc_run
@@ -28,6 +27,7 @@ from gcsa.localization.hloc_run import HlocInputs
 from gcsa.localization.mapped import LocalFiles, map_poses, surfaces_of
 from gcsa.localization.poses import CDF_POINTS, THRESHOLDS, Poses, cdf_at, pose_errors, pose_recall
 from gcsa.localization.rigs import ESTIMATES, Device, retrieved_poses
+from gcsa.localization.scenes import parts_of
 from gcsa.localization.surfaces import Surfaces
 from gcsa.localization.views import Views
 from gcsa.ranking.lists import Ranking
@@ -90,11 +90,7 @@ def localize_scene(
     scene: Scene, rankings: dict[str, Ranking], folder: Path, split: str, settings: Settings
 ) -> dict[str, Located]:
     """Localise by each of some rankings of the scene in ``folder``: {device: what came of it}."""
-    mapped, parts = read_map(folder), read_queries(folder, split)
-    names = np.concatenate([part.names for part in parts])
-    for images, expected in ((scene.database, mapped.names), (scene.queries, names)):
-        if not np.array_equal(images.names, expected):
-            raise InputError(f"{folder}: its sessions do not have the images of the scene")
+    mapped, parts = parts_of(scene, folder, split)
     database, located, first = Poses(*mapped.poses()), {}, 0
     surfaces = None
     if settings.method == "map":
