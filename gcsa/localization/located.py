@@ -30,6 +30,7 @@ from gcsa.localization.rigs import ESTIMATES, Device, retrieved_poses
 from gcsa.localization.scenes import parts_of
 from gcsa.localization.surfaces import Surfaces
 from gcsa.localization.views import Views
+from gcsa.plots import error_curve, save
 from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.fusion import Fusion
 from gcsa.scene import Scene
@@ -53,6 +54,7 @@ class Settings:
     submission: bool = False
     fusion: Fusion | None = None
     reranker: str | None = None
+    curve: Path | None = None
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -160,6 +162,20 @@ def hand_over_to_hloc(commands: Sequence[str], settings: Settings) -> None:
     if settings.method == "hloc":
         raise InputError(f"--method hloc: {why}; the commands to run are above and in {script}")
     logger.info("hloc not run, %s: poses from retrieved images; commands: %s", why, script)
+
+
+def draw_curve(errors: Sequence[dict[str, Errors]], path: Path) -> None:
+    """The error curve of all cameras into a picture. errors: as of :class:`Located`, of each device
+    of each scene; InputError where no truth is told.
+    """
+    told = [part for part in errors if part]
+    if not told:
+        raise InputError("--curve: no true poses to measure against")
+    named = {}
+    for tag in told[0]:
+        rotation, translation = (np.concatenate([part[tag][i] for part in told]) for i in (0, 1))
+        named[tag.replace("_", " ")] = rotation, translation
+    save(error_curve(named), path)
 
 
 def report(

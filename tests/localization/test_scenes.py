@@ -2,33 +2,25 @@
 
 import numpy as np
 import pytest
-from captures import write_scene
-from hloc_inputs import write_local
+from posed_scene import posed_scene
 
-from gcsa.datasets.lamar.scene import read_map, read_queries, read_scene
+from gcsa.datasets.lamar.scene import read_queries
 from gcsa.errors import InputError
 from gcsa.localization.mapped import LocalFiles, map_poses
 from gcsa.localization.poses import pose_errors
 from gcsa.localization.rigs import Device
 from gcsa.localization.scenes import MappedScene
-from gcsa.localization.views import Views
-from gcsa.ranking.lists import Ranking
 
 pytest.importorskip("poselib", reason="pip install gcsa[localize]")
 
 
 @pytest.fixture(scope="module")
 def given(tmp_path_factory):
-    """The captured scene with local features: (scene, folder, files, lists by distance)."""
+    """(scene, folder, files, lists)."""
     root = tmp_path_factory.mktemp("scene")
-    write_scene(root / "CAB")
-    scene, truth = read_scene(root, "CAB")
-    parts = [read_map(root / "CAB"), *read_queries(root / "CAB", "val")]
-    write_local(root / "f.h5", Views.of(parts))
-    away = np.linalg.norm(truth.positions[:, None] - scene.database.positions, axis=2)
-    order = np.argsort(np.nan_to_num(away, nan=1e9), axis=1)
-    lists = Ranking(order, np.zeros(order.shape, np.float32))
-    return scene, root / "CAB", LocalFiles(root / "f.h5"), lists
+    scene, _, lists = posed_scene(root)
+    files = LocalFiles(root / "outputs/lamar/CAB/f.h5")
+    return scene, root / "datasets/lamar/CAB", files, lists
 
 
 def test_all_devices_are_placed_as_each_by_itself(given):
