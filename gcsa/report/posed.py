@@ -26,6 +26,10 @@ TICKS = (0.1, 1.0, 10.0)
 HALF = 8.0  # metres from the middle of a map to its edges, at least
 POINTS = 1500  # of a map
 ARROW = 20.0  # pixels
+KEY = (
+    "Pictures of single queries, from above: points of the map are grey, its cameras black; green "
+    "disc: the true camera, orange triangle: as the first round places it, blue square: re-ranked."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,14 +77,16 @@ def section(scenes: Sequence[Posed], num: int) -> str:
         for name, (rotation, translation) in errors.items():
             share = 100 * within(rotation, translation, most, np.array(METRES))
             lines.append(Line(name, list(zip(METRES, share.tolist(), strict=True))))
-        title = f"Cameras placed, turned by less than {most:g}\N{DEGREE SIGN}"
-        charts.append(line_chart(title, lines, "error of the position, metres", "%", TICKS, True))
+        title = f"Turned by less than {most:g}\N{DEGREE SIGN}"
+        charts.append(
+            line_chart(title, lines, "error of the position, metres", "% of cameras", TICKS, True)
+        )
     count, failed = len(errors[LISTS[0]][0]), []
     for name in LISTS:
         failed.append(f"{name} {sum(int((p.cameras[name].agreeing == 0).sum()) for p in scenes):,}")
     note = (
         f"{count:,} cameras, placed by local features that match with the first {num} images of "
-        f"their lists. Not placed, and left where the list says: {', '.join(failed)}."
+        f"their lists. Not placed, and left where the list says: {', '.join(failed)}. {KEY}"
     )
     return (
         f'<section id="poses"><h2>Poses</h2><p class="note">{note}</p>'

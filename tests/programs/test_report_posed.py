@@ -38,7 +38,9 @@ def posed(outcome):
 
 def test_the_curve_is_the_recall(posed):
     svg = section(posed, 5)
-    said = re.findall(r"<title>(first round|re-ranked), error.*?metres (\S+): (\S+) %</title>", svg)
+    said = re.findall(
+        r"<title>(first round|re-ranked), error.*?metres (\S+): (\S+) % of cameras</title>", svg
+    )
     for number, name in enumerate(LISTS):
         errors = posed[0].mapped.errors(posed[0].cameras[name])
         shares = [float(s) for n, m, s in said if n == name and m == "1"]
