@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gcsa.datasets.settings import DataConfig
@@ -35,6 +35,15 @@ def descriptor_file(config: DataConfig, scene: str) -> Path | None:
     """The descriptor file of a scene; None where ``desc_fn`` is empty: poses alone are wanted."""
     folder = Path(config.descriptors or config.outputs)
     return folder / config.dataset / scene / config.desc_fn if config.desc_fn else None
+
+
+def local_files(config: DataConfig, scene: str) -> tuple[Path | None, Path | None]:
+    """The files of a scene's local features and of their matches; None for one that is not set."""
+    features, matches = (
+        descriptor_file(replace(config, desc_fn=name), scene)
+        for name in (config.local_fn, config.matches_fn)
+    )
+    return features, matches
 
 
 def with_gps(config: DataConfig) -> str:

@@ -19,7 +19,7 @@ from gcsa.datasets.lamar.label_rows import find_label_file, labels_of_scene
 from gcsa.datasets.landmarks import rsfm
 from gcsa.datasets.landmarks import scene as revisited
 from gcsa.datasets.layouts import LAYOUTS
-from gcsa.datasets.reader import COUNTED, Read, Reader, descriptor_file, with_gps
+from gcsa.datasets.reader import COUNTED, Read, Reader, descriptor_file, local_files, with_gps
 from gcsa.datasets.settings import SPLITS, DataConfig, check_scene_name
 from gcsa.errors import InputError, MissingFileError, given, nearest
 from gcsa.evaluation.listed import ListedTruth
@@ -223,10 +223,7 @@ def _with_local(read: Read) -> Read:
 
     def both(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth | ListedTruth | None]:
         scene, truth = read(config, name, split)
-        features, matches = (
-            descriptor_file(replace(config, desc_fn=file), name)
-            for file in (config.local_fn, config.matches_fn)
-        )
+        features, matches = local_files(config, name)
         features = given(features, "data.local_fn")
         if not features.is_file():
             raise MissingFileError(f"{features}: no such file of local features; gcsa match")

@@ -24,6 +24,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_device(made)
     many = "queries to show, the most changed (default: 200)"
     made.add_argument("--max_queries", type=int, default=200, metavar="N", help=many)
+    poses = "place the cameras by local features of N images of a list (LaMAR, data.local_fn)"
+    made.add_argument("--poses", type=int, default=0, metavar="N", help=poses)
     made.add_argument("--output", metavar="FILE", help="default: report.html in the run's folder")
     options.add_overrides(made)
     return made
@@ -34,10 +36,12 @@ def main() -> None:
     from gcsa.files import write_text
     from gcsa.report.outcomes import study
     from gcsa.report.page import Subject, page
+    from gcsa.report.posed import place_all
     from gcsa.report.runs import open_run
 
-    if args.max_queries < 0:
-        raise InputError(f"--max_queries: {args.max_queries} is less than 0")
+    for name in ("max_queries", "poses"):
+        if getattr(args, name) < 0:
+            raise InputError(f"--{name}: {getattr(args, name)} is less than 0")
     # Settings after --compare are taken for runs by argparse.
     overrides = options.overrides(args, args.compare)
     run = open_run(args.run, overrides)
@@ -50,7 +54,8 @@ def main() -> None:
         raise MissingFileError(f"--checkpoint: {checkpoint}: no such file")
     file = None if checkpoint is None else str(checkpoint)
     outcome = study(run.config, file, args.split, overrides, args.method)
-    subject = Subject(run, others, checkpoint, args.split, outcome, args.method)
+    posed = place_all(outcome, args.split, args.poses) if args.poses else []
+    subject = Subject(run, others, checkpoint, args.split, outcome, args.method, posed, args.poses)
     text = page(subject, args.max_queries)
     output = Path(args.output or run.folder / "report.html")
     write_text(output, text)

@@ -27,24 +27,33 @@ class Line:
 
 @dataclass
 class Scale:
-    """Data to pixels along one axis, with ticks at round numbers."""
+    """Data to pixels along one axis, with ticks at round numbers. log: logarithmic."""
 
     low: float
     high: float
     start: float
     end: float
     ticks: list[float] = field(default_factory=list)
+    log: bool = False
 
     def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+        low, high = self.low, self.high
+        if self.log:
+            value, low, high = map(math.log10, (value, low, high))
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
 
 
 def line_chart(
-    title: str, lines: Sequence[Line], x_name: str, unit: str = "", x_ticks: Sequence[float] = ()
+    title: str,
+    lines: Sequence[Line],
+    x_name: str,
+    unit: str = "",
+    x_ticks: Sequence[float] = (),
+    log: bool = False,
 ) -> str:
     """A figure of lines: <figure> with a caption, points that say their values, and a legend.
 
-    x_ticks: instead of round numbers.
+    x_ticks: instead of round numbers. log: the axis of x, which is above 0.
     """
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points]
@@ -52,7 +61,7 @@ def line_chart(
     if not xs:
         return ""
     x = scale(min(xs), max(xs), LEFT + 6, WIDTH - RIGHT - 6, whole=True)
-    x.ticks = list(x_ticks) or x.ticks
+    x.ticks, x.log = list(x_ticks) or x.ticks, log
     y = scale(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
     drawn = [_axes(x, y, x_name)]
     drawn += [

@@ -15,7 +15,6 @@ from gcsa.imaging import jpeg_base64, read_image
 from gcsa.plots.answers import Answer
 from gcsa.plots.pictures import Top
 from gcsa.report.maps import map_svg, metres
-from gcsa.report.matched import matches_svg
 from gcsa.report.outcomes import Change, SceneOutcome
 
 SHOWN = 10  # images of a list
@@ -49,23 +48,19 @@ def query_row(
     scenes: Sequence[SceneOutcome],
     config: Config,
     thumbnails: Thumbnails,
-    matches: bool = False,
+    more: str = "",
 ) -> str:
-    """An article with what the filters ask about as data- attributes.
-
-    matches: with a picture of what matches, where the scene has local features.
-    """
+    """An article with data- attributes that the filters ask about, and ``more`` below its lists."""
     outcome, query = scenes[change.scene], change.query
     scene = outcome.scene
     name = str(scene.queries.names[query])
     lists = {"first round": outcome.first, "re-ranked": outcome.reranked}
     strips = "".join(_strip(title, outcome, t, query, thumbnails) for title, t in lists.items())
     image = _image(thumbnails.number(scene.name, name), name, "query")
-    drawn = matches_svg(config.data, outcome, query) if matches else ""
     return (
         f"<article {_attributes(change, outcome)}>{_heading(change, scene.name, name)}"
         f'<figure class="own">{image}<figcaption>query</figcaption></figure>'
-        f'<div class="lists">{strips}{drawn}</div>'
+        f'<div class="lists">{strips}{more}</div>'
         f'<div class="where">{map_svg(outcome, query, SHOWN, config.fov)}'
         f"{_answer(outcome, query)}</div></article>"
     )

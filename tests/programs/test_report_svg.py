@@ -233,6 +233,8 @@ def test_reliability_chart_has_every_bin_at_its_height():
 class Local:
     """Two matches, the first of them an inlier."""
 
+    about = "homography, 2 pixels"
+
     def matched(self, a, b):
         assert (a, b) == ("q.png", "d.png")
         points = np.array([[10.0, 20], [30, 40]]), np.array([[2.0, 4], [6, 8]])
@@ -253,6 +255,6 @@ def test_matches_with_the_first_image_are_drawn(tmp_path):
     assert 'viewBox="0 0 360 180"' in drawn
     assert 'd="M20.0 40.0L208.0 16.0" stroke="#009e73"' in drawn
     assert 'd="M60.0 80.0L224.0 32.0" stroke="#d55e00"' in drawn
-    assert "1 of 2 matches with the first image agree with one geometry" in drawn
+    assert "the first image: 1 of 2 matches agree with one geometry (homography, 2 p" in drawn
     outcome.scene = replace(scene, local=None)
     assert matches_svg(data, outcome, 0) == ""
