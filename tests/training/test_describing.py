@@ -39,7 +39,9 @@ GROUPS = {
     "descriptor.least": 2,
 }
 AP = {**PLACES, "train.loss": "ap", "descriptor.chunk": 4}
-WAYS = {"tuples": {}, "places": PLACES, "groups": GROUPS, "AP": AP}
+# The rate decays, and the cache's interval grows, behind the epoch that a run is resumed after.
+GROWING = {"train.remine": 4, "mining.growth": 2, "train.lr_gamma": 0.5}
+WAYS = {"tuples": {}, "growing": GROWING, "places": PLACES, "groups": GROUPS, "AP": AP}
 
 
 @pytest.fixture(autouse=True)

@@ -164,7 +164,7 @@ def test_one_batch_can_be_overfitted_with_every_loss(world, loss, mining):
     trainer, _ = make(world, settings)
     if trainer.tuples is not None:
         trainer.tuples.start(0)
-    batch, _, _ = next(trainer._batches(trainer.sampler.epoch(np.random.default_rng(0))))
+    batch, _, _ = next(trainer._batches(trainer.sampler.epoch(np.random.default_rng(0)), 1))
     losses = [trainer.step(batch).item() for _ in range(60)]
     assert np.isfinite(losses).all()
     # A triplet loss can end at 0: nothing is within the margin.
@@ -174,7 +174,7 @@ def test_one_batch_can_be_overfitted_with_every_loss(world, loss, mining):
 
 def test_sare_without_mining_takes_the_lists_own_hardest(world):
     trainer, _ = make(world, SARE, {"loss.negatives": 3})
-    batch, _, _ = next(trainer._batches(trainer.sampler.epoch(np.random.default_rng(0))))
+    batch, _, _ = next(trainer._batches(trainer.sampler.epoch(np.random.default_rng(0)), 1))
     assert isinstance(trainer.loss, SARELoss) and batch.labels.shape[1] == 1 + SMALL["model.K"]
     assert np.isfinite(trainer.epoch(1))
 
@@ -189,6 +189,8 @@ def test_where_there_is_nothing_to_mine_with(world, tmp_path):
     refused("model.K: 4 is less than the 5 images of a mined tuple", {"model.K": 4})
     refused("train.own_positive: sare takes the nearest", {"train.own_positive": True})
     refused("train.remine: 0 is less than 1", {"train.remine": 0})
+    grown = {"mining.growth": 2, "train.schedule": "cosine"}
+    refused("mining.growth: train.schedule=cosine changes the rate at every step", grown)
     with pytest.raises(InputError, match="mining.farthest: 10.0 is not above mining.nearest, 12.0"):
         make(world, MINED, {"mining.nearest": 12})
 
