@@ -46,14 +46,14 @@ SARE = {
     for kernel in ("gaussian", "cauchy", "exponential")
     for mode in ("independent", "joint")
 }
-# By name: the shipped config, and what is changed of it. All see about 9600 photos.
+# By name: the shipped config, and what is changed of it. All see as many photos.
 LOSSES: dict[str, tuple[str, list[str]]] = {
     "triplet": ("sare_miniworld", ["train.loss=triplet"]),
     "contrastive-margin": ("sare_miniworld", ["train.loss=contrastive-margin"]),
     **{name: ("sare_miniworld", changes) for name, changes in SARE.items()},
     "multi-similarity": ("multi_similarity_miniworld", []),
     "AP-GeM": ("apgem_miniworld", ["descriptor.head=cosplace", "descriptor.chunk=0"]),
-    "CosFace": ("cosplace_miniworld", ["descriptor.steps=150"]),
+    "CosFace": ("cosplace_miniworld", []),
 }
 FREEZE = "backbone._blocks.14"
 BEFORE = "before training"
@@ -85,6 +85,8 @@ class Bench:
         conf, own = LOSSES[loss]
         given = [f"train.seed={seed}", "data.desc_fn=none.h5", f"descriptor.freeze={FREEZE}"]
         sections = "data descriptor loss mining train"
+        whole = self.settings(conf, [*given, *own], sections)
+        given += _length(whole, self.args.photos)
         found = Describing(self.settings(conf, [*given, *own], sections), CPU, True)
         assert isinstance(found.frozen, Frozen)
         found.frozen.kept = self.kept
@@ -111,8 +113,9 @@ class Bench:
     def _write(self, course: Describing, described: Describe, name: str) -> int:
         """The descriptor files of all scenes; how many numbers a descriptor has."""
         data, length = self.settings("miniworld_train", [f"data.desc_fn={name}"], "data").data, 0
-        scenes = [placed.scene for placed in course.collection.scenes]
-        scenes += [scene for scene, _ in course.validation.scenes.values()]
+        scenes = [scene for scene, _ in course.validation.scenes.values()]
+        if any(self.args.gcsa):
+            scenes += [placed.scene for placed in course.collection.scenes]
         for scene in scenes:
             names = [*map(str, scene.database.names), *map(str, scene.queries.names)]
             names = list(dict.fromkeys(names))
@@ -135,6 +138,19 @@ class Bench:
             name = f"checkpoint_{epochs}.pth.tar"
             last = str(self.folder / "training" / f"{self.files}.{stage}" / name)
         return last
+
+
+def _length(config: Config, photos: int) -> list[str]:
+    """Changes by which a training sees so many photos: in an epoch, or in one of each group."""
+    settings, size = config.descriptor, config.data.batch_size
+    a_step = {
+        "tuples": size * (2 + config.mining.negatives),
+        "places": settings.places * settings.images,
+        "groups": size,
+    }[settings.batches]
+    epochs = settings.groups if settings.batches == "groups" else 1
+    steps = max(1, round(photos / a_step / epochs))
+    return [f"descriptor.steps={steps}", f"train.num_epochs={epochs}"]
 
 
 def runs(bench: Bench) -> Iterator[dict[str, Any]]:
@@ -200,7 +216,8 @@ def keep(bench: Bench) -> None:
     course._describe(course.collection.paths)
     course.validation.ranked(course._describe, CPU)
     if bench.args.kept:
-        torch.save({str(path): features for path, features in bench.kept.items()}, bench.args.kept)
+        kept = {str(path): features for path, features in bench.kept.items()}
+        torch.save(kept, bench.args.kept)
 
 
 def measured(bench: Bench) -> list[dict[str, Any]]:
@@ -224,6 +241,8 @@ def main() -> None:
     parser.add_argument("--root", default="outputs/quickstart/datasets")
     parser.add_argument("--losses", nargs="+", default=list(LOSSES), choices=list(LOSSES))
     parser.add_argument("--seeds", type=int, default=3)
+    photos = "that each training sees (default: 2880, 60 steps of tuples)"
+    parser.add_argument("--photos", type=int, default=2880, metavar="N", help=photos)
     epochs = "of GCSA's two stages on top of each network; 0 0: without it"
     parser.add_argument("--gcsa", nargs=2, type=int, default=[1, 2], metavar="N", help=epochs)
     parser.add_argument("--output", help="JSON file of all figures")
@@ -236,7 +255,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as drawn:
         if args.quick:
             args.root, args.losses, args.seeds = drawn, ["triplet"], 1
-            args.changes, args.gcsa = [*noise.draw(Path(drawn)), *args.changes], [1, 1]
+            args.changes = [*noise.draw(Path(drawn)), *args.changes]
+            args.photos, args.gcsa = 96, [1, 1]
         rows = measured(Bench(args, Path(folder)))
     print(f"\n{summary(rows)}")
 

@@ -11,8 +11,8 @@ from gcsa.files import write_text
 
 SETTINGS = (
     "data.dataset=folder data.train_scenes=[one] data.val_scenes=[two] data.num_workers=0 "
-    "model.K=20 model.L=20 model.proj_dim=16 descriptor.steps=2 descriptor.size=32x32 "
-    "descriptor.least=2 descriptor.groups=1 train.num_epochs=1"
+    "model.K=20 model.L=20 model.proj_dim=16 descriptor.size=32x32 "
+    "descriptor.least=2 descriptor.groups=1"
 ).split()
 
 

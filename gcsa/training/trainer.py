@@ -105,7 +105,8 @@ class Trainer(Optimised):
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         every = 1 if self.device.type == "cpu" else CHECK
         with epoch_bar(number, len(order)) as bar:
-            for step, (batch, projected, weight) in enumerate(self._batches(order, number), start=1):
+            batches = self._batches(order, number)
+            for step, (batch, projected, weight) in enumerate(batches, start=1):
                 loss = self.step(batch, projected, weight)
                 total += loss.double() * (len(batch) if weight else 0)
                 if step % every == 0:

@@ -127,9 +127,15 @@ def test_the_cache_is_renewed_as_matlabs(collection, schedule):
     halved = (1, 4) if schedule == "milestones" else (2, 4)  # once so many epochs are done
     for done in range(6):
         interval *= 2 if done in halved else 1
-        seen, renewed = 0, []
-        for step in tuples.epoch(done + 1, lambda: renewed.append(seen) or described):
-            seen += step.size
+        renewed: list[int] = []  # steps before each time that descriptors are compared anew
+        steps: list[int] = []
+
+        def describe(renewed=renewed, steps=steps):
+            renewed.append(sum(steps))
+            return described
+
+        for step in tuples.epoch(done + 1, describe):
+            steps.append(step.size)
         assert renewed == list(range(0, len(tuples.queries), interval)), (done, interval)
         assert optimizer.param_groups[0]["lr"] * interval == pytest.approx(4e-4)
         optimizer.step()
