@@ -43,7 +43,7 @@ def speed(args: argparse.Namespace) -> list[str]:
     operations = flops(course.model, *config.descriptor.pixels())
     rate = 1e9 * peak_gflops()
     start = time.process_time()
-    course._describe(course.collection.paths[:200])
+    course.describe(course.collection.paths[:200])
     mining = (time.process_time() - start) / min(200, photos) * photos
     window = config.train.remine / config.data.batch_size
     share = 100 * mining / (mining + window * seconds)

@@ -155,16 +155,16 @@ def _length(config: Config, photos: int) -> list[str]:
 
 def runs(bench: Bench) -> Iterator[dict[str, Any]]:
     """A row of figures for each loss and seed, as they are made."""
-    for seed in range(bench.args.seeds):
+    for seed in bench.args.seeds:
         for name in bench.args.losses:
             course = bench.course(name, seed)
             if name == bench.args.losses[0]:  # the others start from the same weights
-                yield {"loss": BEFORE, "seed": seed, **bench.found(course, course._describe, seed)}
+                yield {"loss": BEFORE, "seed": seed, **bench.found(course, course.describe, seed)}
             start = time.process_time()
             for epoch in range(1, course.config.train.num_epochs + 1):
                 course.epoch(epoch)
             seconds = time.process_time() - start
-            found = bench.found(course, course._describe, seed)
+            found = bench.found(course, course.describe, seed)
             yield {"loss": name, "seed": seed, "CPU s": seconds, **found}
     yield from shipped(bench)
 
@@ -213,8 +213,8 @@ def _cell(rows: list[dict[str, Any]], way: str, figure: str) -> str:
 def keep(bench: Bench) -> None:
     """Have the frozen layers see all photos, and keep what they make for other calls."""
     course = bench.course("triplet", 0)
-    course._describe(course.collection.paths)
-    course.validation.ranked(course._describe, CPU)
+    course.describe(course.collection.paths)
+    course.validation.ranked(course.describe, CPU)
     if bench.args.kept:
         kept = {str(path): features for path, features in bench.kept.items()}
         torch.save(kept, bench.args.kept)
@@ -240,7 +240,7 @@ def main() -> None:
     parser.add_argument("changes", nargs="*", help="section.key=value")
     parser.add_argument("--root", default="outputs/quickstart/datasets")
     parser.add_argument("--losses", nargs="+", default=list(LOSSES), choices=list(LOSSES))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N")
     photos = "that each training sees (default: 2880, 60 steps of tuples)"
     parser.add_argument("--photos", type=int, default=2880, metavar="N", help=photos)
     epochs = "of GCSA's two stages on top of each network; 0 0: without it"
@@ -254,7 +254,7 @@ def main() -> None:
     print(describe())
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as drawn:
         if args.quick:
-            args.root, args.losses, args.seeds = drawn, ["triplet"], 1
+            args.root, args.losses, args.seeds = drawn, ["triplet"], [0]
             args.changes = [*noise.draw(Path(drawn)), *args.changes]
             args.photos, args.gcsa = 96, [1, 1]
         rows = measured(Bench(args, Path(folder)))

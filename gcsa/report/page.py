@@ -18,12 +18,13 @@ from tqdm import tqdm
 from gcsa.evaluation.metrics import KS
 from gcsa.models.checkpoint import read_settings
 from gcsa.plots.curves import by_k as percent_by_k
-from gcsa.report import confidence, tables
+from gcsa.report import confidence, tables, tuples
 from gcsa.report.charts import Line, histogram, line_chart
 from gcsa.report.origin import written
 from gcsa.report.outcomes import Change, Outcome, SceneOutcome, by_k, changes
 from gcsa.report.rows import Thumbnails, query_row
 from gcsa.report.runs import PastRun, validated_on
+from gcsa.training.run import before
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +55,8 @@ class Subject:
 def page(subject: Subject, max_queries: int) -> str:
     """The HTML text of a report, with the ``max_queries`` most changed queries."""
     thumbnails = Thumbnails(subject.outcome.config.data)
-    parts = {**_figures(subject), **_queries(subject.outcome, thumbnails, max_queries)}
+    mined = tuples.section(subject.run, thumbnails)
+    parts = {**_figures(subject, mined), **_queries(subject.outcome, thumbnails, max_queries)}
     warnings = [*_disagreement(subject), *_missing(thumbnails)]
     for warning in warnings:
         logger.warning("%s", warning)
@@ -68,8 +70,8 @@ def page(subject: Subject, max_queries: int) -> str:
     return Template(template).substitute(parts)
 
 
-def _figures(subject: Subject) -> dict[str, str]:
-    """The parts of the page that are about all queries together."""
+def _figures(subject: Subject, mined: str) -> dict[str, str]:
+    """The parts of the page that are about all queries together. mined: the section of tuples."""
     run, others, outcome = subject.run, subject.others, subject.outcome
     first, reranked = outcome.first, outcome.reranked
     about = f"{subject.ranker}, {subject.split} split. {first['protocol']}."
@@ -77,21 +79,28 @@ def _figures(subject: Subject) -> dict[str, str]:
         "title": escape(run.name),
         "about": escape(about),
         "cards": tables.cards(first, reranked),
-        "results": tables.results(first, reranked, outcome.plain)
-        + tables.places(first, reranked, outcome.plain),
+        "results": tables.results(first, reranked, outcome.plain, outcome.words)
+        + tables.places(first, reranked, outcome.plain, outcome.words),
+        "before": escape(outcome.words[0]),
+        "after": escape(outcome.words[1]),
         "against_k": _against_k(outcome.scenes),
         "confidence": "" if outcome.answers is None else confidence.section(outcome.answers),
         "curves": _curves([run, *others]),
         "epochs": tables.epochs(run),
         "comparison": _comparison(run, others),
-        "more_links": _links(outcome, others),
+        "mined": mined,
+        "more_links": _links(outcome, mined, others),
         "configuration": tables.configuration(outcome.config),
     }
 
 
-def _links(outcome: Outcome, others: Sequence[PastRun]) -> str:
+def _links(outcome: Outcome, mined: str, others: Sequence[PastRun]) -> str:
     """To the sections that not every report has."""
-    sections = {"Confidence": outcome.answers is not None, "Ablations": bool(others)}
+    sections = {
+        "Confidence": outcome.answers is not None,
+        "Tuples": bool(mined),
+        "Ablations": bool(others),
+    }
     return "".join(f'<a href="#{n.lower()}">{n}</a> ' for n, there in sections.items() if there)
 
 
@@ -134,7 +143,7 @@ def _against_k(scenes: Sequence[SceneOutcome]) -> str:
 
 
 def _curves(runs: Sequence[PastRun]) -> str:
-    """Loss and metrics by epoch; the level without re-ranking is that of the first run."""
+    """Loss and metrics by epoch; the level without training is that of the first run."""
     charts = []
     for name, unit, share in (("loss", "", 1), ("recall@1", "%", 100), ("mAP@10", "%", 100)):
         lines = []
@@ -145,7 +154,9 @@ def _curves(runs: Sequence[PastRun]) -> str:
                 if r.get(name) is not None and math.isfinite(r[name])
             }
             level = values.pop(0, None)
-            lines.append(Line(run.name, list(values.items()), None if number else level))
+            lines.append(
+                Line(run.name, list(values.items()), None if number else level, before(run.config))
+            )
         charts.append(line_chart(name, lines, "epoch", unit))
     return "".join(charts)
 
