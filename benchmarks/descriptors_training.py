@@ -3,8 +3,8 @@
 One small network is trained by each loss from the same weights. Its descriptors are written where
 ``gcsa extract`` writes them, and the validation cities are evaluated by them as always: first
 round, neighbours of the first image, posterior, and GCSA, whose two stages are trained on top.
-Beside the losses stand the same network before training, and the trivial rule: the network that
-ships, as it is and whitened on the training databases. What frozen layers make of a photo is
+Beside them stand the same network before training, and the trivial rule: the network that ships, as
+it is and whitened on the training databases. What frozen layers make of a photo is
 computed once for all runs.
 """
 
@@ -56,7 +56,7 @@ LOSSES: dict[str, tuple[str, list[str]]] = {
     "CosFace": ("cosplace_miniworld", []),
 }
 FREEZE = "backbone._blocks.14"
-BEFORE = "before training"
+BEFORE, SHIPPED = "before training", "as it ships"
 WHITENED, POWER = 128, 0.25  # as gcsa extract keeps the network that ships
 PROJECTED = 128  # numbers that GCSA's stage 1 makes of a descriptor
 WAYS = {"first round": None, "neighbours": "neighbours", "posterior": "posterior", "GCSA": ""}
@@ -130,7 +130,8 @@ class Bench:
 
     def _stages(self, given: list[str]) -> str:
         """The checkpoint of GCSA after both stages on top of descriptors."""
-        last = ""
+        last, cities = "", self.args.gcsa_cities
+        given = [*given, *([f"data.train_scenes=[{cities}]"] if cities else [])]
         for stage, epochs in zip(("pretrain", "train"), self.args.gcsa, strict=True):
             changes = [*given, f"train.num_epochs={epochs}", f"train.checkpoint={last or 'null'}"]
             config = self.settings(f"miniworld_{stage}", changes, "data model")
@@ -154,19 +155,20 @@ def _length(config: Config, photos: int) -> list[str]:
 
 
 def runs(bench: Bench) -> Iterator[dict[str, Any]]:
-    """A row of figures for each loss and seed, as they are made."""
+    """A row of figures for each network and seed, as they are made."""
     for seed in bench.args.seeds:
-        for name in bench.args.losses:
-            course = bench.course(name, seed)
-            if name == bench.args.losses[0]:  # the others start from the same weights
-                yield {"loss": BEFORE, "seed": seed, **bench.found(course, course.describe, seed)}
-            start = time.process_time()
-            for epoch in range(1, course.config.train.num_epochs + 1):
+        for name in bench.args.networks:
+            if name == SHIPPED:
+                continue
+            course = bench.course("triplet" if name == BEFORE else name, seed)
+            start, epochs = time.process_time(), course.config.train.num_epochs
+            for epoch in range(1, 1 if name == BEFORE else epochs + 1):
                 course.epoch(epoch)
             seconds = time.process_time() - start
             found = bench.found(course, course.describe, seed)
-            yield {"loss": name, "seed": seed, "CPU s": seconds, **found}
-    yield from shipped(bench)
+            yield {"network": name, "seed": seed, "CPU s": seconds, **found}
+    if SHIPPED in bench.args.networks:
+        yield from shipped(bench)
 
 
 def shipped(bench: Bench) -> Iterator[dict[str, Any]]:
@@ -185,29 +187,31 @@ def shipped(bench: Bench) -> Iterator[dict[str, Any]]:
     rows = described([course.collection.paths[row] for row in course.collection.database])
     fitted = whitening.fit(rows, min(WHITENED, len(rows) - 1))
     ways: dict[str, Describe] = {
-        "as it ships": described,
-        f"as it ships, whitened to {WHITENED}": lambda p: fitted.apply(described(p), POWER),
+        SHIPPED: described,
+        f"{SHIPPED}, whitened to {WHITENED}": lambda p: fitted.apply(described(p), POWER),
     }
     for name, way in ways.items():
-        yield {"loss": name, "seed": 0, **bench.found(course, way, 0)}
+        yield {"network": name, "seed": 0, "CPU s": 0.0, **bench.found(course, way, 0)}
 
 
 def summary(rows: list[dict[str, Any]]) -> str:
     """Mean and standard deviation over the seeds, recall@1 and then mAP@10, percent."""
-    order = sorted(dict.fromkeys(row["loss"] for row in rows), key=lambda name: name in LOSSES)
+    order = sorted(dict.fromkeys(row["network"] for row in rows), key=lambda name: name in LOSSES)
     ways = [way for way in WAYS if any(way in row for row in rows)]
     lines = []
     for name in order:
-        own = [row for row in rows if row["loss"] == name]
-        cells = [" / ".join(_cell(own, way, figure) for figure in FIGURES) for way in ways]
-        seconds = [row["CPU s"] for row in own if "CPU s" in row]
-        lines.append([name, len(own), *cells, f"{np.mean(seconds):.0f}" if seconds else ""])
+        own = [row for row in rows if row["network"] == name]
+        cells = [_cell([row[way] for row in own if way in row]) for way in ways]
+        lines.append([name, len(own), *cells, f"{np.mean([row['CPU s'] for row in own]):.0f}"])
     return table(lines, ["network", "seeds", *ways, "CPU s"])
 
 
-def _cell(rows: list[dict[str, Any]], way: str, figure: str) -> str:
-    values = 100 * np.array([row[way][figure] for row in rows])
-    return f"{values.mean():.1f}" + (f" ± {values.std(ddof=1):.1f}" if len(values) > 1 else "")
+def _cell(found: list[dict[str, float]]) -> str:
+    values = 100 * np.array([[figures[name] for name in FIGURES] for figures in found])
+    if len(values) < 2:
+        return " / ".join(f"{value:.1f}" for row in values for value in row)
+    pairs = zip(values.mean(axis=0), values.std(axis=0, ddof=1), strict=True)
+    return " / ".join(f"{mean:.1f} ± {spread:.1f}" for mean, spread in pairs)
 
 
 def keep(bench: Bench) -> None:
@@ -228,7 +232,7 @@ def measured(bench: Bench) -> list[dict[str, Any]]:
     print(f"frozen layers: {time.process_time() - start:.0f} s of CPU time", flush=True)
     for row in runs(bench):
         shown = ", ".join(f"{w} {100 * row[w]['recall@1']:.1f}" for w in WAYS if w in row)
-        print(f"{row['loss']}, seed {row['seed']}: {shown}", flush=True)
+        print(f"{row['network']}, seed {row['seed']}: {shown}", flush=True)
         rows.append(row)
         if bench.args.output:
             write_text(Path(bench.args.output), json.dumps(rows))
@@ -239,12 +243,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("changes", nargs="*", help="section.key=value")
     parser.add_argument("--root", default="outputs/quickstart/datasets")
-    parser.add_argument("--losses", nargs="+", default=list(LOSSES), choices=list(LOSSES))
+    every = [BEFORE, SHIPPED, *LOSSES]
+    parser.add_argument("--networks", nargs="+", default=every, choices=every, metavar="NAME")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], metavar="N")
     photos = "that each training sees (default: 2880, 60 steps of tuples)"
     parser.add_argument("--photos", type=int, default=2880, metavar="N", help=photos)
     epochs = "of GCSA's two stages on top of each network; 0 0: without it"
     parser.add_argument("--gcsa", nargs=2, type=int, default=[1, 2], metavar="N", help=epochs)
+    cities = "that GCSA is trained on (default: all training cities)"
+    parser.add_argument("--gcsa_cities", metavar="A,B", help=cities)
     parser.add_argument("--output", help="JSON file of all figures")
     parser.add_argument("--kept", help="what the frozen layers made, read where it is there")
     quick = "two little scenes of noise, to see that it runs"
@@ -254,7 +261,7 @@ def main() -> None:
     print(describe())
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as drawn:
         if args.quick:
-            args.root, args.losses, args.seeds = drawn, ["triplet"], [0]
+            args.root, args.networks, args.seeds = drawn, [SHIPPED, "triplet"], [0]
             args.changes = [*noise.draw(Path(drawn)), *args.changes]
             args.photos, args.gcsa = 96, [1, 1]
         rows = measured(Bench(args, Path(folder)))
