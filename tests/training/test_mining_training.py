@@ -49,7 +49,7 @@ def test_mined_negatives_reach_the_loss(world):
     trainer, scenes = make(world, MINED, {"mining.draws": 1000, "model.input_dropout": 0})
     trainer.tuples.start(0)
     order = trainer.sampler.epoch(np.random.default_rng(0))
-    batch, _, _ = next(trainer._batches(order))
+    batch, _, _ = next(trainer._batches(order, 1))
     project = trainer.model.project
     losses = []
     for row, (number, query) in enumerate(order[: len(batch)]):
@@ -78,7 +78,7 @@ def test_queries_without_a_positive_are_never_trained_on(world):
     }
     order = trainer.sampler.epoch(np.random.default_rng(0))
     assert {tuple(pair) for pair in order.tolist()} == expected and 0 < len(expected) < 40
-    seen = sum(len(batch) for batch, _, _ in trainer._batches(order))
+    seen = sum(len(batch) for batch, _, _ in trainer._batches(order, 1))
     assert seen == len(order) == len(trainer.sampler)
     with pytest.raises(InputError, match="no query .* farther than 0.001 m and up to 0.002 m away"):
         make(world, MINED, {"mining.nearest": 0.001, "mining.farthest": 0.002})
