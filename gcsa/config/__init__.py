@@ -246,6 +246,11 @@ def check_field(fov: FovConfig) -> None:
 def _check_system(config: Config) -> None:
     """Settings that the network, or the stage that it is trained in, has no use for."""
     model, train = config.model, config.train
+    if config.mining.growth > 1 and train.schedule in train_config.BY_STEP:
+        raise InputError(
+            f"mining.growth: train.schedule={train.schedule} changes the rate at every step; it "
+            "goes with step and milestones"
+        )
     if train.system == "descriptor":
         _check_descriptor(config)
         return

@@ -12,8 +12,8 @@ from gcsa.errors import InputError, MissingFileError, run_program
 def parser() -> argparse.ArgumentParser:
     made = options.program(
         "report",
-        "Write one HTML page about a training run: settings, curves, metrics, and what re-ranking "
-        "does to single queries, in pictures. It opens without network.",
+        "Write one HTML page about a training run: settings, curves, metrics, and what re-ranking, "
+        "or training a descriptor, does to single queries, in pictures. It opens without network.",
         "msls_train --compare msls_looks msls_heading",
     )
     made.add_argument("run", metavar="RUN", help="folder of a run, or its name")
@@ -38,6 +38,7 @@ def main() -> None:
     from gcsa.report.page import Subject, page
     from gcsa.report.posed import place_all
     from gcsa.report.runs import open_run
+    from gcsa.report.trained import study_of_training
 
     for name in ("max_queries", "poses"):
         if getattr(args, name) < 0:
@@ -53,7 +54,12 @@ def main() -> None:
     if checkpoint is not None and not checkpoint.is_file():
         raise MissingFileError(f"--checkpoint: {checkpoint}: no such file")
     file = None if checkpoint is None else str(checkpoint)
-    outcome = study(run.config, file, args.split, overrides, args.method)
+    if run.config.train.system != "descriptor":
+        outcome = study(run.config, file, args.split, overrides, args.method)
+    elif checkpoint is None:
+        raise InputError("--method: a descriptor is compared with itself before training")
+    else:
+        outcome = study_of_training(run.config, checkpoint, args.split)
     posed = place_all(outcome, args.split, args.poses) if args.poses else []
     subject = Subject(run, others, checkpoint, args.split, outcome, args.method, posed, args.poses)
     text = page(subject, args.max_queries)

@@ -18,11 +18,12 @@ COLOURS = 7  # classes c0 .. c6 of the style sheet
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart: (x, y) points by rising x, and a level that is dotted across."""
+    """A line of a chart: (x, y) points by rising x, and a level that is dotted across: its name."""
 
     name: str
     points: Sequence[tuple[float, float]]
     level: float | None = None
+    level_name: str = "no re-ranking"
 
 
 @dataclass
@@ -71,8 +72,8 @@ def line_chart(
         f'<li><span class="swatch c{number % COLOURS}"></span>{escape(line.name)}</li>'
         for number, line in enumerate(lines)
     )
-    if any(line.level is not None for line in lines):
-        legend += '<li><span class="swatch level"></span>no re-ranking</li>'
+    for name in dict.fromkeys(line.level_name for line in lines if line.level is not None):
+        legend += f'<li><span class="swatch level"></span>{escape(name)}</li>'
     caption = f"{escape(title)}{f' <small>{escape(unit)}</small>' if unit else ''}"
     return _figure(caption, f'{_svg(title, drawn)}<ul class="legend">{legend}</ul>')
 
@@ -192,7 +193,7 @@ def _line(line: Line, colour: int, x: Scale, y: Scale, x_name: str, unit: str) -
     parts = []
     if line.level is not None:
         at = f"{y(line.level):.1f}"
-        said = f"<title>no re-ranking: {line.level:.4g} {unit}</title>"
+        said = f"<title>{escape(line.level_name)}: {line.level:.4g} {unit}</title>"
         ends = f'x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"'
         parts.append(f'<line class="level" {ends}>{said}</line>')
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)

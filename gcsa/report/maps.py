@@ -19,8 +19,8 @@ GAP = 1.0  # pixels, of room around a mark: corners of squares reach farther tha
 
 
 def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
-    """The first ``num`` re-ranked candidates with rank and field of view, the first round's others
-    as rings; "" where no position is known. What is far away stands at the edge.
+    """The first ``num`` of the list after with rank and field of view, the other list's others as
+    rings; "" where no position is known. What is far away stands at the edge.
     """
     new = _shown(outcome.reranked, query, num)
     old = {row: r for row, r in _shown(outcome.first, query, num).items() if row not in new}
@@ -39,7 +39,7 @@ def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
         parts += _heat(answer, view.half)
     if view.own is not None:
         parts.append(_field(view.own, view.half, "own"))
-    parts += _cameras(view, rows, relevant, len(new))
+    parts += _cameras(view, rows, relevant, len(new), outcome.words[0])
     if view.query is not None:
         ((x, y),) = to_pixels(view.query[None], view.half)
         parts.append(f'<path class="me" d="{_star(x, y)}"/>')
@@ -66,9 +66,11 @@ def _field(polygon: np.ndarray, half: float, kind: str) -> str:
     return f'<polygon class="fov {kind}" points="{points}"/>'
 
 
-def _cameras(view: View, rows: np.ndarray, relevant: list[bool], ranked: int) -> list[str]:
+def _cameras(
+    view: View, rows: np.ndarray, relevant: list[bool], ranked: int, before: str
+) -> list[str]:
     """The marks of the cameras, and lines from them to where the cameras are; the first ``ranked``
-    have a rank.
+    have a rank, the others are of the list ``before``.
     """
     radii = np.where(np.arange(len(rows)) < ranked, RANKED, RING)
     half = SIZE / 2
@@ -81,7 +83,7 @@ def _cameras(view: View, rows: np.ndarray, relevant: list[bool], ranked: int) ->
         if moved[number]:
             lines.append(_line(true[number], drawn[number], good))
         where = view.offsets[number], drawn[number], bool(beyond[number])
-        marks.append(_camera(rows[number], *where, good, rank))
+        marks.append(_camera(rows[number], *where, good, rank, before))
     return lines + marks
 
 
@@ -97,10 +99,11 @@ def _camera(
     beyond: bool,
     relevant: bool,
     rank: int | None,
+    before: str,
 ) -> str:
     """The mark of a camera at ``offset`` metres, drawn at ``place`` in pixels."""
     kind = f"{'good' if relevant else 'bad'}{' ring' if rank is None else ''}"
-    words = f"rank {rank}" if rank else "first round only"
+    words = f"rank {rank}" if rank else f"{before} only"
     judged = "relevant" if relevant else "not relevant"
     said = f"<title>{words}, {judged}, {metres(float(np.hypot(*offset)))}</title>"
     if beyond:

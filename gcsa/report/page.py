@@ -18,7 +18,7 @@ from tqdm import tqdm
 from gcsa.evaluation.metrics import KS
 from gcsa.models.checkpoint import read_settings
 from gcsa.plots.curves import by_k as percent_by_k
-from gcsa.report import confidence, posed, tables
+from gcsa.report import confidence, posed, tables, tuples
 from gcsa.report.charts import Line, histogram, line_chart
 from gcsa.report.matched import matches_svg
 from gcsa.report.origin import written
@@ -26,6 +26,7 @@ from gcsa.report.outcomes import Change, Outcome, SceneOutcome, by_k, changes
 from gcsa.report.posed import Posed, camera_svg
 from gcsa.report.rows import Thumbnails, query_row
 from gcsa.report.runs import PastRun, validated_on
+from gcsa.training.run import before
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,8 @@ class Subject:
 def page(subject: Subject, max_queries: int) -> str:
     """The HTML text of a report, with the ``max_queries`` most changed queries."""
     thumbnails = Thumbnails(subject.outcome.config.data)
-    parts = {**_figures(subject), **_queries(subject, thumbnails, max_queries)}
+    mined = tuples.section(subject.run, thumbnails)
+    parts = {**_figures(subject, mined), **_queries(subject, thumbnails, max_queries)}
     warnings = [*_disagreement(subject), *_missing(thumbnails)]
     for warning in warnings:
         logger.warning("%s", warning)
@@ -73,8 +75,8 @@ def page(subject: Subject, max_queries: int) -> str:
     return Template(template).substitute(parts)
 
 
-def _figures(subject: Subject) -> dict[str, str]:
-    """The parts of the page that are about all queries together."""
+def _figures(subject: Subject, mined: str) -> dict[str, str]:
+    """The parts of the page that are about all queries together. mined: the section of tuples."""
     run, others, outcome = subject.run, subject.others, subject.outcome
     first, reranked = outcome.first, outcome.reranked
     about = f"{subject.ranker}, {subject.split} split. {first['protocol']}."
@@ -82,24 +84,28 @@ def _figures(subject: Subject) -> dict[str, str]:
         "title": escape(run.name),
         "about": escape(about),
         "cards": tables.cards(first, reranked),
-        "results": tables.results(first, reranked, outcome.plain)
-        + tables.places(first, reranked, outcome.plain),
+        "results": tables.results(first, reranked, outcome.plain, outcome.words)
+        + tables.places(first, reranked, outcome.plain, outcome.words),
+        "before": escape(outcome.words[0]),
+        "after": escape(outcome.words[1]),
         "against_k": _against_k(outcome.scenes),
         "confidence": "" if outcome.answers is None else confidence.section(outcome.answers),
         "curves": _curves([run, *others]),
         "epochs": tables.epochs(run),
         "comparison": _comparison(run, others),
         "poses": posed.section(subject.posed, subject.images) if subject.posed else "",
-        "more_links": _links(subject),
+        "mined": mined,
+        "more_links": _links(subject, mined),
         "configuration": tables.configuration(outcome.config),
     }
 
 
-def _links(subject: Subject) -> str:
+def _links(subject: Subject, mined: str) -> str:
     """To the sections that not every report has."""
     sections = {
         "Confidence": subject.outcome.answers is not None,
         "Poses": bool(subject.posed),
+        "Tuples": bool(mined),
         "Ablations": bool(subject.others),
     }
     return "".join(f'<a href="#{n.lower()}">{n}</a> ' for n, there in sections.items() if there)
@@ -154,7 +160,7 @@ def _against_k(scenes: Sequence[SceneOutcome]) -> str:
 
 
 def _curves(runs: Sequence[PastRun]) -> str:
-    """Loss and metrics by epoch; the level without re-ranking is that of the first run."""
+    """Loss and metrics by epoch; the level without training is that of the first run."""
     charts = []
     for name, unit, share in (("loss", "", 1), ("recall@1", "%", 100), ("mAP@10", "%", 100)):
         lines = []
@@ -165,7 +171,9 @@ def _curves(runs: Sequence[PastRun]) -> str:
                 if r.get(name) is not None and math.isfinite(r[name])
             }
             level = values.pop(0, None)
-            lines.append(Line(run.name, list(values.items()), None if number else level))
+            lines.append(
+                Line(run.name, list(values.items()), None if number else level, before(run.config))
+            )
         charts.append(line_chart(name, lines, "epoch", unit))
     return "".join(charts)
 

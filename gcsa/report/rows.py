@@ -54,9 +54,9 @@ def query_row(
     outcome, query = scenes[change.scene], change.query
     scene = outcome.scene
     name = str(scene.queries.names[query])
-    lists = {"first round": outcome.first, "re-ranked": outcome.reranked}
+    lists = dict(zip(outcome.words, (outcome.first, outcome.reranked), strict=True))
     strips = "".join(_strip(title, outcome, t, query, thumbnails) for title, t in lists.items())
-    image = _image(thumbnails.number(scene.name, name), name, "query")
+    image = image_tag(thumbnails.number(scene.name, name), name, "query")
     return (
         f"<article {_attributes(change, outcome)}>{_heading(change, scene.name, name)}"
         f'<figure class="own">{image}<figcaption>query</figcaption></figure>'
@@ -127,7 +127,7 @@ def _tile(outcome: SceneOutcome, top: Top, query: int, place: int, thumbnails: T
     row, good = int(top.indices[query, place]), bool(top.judged[query, place])
     name, distance = str(outcome.scene.database.names[row]), metres(top.distances[query, place])
     words = f"rank {place + 1}, {'' if good else 'not '}relevant, {distance}"
-    image = _image(thumbnails.number(outcome.scene.name, name), name, words)
+    image = image_tag(thumbnails.number(outcome.scene.name, name), name, words)
     mark = "\N{CHECK MARK}" if good else "\N{MULTIPLICATION SIGN}"
     return (
         f'<li class="tile {"good" if good else "bad"}" data-i="{row}">{image}'
@@ -135,7 +135,7 @@ def _tile(outcome: SceneOutcome, top: Top, query: int, place: int, thumbnails: T
     )
 
 
-def _image(number: int | None, name: str, words: str) -> str:
+def image_tag(number: int | None, name: str, words: str) -> str:
     """An image that the page's script fills in, or a grey tile with the name of what is missing."""
     title = f'title="{escape(name)}"'
     if number is None:

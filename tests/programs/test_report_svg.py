@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from gcsa.config import Config
 from gcsa.datasets.settings import DataConfig
 from gcsa.evaluation.confidence import reliability
 from gcsa.evaluation.truth import Truth
@@ -171,10 +172,11 @@ def test_curves_leave_out_what_is_not_finite():
         {"epoch": epoch, "loss": loss, "recall@1": share, "mAP@10": 0.5}
         for epoch, (loss, share) in enumerate([(None, 0.2), (np.inf, np.nan), (0.25, 0.4)])
     ]
-    drawn = page._curves([SimpleNamespace(name="a", rows=rows)])
+    run = SimpleNamespace(name="a", rows=rows, config=Config())
+    drawn = page._curves([run])
     assert "nan" not in drawn and "inf" not in drawn and "epoch 2: 0.25" in drawn
     empty = [{**row, "loss": np.nan} for row in rows]
-    assert page._curves([SimpleNamespace(name="a", rows=empty)])
+    assert page._curves([SimpleNamespace(**{**vars(run), "rows": empty})])
 
 
 def located(device=None):
