@@ -1,7 +1,8 @@
-"""A map of photos at known poses: COLMAP's text model, without its points."""
+"""A map of photos at known poses: COLMAP's text model, without its points, read and written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from gcsa.datasets.hloc import MOST_FIELDS
 from gcsa.datasets.lamar.cameras import split
 from gcsa.datasets.lamar.records import Camera
 from gcsa.errors import InputError
+from gcsa.files import make_folder, write_text
 from gcsa.files.lines import fields_by_line
 from gcsa.localization.poses import Poses
 from gcsa.localization.surfaces import NEIGHBOURS
@@ -65,3 +67,32 @@ def nearest_views(poses: Poses) -> list[np.ndarray]:
         spread = near[STRIDE - 1 :: STRIDE][:NEIGHBOURS]
         chosen.append(spread if len(spread) == NEIGHBOURS else near[:NEIGHBOURS])
     return chosen
+
+
+def write_model(folder: Path, views: Views) -> None:
+    """Write the images whose poses are known into ``folder``: what :func:`read_model` reads.
+
+    points3D.txt is written too, empty: COLMAP and hloc triangulate into such a model. Images with
+    the same intrinsics have one camera.
+    """
+    rows, cameras = np.flatnonzero(views.poses.known), dict[Camera, int]()
+    numbers = [cameras.setdefault(views.cameras[row], len(cameras) + 1) for row in rows]
+    back = views.poses[rows].inverse()
+    images = [
+        f"{i} {_joined((*q, *t))} {camera} {name}\n\n"
+        for i, (q, t, camera, name) in enumerate(
+            zip(back.quaternions(), back.positions, numbers, views.names[rows], strict=True), 1
+        )
+    ]
+    optics = [
+        f"{number} {camera.model} {camera.width} {camera.height} {_joined(camera.params)}\n"
+        for camera, number in cameras.items()
+    ]
+    make_folder(folder)
+    write_text(folder / "cameras.txt", "".join(optics))
+    write_text(folder / "images.txt", "".join(images))
+    write_text(folder / "points3D.txt", "")
+
+
+def _joined(values: Iterable[float]) -> str:
+    return " ".join(repr(float(value)) for value in values)
