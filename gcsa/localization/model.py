@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from gcsa.datasets.folder.from_sfm import read_colmap_images
 from gcsa.datasets.hloc import MOST_FIELDS
@@ -16,13 +15,7 @@ from gcsa.errors import InputError
 from gcsa.files import make_folder, write_text
 from gcsa.files.lines import fields_by_line
 from gcsa.localization.poses import Poses
-from gcsa.localization.surfaces import NEIGHBOURS
 from gcsa.localization.views import Views
-
-# Of so many nearest images that look within TURN of the same way every fourth is a neighbour: the
-# very nearest stand at the same spot, and nobody knows how long a unit of the model is.
-NEAREST, STRIDE = 400, 4
-TURN = np.radians(60)
 
 
 def read_model(folder: Path) -> Views:
@@ -54,19 +47,6 @@ def _cameras(path: Path) -> dict[str, Camera]:
             raise InputError(f"{path}: line {number}: {error}; expected '{form}'") from error
         found[fields[0]] = camera
     return found
-
-
-def nearest_views(poses: Poses) -> list[np.ndarray]:
-    """Of each image the rows of those that it is triangulated with, in a world of any unit."""
-    tree, axes = cKDTree(poses.positions), poses.rotations[:, :, 2]
-    count = min(NEAREST, len(poses))
-    chosen = []
-    for row, position in enumerate(poses.positions):
-        _, near = tree.query(position, k=[*range(1, count + 1)])
-        near = near[(near != row) & (axes[near] @ axes[row] >= np.cos(TURN))]
-        spread = near[STRIDE - 1 :: STRIDE][:NEIGHBOURS]
-        chosen.append(spread if len(spread) == NEIGHBOURS else near[:NEIGHBOURS])
-    return chosen
 
 
 def write_model(folder: Path, views: Views) -> None:
