@@ -33,6 +33,7 @@ class Surfaces:
 
     def __init__(self, views: Views, near: Near, matched: Matched):
         self.views, self.near, self.matched = views, near, matched
+        self._known = views.poses.known
         self.points = lru_cache(KEPT)(self._points)
         self.rays = lru_cache(KEPT)(self._undistorted)
 
@@ -52,9 +53,9 @@ class Surfaces:
         """(N, 3) of an image's keypoints, metres in the world; NaN where none was found."""
         own, poses = self._directions(row), self.views.poses
         parts = [(np.full(len(own), row), np.arange(len(own)), own)]
-        if poses.known[row]:
+        if self._known[row]:
             for other in self.near[row].tolist():
-                if poses.known[other]:
+                if self._known[other]:
                     pairs = self._agreeing(row, other)
                     theirs = self._directions(other)[pairs[:, 1]]
                     parts.append((np.full(len(pairs), other), pairs[:, 0], theirs))
