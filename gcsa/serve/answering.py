@@ -99,7 +99,9 @@ class Answering:
             made = _answer(one, scene, feature)
             made["first_round"] = _first(scene, first, row, one.about.num)
             if one.about.map:
-                made["map"] = drawn(answers, row, centre, first.indices[row, : one.about.num])
+                made["map"] = drawn(
+                    answers, row, centre, first.indices[row, : one.about.num].tolist()
+                )
             results.append(made)
         return results
 

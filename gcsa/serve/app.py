@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.requests import ClientDisconnect
@@ -130,17 +131,27 @@ def app_of(service: Service, page: Page) -> FastAPI:
     async def refused(request: Request, error: Any) -> Response:
         return JSONResponse({"error": error.detail}, error.status_code, error.headers)
 
+    async def wrong(request: Request, error: Any) -> Response:
+        first = error.errors()[0]
+        return JSONResponse({"error": f"{first['loc'][-1]}: {first['msg']}"}, 400)
+
+    async def failed(request: Request, error: Exception) -> Response:
+        return JSONResponse({"error": "internal error"}, 500)
+
     app.add_api_route("/locate", service.locate, methods=["POST"])
-    for path, endpoint in {
+    pages: dict[str, Callable[..., Any]] = {
         "/": index,
         "/scenes": service.scenes,
         "/scenes/{name}": service.scene,
         "/thumbnail": service.thumbnail,
         "/health": service.health,
         "/metrics": service.counts,
-    }.items():
+    }
+    for path, endpoint in pages.items():
         app.add_api_route(path, endpoint, methods=["GET"])
     app.add_exception_handler(StarletteHTTPException, refused)
+    app.add_exception_handler(RequestValidationError, wrong)
+    app.add_exception_handler(Exception, failed)  # the guard writes it down
     return app
 
 

@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, token: str | None, overrides: Sequence[str]) -
     )
     weights = None if args.weights is None else Path(args.weights)
     made = service(config, args.split, weights, bounds)
-    app = Guard(app_of(made, page()), hosts, token)
+    app = Guard(app_of(made, page()), hosts, token, lambda: made.batcher.stopping)
     # Others hear of the port once everything behind it is ready.
     with listening(address) as at:
         name = f"[{args.host}]" if ":" in args.host else args.host

@@ -17,6 +17,8 @@ App = Callable[[MutableMapping[str, Any], Callable, Callable], Awaitable[None]]
 OPEN = ("/", "/health")  # what no token is asked for: the page without data, and whether it is up
 LOOPBACK = ("localhost", "127.0.0.1", "::1")
 LEAST_TOKEN = 16  # characters
+MOST = 16 << 10  # bytes of all headers of a request
+CLOSE = (b"connection", b"close")
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"cache-control", b"no-store"),
@@ -29,11 +31,19 @@ class Guard:
     """An application that answers only who may ask, and says nothing of what went wrong inside.
 
     hosts: names by which it is called. token: what "Authorization: Bearer" must hold; None for
-    nothing.
+    nothing. stopping: whether the connection of an answer is its last, which must be said with it:
+    who sends another request meanwhile would lose it.
     """
 
-    def __init__(self, app: App, hosts: Collection[str], token: str | None):
+    def __init__(
+        self,
+        app: App,
+        hosts: Collection[str],
+        token: str | None,
+        stopping: Callable[[], bool] = lambda: False,
+    ):
         self._app, self._hosts, self._token = app, frozenset(hosts), token
+        self._stopping = stopping
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":  # lifespan; there are no web sockets
@@ -45,7 +55,10 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                message["headers"] = [*message.get("headers", ()), *HEADERS]
+                headers = [*message.get("headers", ()), *HEADERS]
+                if self._stopping() and CLOSE not in headers:
+                    headers.append(CLOSE)
+                message["headers"] = headers
             await send(message)
 
         refused = self._refused(scope)
@@ -61,9 +74,13 @@ class Guard:
 
     def _refused(self, scope: MutableMapping[str, Any]) -> tuple[int, str] | None:
         """Status and reason where a request is not answered."""
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > MOST:
+            return 431, f"headers: at most {MOST} bytes are taken"
         found: dict[bytes, list[bytes]] = {}
         for name, value in scope["headers"]:
             found.setdefault(name, []).append(value)
+        if b"content-length" in found and b"transfer-encoding" in found:
+            return 400, "Content-Length and Transfer-Encoding: only one of them"
         hosts = [value.decode("latin-1") for value in found.get(b"host", [])]
         if len(hosts) != 1 or name_of(hosts[0]) not in self._hosts:
             return 421, "Host: expected a name that this server is called by (--allow_host)"
@@ -82,6 +99,7 @@ async def answer(send: Any, status: int, reason: str) -> None:
     """Send a reason as JSON."""
     body = json.dumps({"error": reason}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    headers.append(CLOSE)  # what else he sends is not read
     if status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -69,11 +69,11 @@
       figure.firstChild.replaceWith(image);
     } catch { /* its name stays */ }
   };
-  const tile = (scene, image, at, from, reach, words) => {
+  const tile = (scene, image, at, from, words) => {
     const item = document.createElement("li"), figure = document.createElement("figure");
     const blank = document.createElement("div"), caption = document.createElement("figcaption");
     const away = at && from ? Math.hypot(at[0] - from[0], at[1] - from[1]) : null;
-    if (away !== null) item.className = away <= reach ? "near" : "far";
+    if (away !== null) item.className = away <= NEAR ? "near" : "far";
     blank.className = "blank";
     blank.textContent = figure.title = image.name;
     caption.textContent = away === null ? words : `${words} · ${metres(away)}`;
@@ -83,13 +83,13 @@
     return item;
   };
   const strips = (found) => {
-    const { at, before, places } = found.map, reach = Math.max(NEAR, found.radius_m || 0);
+    const { at, before, places } = found.map;
     by("before").replaceChildren(...found.first_round.map((image, n) => (
-      tile(found.scene, image, before[n], at, reach, `${n + 1} · ${image.similarity.toFixed(2)}`))));
+      tile(found.scene, image, before[n], at, `${n + 1} · ${image.similarity.toFixed(2)}`))));
     by("after").replaceChildren(...found.best.map((image, n) => {
       const was = found.first_round.findIndex((one) => one.name === image.name) + 1;
-      const moved = was === n + 1 ? "" : was ? ` · was ${was}` : ` · not in the first ${SHOWN}`;
-      return tile(found.scene, image, places[n], at, reach, `${n + 1} · ${percent(image.probability)}${moved}`);
+      const moved = was === n + 1 ? "" : was ? ` · was ${was}` : " · new";
+      return tile(found.scene, image, places[n], at, `${n + 1} · ${percent(image.probability)}${moved}`);
     }));
     by("strips").hidden = false;
   };

@@ -96,7 +96,9 @@ def about_of(text: bytes) -> About:
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"])) or "JSON"
-        raise InputError(f"{where}: {first['msg']}") from error
+        own = first["type"] == "value_error"  # of _whole, which says itself what it is about
+        said = first["msg"].removeprefix("Value error, ") if own else f"{where}: {first['msg']}"
+        raise InputError(said) from error
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,16 +16,17 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from gcsa.errors import InputError
 from gcsa.serve.batching import Batcher
+from gcsa.serve.guard import MOST
 
 logger = logging.getLogger(__name__)
 
-HEADERS = 16 << 10  # bytes of the headers of a request
 # Seconds within which the headers of a request must be there, and a connection is kept that asks
 # nothing.
 HEADERS_WITHIN, IDLE = 10.0, 30
 # Seconds, and bytes, that are read of one who is told no while he sends: a connection that is
 # closed over unread bytes is reset, and the answer is lost with it.
 LINGER, LINGER_BYTES = 2.0, 64 << 20
+ROUNDS = 15  # times LINGER, for who reads slowly
 FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\n"
     b"Content-Length: 0\r\n\r\n"
@@ -34,8 +35,8 @@ FULL = (
 
 @dataclass(frozen=True)
 class Address:
-    """Where to listen, how many connections are open at a time, and for how many seconds after a
-    SIGTERM new requests are still told that the server stops.
+    """Where to listen, and how many connections are open at a time. grace: seconds for which, when
+    the server stops, new connections are still taken, and then for which the open ones may ask.
     """
 
     host: str = "127.0.0.1"
@@ -58,7 +59,7 @@ class Lingering:
 
     def is_closing(self) -> bool:
         """As of a transport."""
-        return self.closing or bool(self._transport.is_closing())
+        return True if self.closing else self._transport.is_closing()
 
     def close(self) -> None:
         """Close, once the other side has."""
@@ -68,7 +69,14 @@ class Lingering:
         self._transport.resume_reading()
         with contextlib.suppress(OSError, NotImplementedError):
             self._transport.write_eof()
-        self._loop.call_later(LINGER, self._transport.close)
+        self._loop.call_later(LINGER, self._end, ROUNDS)
+
+    def _end(self, rounds: int) -> None:
+        """Close for good; who still reads the answer is given time, but not for ever."""
+        if rounds and self._transport.get_write_buffer_size():
+            self._loop.call_later(LINGER, self._end, rounds - 1)
+        else:
+            self._transport.abort()
 
     def drop(self, data: bytes) -> None:
         """What came after the end."""
@@ -109,16 +117,20 @@ class Connection(H11Protocol):
 
     def _watched(self) -> None:
         """Between two requests, once something of the next came, the rest must come soon."""
-        between = self.cycle is None or self.cycle.response_complete
+        between = self._between()
         if not between and self._watch is not None:
             self._watch.cancel()
             self._watch = None
         elif between and self._watch is None:
             self._watch = self.loop.call_later(HEADERS_WITHIN, self._late)
 
+    def _between(self) -> bool:
+        cycle: Any = self.cycle
+        return cycle is None or cycle.response_complete
+
     def _late(self) -> None:
         self._watch = None
-        if self.cycle is None or self.cycle.response_complete:
+        if self._between():
             self.transport.close()
 
 
@@ -130,7 +142,7 @@ class Server(uvicorn.Server):
     """uvicorn's, whose signals are handled by :func:`serve`."""
 
     @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:  # type: ignore[override]
+    def capture_signals(self) -> Iterator[None]:
         """None."""
         yield
 
@@ -147,12 +159,11 @@ def listening(address: Address) -> socket.socket:
         raise InputError(f"--host {address.host} --port {address.port}: {reason}") from error
 
 
-async def serve(app: Any, batcher: Batcher, address: Address, at: socket.socket) -> None:
-    """Serve until SIGTERM or Ctrl-C; then nobody is let in any more, and who is in is answered."""
-    protocol = type("Connection", (Connection,), {"limit": address.connections})
+def server_of(app: Any, address: Address) -> Server:
+    """A server of an application; its ``serve`` takes the socket that it listens at."""
     config = uvicorn.Config(
         app,
-        http=protocol,
+        http=type("Connection", (Connection,), {"limit": address.connections}),
         ws="none",
         lifespan="off",
         loop="asyncio",
@@ -161,10 +172,15 @@ async def serve(app: Any, batcher: Batcher, address: Address, at: socket.socket)
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=IDLE,
-        h11_max_incomplete_event_size=HEADERS,
+        h11_max_incomplete_event_size=MOST,
     )
     logging.getLogger("uvicorn").setLevel(logging.ERROR)  # each hostile request is a warning
-    server, loop = Server(config), asyncio.get_running_loop()
+    return Server(config)
+
+
+async def serve(app: Any, batcher: Batcher, address: Address, at: socket.socket) -> None:
+    """Serve until SIGTERM or Ctrl-C; then nobody is let in any more, and who is in is answered."""
+    server, loop = server_of(app, address), asyncio.get_running_loop()
     stops: list[asyncio.Task[None]] = []
 
     def stop() -> None:
@@ -179,14 +195,23 @@ async def serve(app: Any, batcher: Batcher, address: Address, at: socket.socket)
     try:
         await server.serve([at])
         batcher.stop()
-        await asyncio.to_thread(batcher.join)
+        if not server.force_exit:
+            await asyncio.to_thread(batcher.join)
     finally:
         for number in signals:
             loop.remove_signal_handler(number)
 
 
 async def _stop(server: Server, batcher: Batcher, grace: float) -> None:
+    """Tell all who ask that the server stops; then take no connection; then close the open ones.
+
+    Who connected before the port closed has time to ask, and is told: a connection that is closed
+    over a request would lose it.
+    """
     logger.info("stopping: %d requests are inside, no more are let in", batcher.inside)
     batcher.stop()
+    await asyncio.sleep(grace)
+    for listener in server.servers:
+        listener.close()
     await asyncio.sleep(grace)
     server.should_exit = True
