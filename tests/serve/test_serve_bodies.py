@@ -4,19 +4,28 @@ import base64
 import io
 import json
 import struct
+import sys
 import zlib
+from random import Random
 
 import httpx
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import ROOT
 from PIL import Image
 
 from gcsa.errors import InputError
+from gcsa.imaging import read_rgb
 from gcsa.serve.bodies import UnknownKindError, sent
+from gcsa.serve.describing import FORMATS
 from gcsa.serve.questions import DEPTH, about_of, descriptor_of
 from gcsa.serve.uploads import SCANS, SEGMENTS, PhotoLimits, Upload, check, scans
+
+sys.path.insert(0, str(ROOT / "tests" / "fuzz"))
+
+import mutations  # noqa: E402
 
 FORM = "multipart/form-data; boundary=B"
 
@@ -190,3 +199,22 @@ def test_photos_that_are_none(data, said):
     with pytest.raises(InputError, match=said) as told:
         check(Upload(data), PhotoLimits())
     assert "0x" not in str(told.value) and "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_mutated_requests_are_read_or_refused(kind):
+    about = json.dumps({"lat": 55.7, "lon": 13.19, "radio": [{"transmitter": "a", "rssi": -50}]})
+    whole = form((b"about", about.encode()), (b'"photo"; filename="a"', picture(kind)))
+    read = 0
+    for number in range(100):
+        data = mutations.of_bytes(whole, Random(number))
+        try:
+            found = sent(FORM, data)
+            about_of(found.about)
+            upload = Upload(found.photo or b"")
+            check(upload, PhotoLimits())
+            read_rgb(upload, formats=FORMATS)
+            read += 1
+        except InputError as error:
+            assert "\n" not in str(error) and " at 0x" not in str(error)
+    assert 0 < read < 100
