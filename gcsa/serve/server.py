@@ -151,9 +151,12 @@ def listening(address: Address) -> socket.socket:
     """A socket at the address; InputError where there can be none."""
     family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
     try:
-        return socket.create_server(
+        at = socket.create_server(
             (address.host, address.port), family=family, backlog=address.connections
         )
+        # Head and body are written one after the other: the body would wait for the head's receipt.
+        at.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return at
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"--host {address.host} --port {address.port}: {reason}") from error

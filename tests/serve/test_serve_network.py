@@ -125,6 +125,7 @@ def test_many_connections(street):
 
 def test_a_port_that_is_taken():
     with listening(Address(port=0)) as at:
+        assert at.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         taken = at.getsockname()[1]
         with (
             pytest.raises(InputError, match=f"--port {taken}: .*in use"),
