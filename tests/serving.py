@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import httpx
 import numpy as np
+import pytest
 from conftest import overrides
 from located import street
 
@@ -79,3 +80,18 @@ def fields(scene, row: int) -> dict:
         if queries.accuracy is not None and np.isfinite(queries.accuracy[row]):
             asked["accuracy"] = float(queries.accuracy[row])
     return asked
+
+
+def same(found, feature):
+    """Whether an answer is that of gcsa locate, to its rounding."""
+    about = feature["properties"]
+    assert [i["name"] for i in found["best"]] == [i["name"] for i in about["best"]]
+    for key in ("radius_m", "confidence", "none"):
+        assert found[key] == pytest.approx(about[key], abs=2e-2 if key == "radius_m" else 2e-4)
+    for key, value in found["position"].items():
+        assert value == pytest.approx(about[key], abs=2e-2 if key in "xy" else 2e-7)
+    probability = [i["probability"] for i in about["best"]]
+    assert [i["probability"] for i in found["best"]] == pytest.approx(probability, abs=2e-4)
+    assert found["geojson"]["geometry"]["coordinates"] == pytest.approx(
+        feature["geometry"]["coordinates"], abs=2e-7
+    )

@@ -4,14 +4,19 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections import Counter
 
 import httpx
 import pytest
-from serving import ask, ended, fields, guarded, running, street_service
+from conftest import overrides
+from located import street as street_world
+from serving import TOKEN, ask, ended, fields, guarded, running, street_service
 
 from gcsa.errors import InputError
 from gcsa.locate.answers import locate
@@ -247,3 +252,20 @@ def test_the_thread_of_answers_survives_what_goes_wrong(street, monkeypatch):
         patched.setattr(made.answering, "_answers", lambda *_: 1 / 0)
         assert ask(made, right)[0].status_code == 500
     assert ask(made, right)[0].status_code == 200
+
+
+def test_the_program_from_its_start_to_its_end(tmp_path):
+    words = overrides(street_world(tmp_path))
+    command = [sys.executable, "-m", "gcsa", "serve", "--port", "0", *words]
+    environment = {**os.environ, "GCSA_TOKEN": TOKEN}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        for line in process.stderr:
+            if found := re.match(r"(http://127\.0\.0\.1:\d+)/ is served", line):
+                break
+        url, headers = found[1], {"Authorization": f"Bearer {TOKEN}"}
+        assert httpx.get(f"{url}/scenes").status_code == 401
+        about = httpx.get(f"{url}/scenes", headers=headers).json()
+        assert about["scenes"] == [{"name": "east", "images": 60}] and not about["photos"]
+        process.send_signal(signal.SIGTERM)
+        told = process.stderr.read()
+    assert process.returncode == 0 and "stopping: 0 requests are inside" in told
