@@ -76,7 +76,7 @@
     if (away !== null) item.className = away <= NEAR ? "near" : "far";
     blank.className = "blank";
     blank.textContent = figure.title = image.name;
-    caption.textContent = away === null ? words : `${words} · ${metres(away)}`;
+    caption.textContent = away === null ? words : `${words} · ${metres(away).replace(" ", "\u00a0")}`;
     figure.append(blank, caption);
     item.append(figure);
     picture(figure, scene, image.name);
