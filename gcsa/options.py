@@ -47,12 +47,13 @@ def add_checkpoint(
 
 
 def add_method(parser: argparse._ActionsContainer, option: str = "--method") -> None:
-    """A re-ranker without training by name, in the place of a checkpoint."""
+    """A re-ranker without training by name, in the place of a checkpoint; posterior also with one
+    that gives logits."""
     parser.add_argument(
         option,
         metavar="NAME",
         help="re-rank by this method, without training: posterior, k-reciprocal, neighbours, ... "
-        "(gcsa rerank --list_methods: all)",
+        "(gcsa rerank --list_methods: all); posterior also by a checkpoint of train.loss=place",
     )
 
 

@@ -11,6 +11,7 @@ TOO_EARLY = {
     "release_checkpoints.py": (["--outputs", "{none}"], "no such checkpoint; run the quick starts"),
     "summary.py": (["{none}", "--seconds", "1"], "no such report; bash scripts/quickstart.sh"),
     "ablation.py": (["--seeds", "0"], "--seeds: 0 is less than 1"),
+    "place_loss_study.py": (["--seeds", "0"], "--seeds: 0 is less than 1"),
     "radio_pruning.py": (["--fractions", "25"], "--fractions: 25 are not shares above 0, up to 1"),
 }
 

@@ -22,6 +22,7 @@ from gcsa.datasets.settings import CANDIDATES, HEADING_CONVENTIONS, UNKNOWN_RADI
 from gcsa.descriptors.settings import DescriptorConfig
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
+from gcsa.local.verifying import LEAST
 from gcsa.losses import LossConfig, check_loss
 from gcsa.losses.mining import MiningConfig
 from gcsa.models.csa import CSAConfig
@@ -165,6 +166,7 @@ def check_choices(config: Config) -> None:
     choices = {
         "data.heading_convention": (config.data.heading_convention, HEADING_CONVENTIONS),
         "data.candidates": (config.data.candidates, CANDIDATES),
+        "data.local_model": (config.data.local_model, LEAST),
         "data.unknown_radio": (config.data.unknown_radio, UNKNOWN_RADIO),
         "data.search": (config.data.search, SEARCHES),
         "fov.cutoff": (config.fov.cutoff, CUTOFFS),
@@ -246,6 +248,11 @@ def check_field(fov: FovConfig) -> None:
 def _check_system(config: Config) -> None:
     """Settings that the network, or the stage that it is trained in, has no use for."""
     model, train = config.model, config.train
+    if config.mining.growth > 1 and train.schedule in train_config.BY_STEP:
+        raise InputError(
+            f"mining.growth: train.schedule={train.schedule} changes the rate at every step; it "
+            "goes with step and milestones"
+        )
     if train.system == "descriptor":
         _check_descriptor(config)
         return
@@ -275,6 +282,8 @@ def _check_descriptor(config: Config) -> None:
             f"train.loss: {loss} with descriptor.batches={batches}; groups are classified by "
             "cosface, and nothing else is"
         )
+    if loss == "place":
+        raise InputError("train.loss: place is of logits, which descriptors have none of")
     if config.train.checkpoint:
         raise InputError("train.checkpoint: descriptors start from descriptor.weights")
     unused = "projection nearby mining init_proj freeze_input_proj compile".split()

@@ -21,6 +21,8 @@ from typing import TypeVar
 import numpy as np
 import torch
 import torch.distributed as dist
+from torch._C._distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from gcsa import files
 from gcsa.distributed.session import session
@@ -95,9 +97,9 @@ def _join(timeout: timedelta) -> None:
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
         backend = "cpu:gloo,cuda:nccl"
-    store, rank, size = next(dist.rendezvous("env://", timeout=timeout))
+    store, rank, size = next(rendezvous("env://", timeout=timeout))
     store.set_timeout(timeout)
-    own = dist.PrefixStore(f"gcsa/{session(store, rank, size, timeout)}", store)
+    own = PrefixStore(f"gcsa/{session(store, rank, size, timeout)}", store)
     dist.init_process_group(backend, store=own, rank=rank, world_size=size, timeout=timeout)
 
 

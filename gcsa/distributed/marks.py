@@ -43,6 +43,8 @@ def _bytes(value: Any) -> Iterator[bytes]:
         for key, inner in value.items():
             yield from _bytes(key)
             yield from _bytes(inner)
+    elif isinstance(value, set | frozenset):
+        yield from _bytes(sorted(value))
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _bytes(inner)

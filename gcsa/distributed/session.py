@@ -10,12 +10,12 @@ import time
 import uuid
 from datetime import timedelta
 
-import torch.distributed as dist
+from torch._C._distributed_c10d import Store
 
 LOOK = 0.01  # seconds between two looks at the store
 
 
-def session(store: dist.Store, rank: int, size: int, timeout: timedelta) -> str:
+def session(store: Store, rank: int, size: int, timeout: timedelta) -> str:
     """The name, the same in all ``size`` processes of now; RuntimeError where one does not come.
 
     Each of the others says its own random word, by which the first, which may read that of an
@@ -33,7 +33,7 @@ def session(store: dist.Store, rank: int, size: int, timeout: timedelta) -> str:
     return own
 
 
-def _greet(store: dist.Store, other: int, name: str, end: float) -> None:
+def _greet(store: Store, other: int, name: str, end: float) -> None:
     """Tell another process the name."""
     answered = b""
     while not store.check([f"gcsa/known/{name}/{other}"]):

@@ -2,6 +2,7 @@
 
 All take ``(scores, labels, valid)``: cosines (B, N) of queries with the entries of their lists,
 which entries are relevant, and which are there at all (None: every one), and return a scalar.
+``place`` takes logits in their stead, and that of "none of these" beside.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from gcsa.losses.contrastive_margin import ContrastiveMarginLoss
 from gcsa.losses.cosface import CosFaceLoss
 from gcsa.losses.dir_ap import DirAPLoss
 from gcsa.losses.multi_similarity import MultiSimilarityLoss
+from gcsa.losses.place import PlaceLoss, place_loss
 from gcsa.losses.sare import SARELoss
 from gcsa.losses.tie_aware_ap import TieAwareAPLoss
 from gcsa.losses.triplet import TripletLoss
@@ -29,11 +31,13 @@ __all__ = [
     "DirAPLoss",
     "MultiSimilarityLoss",
     "LossConfig",
+    "PlaceLoss",
     "SARELoss",
     "TieAwareAPLoss",
     "TripletLoss",
     "check_loss",
     "make_loss",
+    "place_loss",
 ]
 
 
@@ -75,6 +79,10 @@ def _cosface(config: LossConfig, skip_empty: bool) -> nn.Module:
     return CosFaceLoss(config.scale, config.margin or 0.4)
 
 
+def _place(config: LossConfig, skip_empty: bool) -> nn.Module:
+    return PlaceLoss(skip_empty)
+
+
 def _bins(config: LossConfig, bins: int, lowest: float) -> tuple[int, tuple[float, float]]:
     bins = bins if config.bins is None else config.bins
     return bins, (lowest if config.lowest is None else config.lowest, 1.0)
@@ -90,6 +98,7 @@ LOSSES = {
     "contrastive-margin": _contrastive_margin,
     "multi-similarity": _multi_similarity,
     "cosface": _cosface,
+    "place": _place,
 }
 
 
@@ -97,7 +106,8 @@ def make_loss(name: str, config: LossConfig, skip_empty: bool) -> nn.Module:
     """The loss of a name, with the settings of the section ``loss``.
 
     skip_empty: leave queries without a relevant entry out of the mean; otherwise the AP losses
-    count them with an AP of 0. The others, undefined there, always leave them out.
+    count them with an AP of 0, and ``place`` takes "none of these" for their answer. The others,
+    undefined there, always leave them out.
     """
     check_loss(name, config)
     return LOSSES[name](config, skip_empty)
@@ -112,4 +122,9 @@ def check_loss(name: str, config: LossConfig, own_positive: bool = False) -> Non
         raise InputError(
             f"train.own_positive: {name} takes the nearest positive, which would be the query "
             "itself; set it to false"
+        )
+    if name == "place" and own_positive:
+        raise InputError(
+            "train.own_positive: place asks which candidate is right, and the query is none of "
+            "its own; set it to false"
         )

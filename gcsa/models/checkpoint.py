@@ -3,6 +3,7 @@
 The file is a torch archive of one dict. GCSA's has the constructor's arguments, "affinity" (the
 list of kinds) and "model" (the state dict), just those keys, so that whatever reads the published
 format reads ours. CSA's has "state_dict", by which it is known, see :mod:`gcsa.models.csa_state`.
+A head, which published files lack, is known by its tensors.
 Our own settings travel beside the dict, as a JSON record in the same zip archive.
 """
 
@@ -25,6 +26,7 @@ from gcsa.files import limits, reading, replacing
 from gcsa.models.csa import CSA
 from gcsa.models.csa_state import arguments_of, content_of, state_of
 from gcsa.models.gcsa import GCSA, ModelConfig
+from gcsa.models.head import PREFIX
 from gcsa.sideinfo.affinity import check_kinds, width
 from gcsa.written import refuse_references
 
@@ -90,6 +92,7 @@ def load_checkpoint(
     if arguments["num_layers"] > len(state):
         raise InputError(f"{path}: {arguments['num_layers']} layers, but {len(state)} tensors")
     made: type[Model] = CSA if _is_csa(content) else GCSA
+    arguments["head"] = any(name.startswith(PREFIX) for name in state)
     with reading(path, "a checkpoint with the sizes of its network"):
         with torch.device("meta"):  # without memory: sizes are only what the file says
             empty = made(**arguments)
@@ -154,10 +157,13 @@ def load_pretrained(model: Model, path: str | os.PathLike) -> list[str]:
     """Start ``model`` from the tensors of another checkpoint; returns the names of those taken.
 
     A pre-trained projection goes into a bigger model so: every tensor of the file must have its
-    place in the model, with the same shape; whatever else the model has keeps its values. Raises
-    InputError that names each tensor without a place.
+    place in the model, with the same shape; whatever else the model has keeps its values. But a
+    head is of the rows that it read: that of a projection has no use above layers, and none has
+    one where the model gives cosines. Raises InputError that names each tensor without a place.
     """
     state = _state_of(_read(path))
+    if model.head is None or model.num_layers != _num_layers(state):
+        state = {name: tensor for name, tensor in state.items() if not name.startswith(PREFIX)}
     if not state:
         raise InputError(f"{path}: holds no tensors, there is nothing to start from")
     own = model.state_dict()
@@ -201,6 +207,11 @@ def _state_of(content: dict[str, Any]) -> dict[str, Tensor]:
     """The tensors of a checkpoint of either system."""
     state: dict[str, Tensor] = state_of(content) if _is_csa(content) else content["model"]
     return state
+
+
+def _num_layers(state: dict[str, Tensor]) -> int:
+    """Of the network that tensors are of, by their names."""
+    return len({name.split(".")[1] for name in state if name.startswith(("layers.", "blocks."))})
 
 
 def _is_csa(content: dict[str, Any]) -> bool:

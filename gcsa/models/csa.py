@@ -24,6 +24,7 @@ from gcsa.errors import InputError
 from gcsa.models.attention import attend
 from gcsa.models.csa_loss import reconstruction_loss
 from gcsa.models.dropout import dropout
+from gcsa.models.head import Head
 
 
 @dataclass
@@ -121,7 +122,8 @@ class CSA(nn.Module):
     """Contextual similarity aggregation.
 
     input_dim: D0, which no weight depends on. output_dim: D'. mlp_dim: width of the MLPs.
-    reconstructs: with the head of the reconstruction loss. K may be changed at any time.
+    reconstructs: with the head of the reconstruction loss. head: with one that gives logits, see
+    :func:`gcsa.models.gcsa.scores`; published checkpoints have none. K may be changed at any time.
     """
 
     def __init__(
@@ -138,6 +140,7 @@ class CSA(nn.Module):
         dropout_p: float = 0.0,
         attn_dropout_p: float = 0.0,
         path_dropout_p: float = 0.0,
+        head: bool = False,
     ):
         super().__init__()
         _check_sizes(K, L, output_dim, num_layers, num_heads)
@@ -153,6 +156,7 @@ class CSA(nn.Module):
             Block(output_dim, num_heads, mlp_dim, qkv_bias, dropout_p, attn_dropout_p, path_p)
             for path_p in torch.linspace(0, path_dropout_p, num_layers, device="cpu").tolist()
         )
+        self.head = Head(output_dim) if head else None
         self.apply(_initialise)
 
     def forward(self, desc: Tensor, *, valid: Tensor | None = None) -> Tensor:

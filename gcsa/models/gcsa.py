@@ -19,6 +19,7 @@ from torch.nn import functional
 from gcsa.errors import InputError
 from gcsa.models.attention import attend
 from gcsa.models.dropout import dropout
+from gcsa.models.head import Head
 
 
 @dataclass
@@ -78,7 +79,8 @@ class GCSA(nn.Module):
     """Generalized contextual similarity aggregation.
 
     ``aff_dim`` is C, the columns of all kinds of side information together. The names of the
-    arguments and of the parameters are those of the published checkpoints.
+    arguments and of the parameters are those of the published checkpoints, which have no head:
+    with one, :func:`scores` are its logits.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class GCSA(nn.Module):
         aff_dim: int,
         input_dropout_p: float = 0.0,
         attn_dropout_p: float = 0.0,
+        head: bool = False,
     ):
         super().__init__()
         _check_sizes(K, L, output_dim, num_layers, num_heads)
@@ -106,6 +109,7 @@ class GCSA(nn.Module):
         self.layers = nn.ModuleList(
             Layer(output_dim, num_heads, attn_dropout_p) for _ in range(num_layers)
         )
+        self.head = Head(output_dim if num_layers > 0 else proj_dim) if head else None
 
     def forward(
         self,
@@ -169,8 +173,14 @@ class GCSA(nn.Module):
         return torch.cat(blocks, dim=-1)
 
 
-def scores(refined: Tensor) -> Tensor:
-    """Cosine of the query's row with every row, itself first: (B, 1+K, D') -> (B, 1+K) float32."""
+def scores(refined: Tensor, head: Head | None = None, valid: Tensor | None = None) -> Tensor:
+    """Cosine of the query's row with every row, itself first: (B, 1+K, D') -> (B, 1+K) float32.
+
+    With a head its logits, that of "none of these" first; valid: see :meth:`Head.forward`.
+    """
+    if head is not None:
+        logits: Tensor = head(refined, valid)
+        return logits
     refined = refined.float()
     return (refined * refined[:, :1]).sum(-1)  # a product of matrices would be of half precision
 

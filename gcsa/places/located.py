@@ -9,6 +9,7 @@ import numpy as np
 from gcsa.errors import InputError
 from gcsa.places.calibration import Calibration
 from gcsa.places.locator import Locator, PosteriorConfig
+from gcsa.places.logits import Logits
 from gcsa.ranking.lists import Ranking
 
 
@@ -39,18 +40,20 @@ def located(
     config: PosteriorConfig,
     K: int = 0,
     left_out: np.ndarray | None = None,
+    logits: Logits | None = None,
 ) -> Located:
     """The lists in the order of the posterior over their first K candidates, all for 0.
 
-    left_out: (Q, n) bool, images that are no candidates of a query. Candidates beyond K stay
-    behind, in their order, with scores of -inf and no probability.
+    left_out: (Q, n) bool, images that are no candidates of a query. logits: of the first K, see
+    :meth:`gcsa.places.locator.Locator.weigh`. Candidates beyond K stay behind, in their order, with
+    scores of -inf and no probability.
     """
     width = candidates.indices.shape[1]
     if K < 0:
         raise InputError(f"K: {K} is less than 0")
     K = min(K, width) if K else width
     head = Ranking(candidates.indices[:, :K], candidates.scores[:, :K])
-    found = locator.locate(head, config, left_out)
+    found = locator.locate(head, config, left_out, logits)
     rest = np.broadcast_to(np.arange(K, width), (len(head), width - K))
     order = np.concatenate([found.order, rest], axis=1)
     indices = np.take_along_axis(candidates.indices, order, axis=1)

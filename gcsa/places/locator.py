@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,10 +23,12 @@ from gcsa.places.kernels import (
     near,
     overlap_kernel,
 )
+from gcsa.places.logits import Logits
 from gcsa.places.posterior import Posterior, RankingConfig, posterior
 from gcsa.places.sequences import ChainConfig, chain
 from gcsa.places.standing import Observed, Spread
 from gcsa.places.verified import verified
+from gcsa.places.weighed import Weighed
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.search import own_rows
 from gcsa.scene import Scene
@@ -75,19 +77,6 @@ class PosteriorConfig:
             raise InputError(f"posterior.verify: {self.verify} is less than 0")
 
 
-@dataclass(frozen=True, eq=False)
-class Weighed:
-    """The evidence of Q queries for their candidates.
-
-    total: (Q, N) log-likelihood ratios with the prior, -inf where padded. prior: (Q, N), the part
-    that is no observation. observed: what the queries' own sensors say.
-    """
-
-    total: np.ndarray
-    prior: np.ndarray
-    observed: Observed | None
-
-
 class Locator:
     """What a scene's queries are located by, prepared once for any lists of candidates.
 
@@ -102,20 +91,16 @@ class Locator:
         calibration: Calibration,
         device: torch.device | str = "cpu",
     ):
-        self.scene, self.rule, self.calibration = scene, rule, calibration
-        self.device, database = torch.device(device), scene.database
-        # What all queries share, prepared once: those of a part are rows of it.
-        self._asked, self._own = np.arange(len(scene.queries)), own_rows(scene)
-        scans = [scans for s in (scene.queries, database) if (scans := s.radio) is not None]
-        self._heard = radio.stack(scans) if len(scans) == 2 else None
+        self.rule, self.calibration = rule, calibration
+        self.device, self.about = torch.device(device), (rule, fov_config, calibration)
+        self._take(scene)
         self.places: Places | None = None
         self.kernel: Kernel = identity
         self._near = csr_array(np.eye(0))
         self._centre = np.zeros(2)
-        if database.positions is None:
+        if scene.database.positions is None:
             return
-        positions = database.positions[:, :2]
-        towards = database.headings
+        positions, towards = scene.database.positions[:, :2], scene.database.headings
         if rule.kind == "pose" and towards is None:
             raise InputError(f"{scene.name}: rule 'pose' needs the headings of the database")
         self.places = Places.of(positions, None, device)
@@ -143,30 +128,56 @@ class Locator:
         part._asked = self._asked[rows]
         return part
 
-    def weigh(self, candidates: Ranking, left_out: np.ndarray | None = None) -> Weighed:
+    def asked(self, scene: Scene) -> Locator:
+        """For other queries of the same database: ``scene`` is :meth:`Scene.asked` of this one."""
+        made = copy.copy(self)
+        made._take(scene)
+        return made
+
+    def _take(self, scene: Scene) -> None:
+        """Prepare what all queries of a scene share: those of a part are rows of it."""
+        self.scene, self._own = scene, own_rows(scene)
+        self._asked = np.arange(len(scene.queries))
+        scans = [s.radio for s in (scene.queries, scene.database) if s.radio is not None]
+        self._heard = radio.stack(scans) if len(scans) == 2 else None
+
+    def weigh(
+        self,
+        candidates: Ranking,
+        left_out: np.ndarray | None = None,
+        logits: Logits | None = None,
+    ) -> Weighed:
         """All evidence for the candidates of every query of the scene.
 
         left_out: (Q, n) bool, images that are no candidates of a query; that its place has lost
-        them must not speak of it.
+        them must not speak of it. logits: of a network, in the place of looks and prior, and of
+        whatever else it has read.
         """
         c, valid, rows = self.calibration, candidates.valid, candidates.indices
-        prior = evidence.density(self._photos(rows, left_out), c.gamma)
         position, observed = self._position(rows)
-        kinds = [
-            evidence.looks(candidates.scores, valid, c.temperature),
-            prior,
-            self._compass(rows),
-            position,
-            self._radio(rows),
-        ]
-        return Weighed(evidence.total(kinds, valid), prior, observed)
+        kinds = {
+            "looks": evidence.looks(candidates.scores, valid, c.temperature),
+            "density": evidence.density(self._photos(rows, left_out), c.gamma),
+            "compass": self._compass(rows),
+            "position": position,
+            "radio": self._radio(rows),
+        }
+        if logits is not None:
+            kinds = {name: found for name, found in kinds.items() if not logits.has_read(name)}
+            kinds["logits"] = logits.values + c.none
+        return Weighed(kinds, valid, observed)
 
     def locate(
-        self, candidates: Ranking, config: PosteriorConfig, left_out: np.ndarray | None = None
+        self,
+        candidates: Ranking,
+        config: PosteriorConfig,
+        left_out: np.ndarray | None = None,
+        logits: Logits | None = None,
     ) -> Posterior:
         """The posterior of every query over its candidates, and the ranking that follows."""
-        weighed, c = self.weigh(candidates, left_out), self.calibration
-        if config.verify and self.scene.local is not None:
+        weighed, c = self.weigh(candidates, left_out, logits), self.calibration
+        matched = logits is not None and logits.has_read("local")
+        if config.verify and self.scene.local is not None and not matched:
             weighed = self._verified(candidates, weighed, config.verify)
         total = weighed.total
         if config.sequences != "off":
@@ -191,7 +202,7 @@ class Locator:
             return local.inliers(self.scene.queries.names[query], names)
 
         found = verified(weighed.total, ask, self.calibration.inliers_table, most)
-        return replace(weighed, total=weighed.total + found)
+        return weighed.beside(local=found)
 
     def _photos(self, rows: np.ndarray, left_out: np.ndarray | None) -> np.ndarray:
         """How many photos show the place of each candidate, (Q, N), NaN where padded."""

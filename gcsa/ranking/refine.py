@@ -18,7 +18,6 @@ from gcsa.scene import Scene
 from gcsa.sideinfo.affinity import SideInformation
 
 
-@torch.inference_mode()
 def refine(
     model: Model,
     scene: Scene,
@@ -29,6 +28,24 @@ def refine(
 ) -> Ranking:
     """Re-rank the first K candidates of every query of a scene, on the model's device.
 
+    candidates: lists of at least max(K, L) entries; see :func:`scored`.
+    """
+    found = scored(model, scene, candidates, side, batch_size, num_workers)
+    return candidates.reordered(found[:, 1:])
+
+
+@torch.inference_mode()
+def scored(
+    model: Model,
+    scene: Scene,
+    candidates: Ranking,
+    side: SideInformation,
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> np.ndarray:
+    """Scores (Q, 1+K) float32 of every query's first K candidates, anything where padded.
+
+    The first column is the query's own, or of a head the logit of "none of these".
     candidates: lists of at least max(K, L) entries. There is no dropout here, so every image is
     projected once; the batches read projected rows, prepared ahead by ``num_workers`` threads.
     Where several processes work together they divide the queries, batch by batch.
@@ -54,8 +71,8 @@ def refine(
 
     def work(own: np.ndarray) -> Arrays:
         queries = np.stack([np.zeros_like(own), own], axis=1)
-        refined = [torch.empty(0, model.K, device=device)] + [
-            read(model, batch.to(device), projected)[:, 1:]
+        refined = [torch.empty(0, 1 + model.K, device=device)] + [
+            read(model, batch.to(device), projected)
             for batch in stream.batches(queries, Known(every, len(every)))
         ]
         return {"scores": torch.cat(refined).cpu().numpy()}
@@ -63,10 +80,9 @@ def refine(
     def about() -> object:
         return "refine", scene, candidates, side.about, batch_size, model.K, model.state_dict()
 
-    pieces = pieces_of(len(candidates), batch_size)
-    found = divided(pieces, work, about)["scores"]
+    found = divided(pieces_of(len(candidates), batch_size), work, about)["scores"]
     model.train(was_training)
-    return candidates.reordered(found)
+    return found
 
 
 def check_dimension(model: Model, scene: Scene) -> None:
@@ -94,4 +110,4 @@ def project(model: Model, table: Table, images: np.ndarray) -> Tensor:
 def read(model: Model, batch: Batch, projected: Tensor) -> Tensor:
     """Scores (B, 1+K) of a batch whose images are rows of ``projected``; the query is first."""
     listed = torch.nn.functional.embedding(batch.place, projected)
-    return scores(model.refine(listed, batch.columns, batch.valid))
+    return scores(model.refine(listed, batch.columns, batch.valid), model.head, batch.valid)

@@ -22,11 +22,12 @@ from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
 from gcsa.files import reading
 from gcsa.models.checkpoint import Model, load_checkpoint, read_settings
+from gcsa.places.logits import Logits
 from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.lists import Ranking
-from gcsa.ranking.refine import refine
+from gcsa.ranking.refine import refine, scored
 from gcsa.rerankers.fusion import Fusion, fuse
-from gcsa.rerankers.posterior import posterior
+from gcsa.rerankers.posterior import PosteriorConfig, posterior
 from gcsa.scoring.calibration import calibration_for
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import Rule
@@ -104,7 +105,8 @@ class Ranker:
 
     name: what it is called. config: the settings that it ranks by, with the geometry that a
     checkpoint was trained with. kinds: of side information that a scene needs columns of. depth:
-    candidates that it reads, 0 for none. rank: the lists of a scene, re-ordered.
+    candidates that it reads, 0 for none. rank: the lists of a scene, re-ordered. located: whether
+    they follow from a posterior over places.
     """
 
     name: str
@@ -112,11 +114,12 @@ class Ranker:
     kinds: list[str]
     depth: int
     rank: Callable[[RankedScene], Ranking]
+    located: bool = False
 
     @property
     def how(self) -> str:
         """What a protocol says of the ranking: whether queries help each other."""
-        if self.name != "posterior":
+        if not self.located:
             return ""
         return SEQUENCE_WORDS[self.config.posterior.sequences]
 
@@ -135,54 +138,93 @@ def open_ranker(
     """A ranker by the file of a checkpoint, or by the name of a method; without both, none.
 
     A method re-ranks ``model.K`` candidates, with its default parameters; ``posterior`` reads
-    section posterior, and what is relevant from ``data.val_labels``. overrides: the command line's
+    section posterior, and what is relevant from ``data.val_labels``. With a checkpoint that gives
+    logits (``train.loss=place``) these are its evidence. overrides: the command line's
     ``section.key=value``, which the config holds already. fusion: with the first round's scores.
     """
-    if checkpoint is not None and method is not None:
-        raise InputError("--checkpoint and --method: only one of them")
+    both = checkpoint is not None and method is not None
+    if both and method != "posterior":
+        raise InputError("--checkpoint and --method: only one of them, unless it is posterior")
     if fusion is not None and checkpoint is None and method is None:
         raise InputError(
             "--fusion: of the first round and a re-ranking; --checkpoint or --method is missing"
         )
     device = pick_device(config.train.device)
     if checkpoint is not None:
-        return _of_checkpoint(config, checkpoint, overrides, fusion, device)
+        opened = open_checkpoint(checkpoint, config, overrides, device)
+        by = _of_both if both else _of_checkpoint
+        return by(checkpoint, *opened, fusion, device)
     if method is not None:
         return _of_method(config, method, fusion, device)
     return Ranker("no re-ranking", config, [], 0, lambda scene: scene.candidates)
 
 
 def _of_checkpoint(
-    config: Config,
     file: str,
-    overrides: Sequence[str],
+    model: Model,
+    kinds: list[str],
+    config: Config,
     fusion: Fusion | None,
     device: torch.device,
 ) -> Ranker:
-    model, kinds, config = open_checkpoint(file, config, overrides, device)
-
     def rank(scene: RankedScene) -> Ranking:
         return rerank(model, [scene], config.data, fusion)[0]
 
     return Ranker(file, config, kinds, max(model.K, model.L), rank)
 
 
+def _of_both(
+    file: str,
+    model: Model,
+    kinds: list[str],
+    config: Config,
+    fusion: Fusion | None,
+    device: torch.device,
+) -> Ranker:
+    """The posterior over places, by the logits of a checkpoint."""
+    if model.head is None:
+        raise InputError(
+            f"{file}: gives cosines, and --method posterior with a checkpoint needs logits; train "
+            "one with train.loss=place, or leave one of the two out"
+        )
+    located = _posterior(config, device)
+
+    def rank(scene: RankedScene) -> Ranking:
+        ahead = config.data.batch_size, config.data.num_workers
+        found = scored(model, scene.scene, scene.candidates, scene.side, *ahead)
+        return fused(scene.candidates, located(scene, Logits.of(found, kinds)), fusion)
+
+    depth = max(model.K, model.L)
+    return Ranker(f"posterior by {file}", config, kinds, depth, rank, located=True)
+
+
 def _of_method(config: Config, name: str, fusion: Fusion | None, device: torch.device) -> Ranker:
     settings = rerankers.known(name).config(K=config.model.K)
     rule = Rule.of(config.data.val_labels)
-    for key, value in vars(config.posterior).items() if name == "posterior" else ():
-        setattr(settings, key, value)
+
+    def by_name(scene: RankedScene) -> Ranking:
+        given = scene.scene, scene.candidates, settings, rule, config.fov
+        return rerankers.apply(name, *given, device)
+
+    order = _posterior(config, device) if name == "posterior" else by_name
 
     def rank(scene: RankedScene) -> Ranking:
-        given = scene.scene, scene.candidates, settings, rule, config.fov
-        if name == "posterior":
-            calibration = calibration_for(config, scene.scene)
-            ranking: Ranking = posterior(*given, calibration, device)
-        else:
-            ranking = rerankers.apply(name, *given, device)
-        return fused(scene.candidates, ranking, fusion)
+        return fused(scene.candidates, order(scene), fusion)
 
-    return Ranker(name, config, [], config.model.K, rank)
+    return Ranker(name, config, [], config.model.K, rank, located=name == "posterior")
+
+
+def _posterior(config: Config, device: torch.device) -> Callable[..., Ranking]:
+    """The re-ranker ``posterior`` by the settings: (scene, what a network says) -> lists."""
+    settings = PosteriorConfig(**vars(config.posterior), K=config.model.K)
+    rule = Rule.of(config.data.val_labels)
+
+    def order(scene: RankedScene, logits: Logits | None = None) -> Ranking:
+        calibration = calibration_for(config, scene.scene)
+        given = scene.scene, scene.candidates, settings, rule, config.fov
+        return posterior(*given, calibration, device, logits=logits)
+
+    return order
 
 
 def plain_rule(config: Config, scenes: Sequence[RankedScene]) -> str | None:

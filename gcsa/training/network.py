@@ -49,7 +49,8 @@ class Network(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Fields of a Batch, and what its places number if not its descriptors.
 
-        Returns scores (B, 1+K) and the addition to the loss, () or None.
+        Returns scores (B, 1+K), see :func:`gcsa.models.gcsa.scores`, and the addition to the loss,
+        () or None.
         """
         if projected is not None:
             listed = functional.embedding(place, projected)
@@ -59,10 +60,11 @@ class Network(nn.Module):
             listed = functional.embedding(place, self.model.project(descriptors.float()))
         else:
             listed = self.model.project(functional.embedding(place, descriptors).float())
+        head = self.model.head
         if self.reconstruction == 0 or not isinstance(self.model, CSA):
-            return scores(self.model.refine(listed, columns, valid)), None
+            return scores(self.model.refine(listed, columns, valid), head, valid), None
         refined, distance = self.model.reconstruct(listed, valid)
-        return scores(refined), self.reconstruction * distance
+        return scores(refined, head, valid), self.reconstruction * distance
 
 
 def make_network(model: Model, config: Config) -> nn.Module:
@@ -116,6 +118,7 @@ def _gcsa(config: Config) -> GCSA:
         aff_dim=sum(width(kind, sizes.L) for kind in sizes.affinity) if sizes.num_layers else 0,
         input_dropout_p=sizes.input_dropout,
         attn_dropout_p=sizes.attn_dropout,
+        head=has_head(config),
     )
 
 
@@ -134,7 +137,13 @@ def _csa(config: Config) -> CSA:
         dropout_p=own.dropout,
         attn_dropout_p=sizes.attn_dropout,
         path_dropout_p=own.path_dropout,
+        head=has_head(config),
     )
+
+
+def has_head(config: Config) -> bool:
+    """Whether the loss is of logits, not of cosines."""
+    return config.train.loss == "place"
 
 
 BUILDERS: dict[str, Callable[[Config], Model]] = {"gcsa": _gcsa, "csa": _csa}

@@ -18,6 +18,7 @@ CONFIGS = {
     "contrastive-margin": [LossConfig(), LossConfig(margin=0.7, reduction="pair")],
     "multi-similarity": [LossConfig(), LossConfig(epsilon=None, base=0.5)],
     "cosface": [LossConfig(), LossConfig(scale=5.0, margin=0.2)],
+    "place": [LossConfig()],
     "sare": [
         LossConfig(kernel=kernel, mode=mode, reduction=reduction, negatives=3)
         for kernel in ("gaussian", "cauchy", "exponential")
@@ -73,7 +74,7 @@ def test_all_or_no_positives_leave_the_gradient_finite(name, config, skip, mark,
     labels[rows] = mark
     value, gradient = value_and_gradient(loss, scores, labels)
     assert np.isfinite(value) and torch.isfinite(gradient).all()
-    if not mark:
+    if not mark and (name != "place" or skip):  # place learns "none of these" there
         assert (gradient[rows] == 0).all()
 
 
@@ -164,6 +165,12 @@ def test_bad_settings_are_named(name, config, message):
     with pytest.raises(InputError) as error:
         make_loss(name, config, False)
     assert str(error.value) == message
+
+
+def test_place_is_refused_with_the_query_in_its_own_list():
+    with pytest.raises(InputError, match="train.own_positive: place"):
+        check_loss("place", LossConfig(), own_positive=True)
+    check_loss("place", LossConfig(), own_positive=False)
 
 
 def test_sare_is_refused_with_the_query_in_its_own_list():

@@ -27,13 +27,16 @@ Describe = Callable[[list[ImageFile]], np.ndarray]
 
 
 class Validation:
-    """The validation scenes of the settings, without descriptors until a network makes them."""
+    """The validation scenes of the settings, or those of another split.
 
-    def __init__(self, config: Config):
+    They are without descriptors until a network makes them.
+    """
+
+    def __init__(self, config: Config, split: str = "val"):
         self.config, self.data = config, without_descriptors(config.data)
         self.scenes: dict[str, tuple[Scene, Truth | ListedTruth | None]] = {
-            name: reader(self.data).read(self.data, name, "val")
-            for name in scene_names(self.data, "val")
+            name: reader(self.data).read(self.data, name, split)
+            for name in scene_names(self.data, split)
         }
         for name, (scene, _) in self.scenes.items():
             paths = [path for images in _roles(scene) for path in self._paths(name, images)]
@@ -54,9 +57,7 @@ class Validation:
                 for images in _roles(scene)
             )
             described = replace(scene, database=database, queries=queries)
-            whole = isinstance(truth, ListedTruth)
-            depth = len(database) if whole else num
-            candidates = retrieve(described, depth, device, self.data.search)
+            candidates = retrieve(described, num, device, self.data.search)
             side = SideInformation(described, [], self.config.fov, self.data.unknown_radio)
             scenes.append(JudgedScene(described, candidates, side, None, truth))
         return scenes, [scene.candidates for scene in scenes]
