@@ -93,8 +93,9 @@ setup(
         "gcsa": ["py.typed"],
         "gcsa.configs": ["*.yaml"],
         "gcsa.checkpoints": ["place_universal.pth.tar"],
-        "gcsa.locate": ["page.html", "page.css", "page.js"],
-        "gcsa.report": ["page.html", "page.css", "page.js"],
+        "gcsa.locate": ["*.html", "*.css", "*.js"],
+        "gcsa.report": ["*.html", "*.css", "*.js"],
+        "gcsa.serve": ["*.html", "*.css", "*.js"],
     },
     ext_modules=[
         Extension(

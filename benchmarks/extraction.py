@@ -9,10 +9,10 @@ from __future__ import annotations
 import argparse
 import ctypes
 import gzip
+import json
 import multiprocessing
 import tempfile
 import time
-from ast import literal_eval
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,7 +30,7 @@ from gcsa.descriptors.extraction.stores import store
 from gcsa.descriptors.networks import Network, default_weights, fused, load_network
 from gcsa.descriptors.networks.flops import flops
 
-TENSORS = Path(__file__).parents[1] / "tests" / "data" / "network_tensors.txt.gz"
+TENSORS = Path(__file__).parents[1] / "tests" / "data" / "network_tensors.json.gz"
 # What of that table is measured, and at which size (height, width).
 NETWORKS = {
     "cosplace_ResNet18_512": (480, 640),
@@ -46,24 +46,11 @@ NETWORKS = {
 LARGE = (768, 1024)
 
 
-def shapes() -> dict[str, dict[str, tuple[int, ...]]]:
-    """Names and shapes of the tensors of each network of the table."""
-    found: dict[str, dict[str, tuple[int, ...]]] = {}
-    with gzip.open(TENSORS, "rt") as file:
-        for line in file:
-            if line.startswith("# "):
-                current = found.setdefault(line.split()[1], {})
-            elif line.strip():
-                name, shape = line.strip().split(" ", 1)
-                current[name] = literal_eval(shape)
-    return found
-
-
-def drawn(tensors: dict[str, tuple[int, ...]], folder: Path) -> Network:
-    """A network of these tensors with random weights."""
+def drawn(tensors: dict[str, list[int]], folder: Path) -> Network:
+    """A network of these tensors, name -> shape, with random weights."""
     generator = torch.Generator().manual_seed(0)
 
-    def values(name: str, shape: tuple[int, ...]) -> torch.Tensor:
+    def values(name: str, shape: list[int]) -> torch.Tensor:
         if name.endswith("num_batches_tracked"):
             return torch.zeros(shape, dtype=torch.int64)
         if name.endswith((".p", "running_var")):
@@ -205,7 +192,7 @@ def main() -> None:
     print(f"{describe()}\n", flush=True)
     peak = peak_gflops(size=512 if args.quick else None)
     chosen = {"cosplace_ResNet18_512": (64, 96)} if args.quick else NETWORKS
-    known = shapes()
+    known = json.loads(gzip.decompress(TENSORS.read_bytes()))
     rows, taken = [], []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

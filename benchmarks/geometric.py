@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +41,7 @@ BINS = (0, 8, 11, 14, 20, 40, np.inf)
 VERIFIED = 50
 PLAIN, BOTH = "posterior", "posterior + geometric"
 CHECKPOINTS = {"streets": "train", "buildings": "lamar_train"}
+TOLD = 14  # inliers from which a pair says something
 Features = Callable[[], Common]
 
 
@@ -64,6 +65,14 @@ class Drawn:
         return np.random.default_rng(0).poisson(9, len(a)).astype(np.float64)
 
 
+@dataclass(eq=False)
+class Found:
+    """What the rows of a table leave: right first images by method, and counted inliers."""
+
+    hits: dict[str, np.ndarray] = field(default_factory=dict)
+    local: list[Common] = field(default_factory=list)
+
+
 @dataclass(frozen=True, eq=False)
 class Part:
     """One scene: its lists, how they are judged, and what re-ranks them."""
@@ -75,9 +84,9 @@ class Part:
     features: Features
     left_out: np.ndarray | None = None
 
-    def ranked(self, name: str, calibration: object) -> tuple[Ranking, int]:
+    def ranked(self, name: str, calibration: object, local: Common) -> tuple[Ranking, int]:
         """The lists by a method, and the pairs of images that it verified."""
-        counted = Counted(self.features())
+        counted = Counted(local)
         scene, given = replace(self.scene, local=counted), (self.rule, self.fov)
         if name in (PLAIN, BOTH):
             config = PosteriorConfig(verify=VERIFIED if name == BOTH else 0)
@@ -96,10 +105,13 @@ def rows(
     figures: Callable[[list[Ranking]], Mapping[str, float]],
     right: Callable[[list[Ranking]], np.ndarray],
     trained: Callable[[], list[Ranking]] | None,
+    found: Found,
 ) -> Iterator[list[str]]:
-    """A row a method. right: by query whether its first image is relevant, NaN: not counted."""
+    """A row a method. right: by query whether its first image is relevant, NaN: not counted; by
+    method it is kept in ``found``, and the inliers that were counted for the last one of all.
+    """
     calibrations, base, queries = [p.calibration() for p in parts], None, sum(map(_count, parts))
-    names = ("no re-ranking", "neighbours", "GCSA", "k-reciprocal", PLAIN, "geometric", BOTH)
+    names = ("no re-ranking", "neighbours", "GCSA", "k-reciprocal", PLAIN, BOTH, "geometric")
     for name in names:
         start, pairs = time.perf_counter(), 0
         if name == "no re-ranking":
@@ -109,18 +121,28 @@ def rows(
                 continue
             lists = trained()
         else:
-            found = [p.ranked(name, c) for p, c in zip(parts, calibrations, strict=True)]
-            lists, pairs = [ranking for ranking, _ in found], sum(count for _, count in found)
+            found.local = [part.features() for part in parts]
+            given = zip(parts, calibrations, found.local, strict=True)
+            both = [part.ranked(name, c, local) for part, c, local in given]
+            lists, pairs = [ranking for ranking, _ in both], sum(count for _, count in both)
         spent = 1e3 * (time.perf_counter() - start) / queries
         hits, known = right(lists), figures(lists)
+        found.hits[name] = hits
         base = hits if name == PLAIN else base
         gain = "" if base is None or name == PLAIN else _gain(hits - base)
         percent = [f"{100 * known[key]:.1f}" for key in COLUMNS.values()]
-        yield [name, *percent, gain, f"{spent:.1f}", f"{pairs / queries:.1f}"]
+        each = [] if len(parts) == 1 else _each(hits, parts)
+        yield [name, *percent, gain, f"{spent:.1f}", f"{pairs / queries:.1f}", *each]
 
 
 def _count(part: Part) -> int:
     return len(part.first)
+
+
+def _each(hits: np.ndarray, parts: Sequence[Part]) -> list[str]:
+    """recall@1 of each scene by itself."""
+    ends = np.cumsum([_count(part) for part in parts])[:-1]
+    return [f"{100 * np.nanmean(own):.1f}" for own in np.split(hits, ends)]
 
 
 def _gain(difference: np.ndarray) -> str:
@@ -128,22 +150,45 @@ def _gain(difference: np.ndarray) -> str:
     return f"{100 * np.nanmean(difference):.1f} ({100 * low:.1f} to {100 * high:.1f})"
 
 
-def histogram(parts: Sequence[Part], relevant: Sequence[np.ndarray]) -> list[list[str]]:
-    """Of the first VERIFIED candidates: pairs by inliers, and which share of them is relevant."""
-    counts, good = [], []
-    for part, labelled in zip(parts, relevant, strict=True):
+def pairs_of(
+    parts: Sequence[Part], local: Sequence[Common], relevant: Sequence[np.ndarray]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the first VERIFIED candidates, pair by pair: which query, inliers, whether relevant."""
+    found, before = [], 0
+    for part, counts, labelled in zip(parts, local, relevant, strict=True):
         listed = part.first.indices[:, :VERIFIED]
         query, column = np.nonzero(listed >= 0)
         names = part.scene.queries.names[query], part.scene.database.names[listed[query, column]]
-        counts.append(part.features().inliers(*names))
-        good.append(labelled[query, column])
-    number, right = np.concatenate(counts), np.concatenate(good)
+        found.append((query + before, counts.inliers(*names), labelled[query, column]))
+        before += _count(part)
+    query, number, good = (np.concatenate(one) for one in zip(*found, strict=True))
+    return query, number, good
+
+
+def histogram(number: np.ndarray, good: np.ndarray) -> list[list[str]]:
+    """Pairs by inliers, and which share of them is relevant."""
     lines = []
     for low, high in zip(BINS[:-1], BINS[1:], strict=True):
         inside = (number >= low) & (number < high)
-        share = f"{100 * right[inside].mean():.1f}" if inside.any() else ""
+        share = f"{100 * good[inside].mean():.1f}" if inside.any() else ""
         lines.append([f"{low:g} to {high - 1:g}", str(int(inside.sum())), share])
     return lines
+
+
+def to_win(found: Found, query: np.ndarray, number: np.ndarray, good: np.ndarray) -> str:
+    """What inliers could gain at most: queries that the posterior gets wrong, by what they have."""
+    wrong, count = found.hits[PLAIN] == 0, len(found.hits[PLAIN])
+    best = [np.zeros(count), np.zeros(count)]
+    for kind in (0, 1):
+        np.maximum.at(best[kind], query[good == kind], number[good == kind])
+    told = wrong & (best[1] >= TOLD)
+    return (
+        f"the posterior gets {wrong.sum()} queries wrong; {told.sum()} of them have a relevant "
+        f"candidate of {TOLD} inliers or more, {(told & (best[1] > best[0])).sum()} one of more "
+        f"inliers than any that is not relevant; posterior + geometric gets "
+        f"{(wrong & (found.hits[BOTH] == 1)).sum()} of them right, and "
+        f"{((found.hits[PLAIN] == 1) & (found.hits[BOTH] == 0)).sum()} wrong that were right"
+    )
 
 
 def of_world(world: World, features: Callable[[str], Features], folder: Path | None) -> None:
@@ -166,8 +211,12 @@ def of_world(world: World, features: Callable[[str], Features], folder: Path | N
     if folder is not None:
         file = folder / f"outputs/training/{CHECKPOINTS[world.name]}/checkpoint_best.pth.tar"
         trained = _trained(world, file)
-    shown = list(rows(parts, lambda lists: world.figures(world.scenes, lists), right, trained))
-    _print(world.name, shown, histogram(parts, [s.labels for s in world.scenes]))
+    found = Found()
+    given = (lambda lists: world.figures(world.scenes, lists)), right, trained, found
+    shown = list(rows(parts, *given))
+    each = [f"R@1 {part.scene.name}" for part in parts] if len(parts) > 1 else []
+    pairs = pairs_of(parts, found.local, [s.labels for s in world.scenes])
+    _print(world.name, shown, found, pairs, each)
 
 
 def _trained(world: World, file: Path) -> Callable[[], list[Ranking]]:
@@ -188,14 +237,23 @@ def of_photos(photos: Photos, features: Features, names: tuple[np.ndarray, np.nd
         found = photos.relevant[np.arange(len(first)), first].astype(float)
         return np.where(photos.relevant.any(axis=1), found, np.nan)
 
-    shown = list(rows([part], lambda lists: photo_figures(photos, lists[0]), right, None))
+    found = Found()
+    given = (lambda lists: photo_figures(photos, lists[0])), right, None, found
+    shown = list(rows([part], *given))
     relevant = np.take_along_axis(photos.relevant, np.maximum(part.first.indices, 0), axis=1)
-    _print(photos.name, shown, histogram([part], [relevant]))
+    _print(photos.name, shown, found, pairs_of([part], found.local, [relevant]))
 
 
-def _print(name: str, shown: list[list[str]], bins: list[list[str]]) -> None:
-    print(f"{name}\n\n{table(shown, ['', *COLUMNS, *MEASURED])}\n")
-    print(f"{table(bins, ['inliers', 'pairs', 'relevant, %'])}\n", flush=True)
+def _print(
+    name: str,
+    shown: list[list[str]],
+    found: Found,
+    pairs: tuple[np.ndarray, np.ndarray, np.ndarray],
+    each: Sequence[str] = (),
+) -> None:
+    print(f"{name}\n\n{table(shown, ['', *COLUMNS, *MEASURED, *each])}\n")
+    print(f"{table(histogram(*pairs[1:]), ['inliers', 'pairs', 'relevant, %'])}\n")
+    print(f"{to_win(found, *pairs)}\n", flush=True)
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
-SHARED = {"machine", "city", "photos"}
+SHARED = {"machine", "city", "noise", "photos"}
 BENCHMARKS = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem not in SHARED)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gcsa.config.train import TrainConfig
+from gcsa.config.train import BY_STEP, TrainConfig
 from gcsa.errors import InputError
 
 if TYPE_CHECKING:
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 def check_system(config: Config) -> None:
     """Settings that the network, or the stage that it is trained in, has no use for."""
     model, train = config.model, config.train
+    if config.mining.growth > 1 and train.schedule in BY_STEP:
+        raise InputError(
+            f"mining.growth: train.schedule={train.schedule} changes the rate at every step; it "
+            "goes with step and milestones"
+        )
     if train.system == "descriptor":
         _check_descriptor(config)
         return

@@ -27,6 +27,7 @@ class DataConfig:
 
     dataset: str = "msls"  # msls | lamar | folder | utm | dbstruct | kapture | roxford5k | ...
     root: str = "datasets"  # holds msls/, lamar/; landmarks: annotations/...; others: the scenes
+    photos: str = ""  # where the photos are, if not below data.root: a folder, or a URL (s3://...)
     database_folder: str = ""  # utm, kapture, ...: the database's folder; empty: the layout's own
     query_folder: str = ""  # likewise of the queries: queries (utm), query (kapture), ...
     outputs: str = "outputs"  # the folder that runs are written to, in training/
@@ -35,6 +36,7 @@ class DataConfig:
     desc_fn: str = "global-feats-netvlad.h5"  # descriptor file of each scene
     local_fn: str = ""  # file of local features (gcsa match), likewise; empty: none are read
     matches_fn: str = ""  # file of their matches, likewise; empty: what is asked for is matched
+    local_model: str = "fundamental"  # of matches: fundamental | homography | essential (lamar)
     normalise: bool = False  # bring descriptors to unit length that are not, instead of refusing
     train_scenes: list[str] = field(default_factory=list)  # empty: the official split's
     val_scenes: list[str] = field(default_factory=list)  # of validation, likewise

@@ -35,7 +35,14 @@ def localize(
     """
     from gcsa.datasets.settings import check_own_retrieval
     from gcsa.localization.hloc_files import write_submission
-    from gcsa.localization.located import FIRST, RERANKED, hand_over_to_hloc, localize_scene, report
+    from gcsa.localization.located import (
+        FIRST,
+        RERANKED,
+        draw_curve,
+        hand_over_to_hloc,
+        localize_scene,
+        report,
+    )
     from gcsa.scoring.ranker import open_ranker, pick_device
     from gcsa.scoring.split import prepare
 
@@ -59,6 +66,8 @@ def localize(
         trajectories = {k: given(part.trajectory, "poses") for k, part in located.items()}
         text = f"GCSA: {ranker.name}; poses: {settings.resolved}, top {settings.num}\n"
         write_submission(settings.output / "submission.zip", text, trajectories)
+    if settings.curve is not None:
+        draw_curve([part.errors for part in located.values()], settings.curve)
     return report({key: part.errors for key, part in located.items()}, split, settings)
 
 
@@ -95,8 +104,14 @@ def parser() -> argparse.ArgumentParser:
     ):
         made.add_argument(f"--{name}", metavar="PATH", help=what)
     made.add_argument(
+        "--matcher",
+        metavar="CONF",
+        help="of hloc.match_features, in the commands for it (default: superpoint+lightglue)",
+    )
+    made.add_argument(
         "--submission", action="store_true", help="zip the poses to submit (--split test)"
     )
+    made.add_argument("--curve", metavar="FILE", help="picture of the errors (.png, .svg, .pdf)")
     options.add_json(made)
     options.add_verbose(made)
     options.add_overrides(made)
@@ -107,7 +122,7 @@ def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
     from gcsa.files import write_text
-    from gcsa.localization.hloc_run import HlocInputs
+    from gcsa.localization.hloc_run import MATCHER, HlocInputs
     from gcsa.localization.located import Settings, show
     from gcsa.rerankers.fusion import Fusion
 
@@ -121,7 +136,15 @@ def main() -> None:
     hloc = HlocInputs(args.reference_sfm, args.features, args.matches)
     fusion = Fusion.given(args.fusion)
     settings = Settings(
-        Path(args.output), args.num, args.method, hloc, args.submission, fusion, args.rerank
+        Path(args.output),
+        args.num,
+        args.method,
+        hloc,
+        args.submission,
+        fusion,
+        args.rerank,
+        None if args.curve is None else Path(args.curve),
+        args.matcher or MATCHER,
     )
     result = localize(config, args.checkpoint, args.split, settings, overrides)
     print(show(result, args.verbose))

@@ -19,17 +19,19 @@ from typing import Any
 
 import numpy as np
 
-from gcsa.datasets.lamar.scene import read_map, read_queries
 from gcsa.errors import InputError, given, nearest
 from gcsa.files import replacing
 from gcsa.localization import hloc_run
 from gcsa.localization.hloc_files import PosesInTime
 from gcsa.localization.hloc_run import HlocInputs
 from gcsa.localization.mapped import LocalFiles, map_poses, surfaces_of
+from gcsa.localization.model import write_model
 from gcsa.localization.poses import CDF_POINTS, THRESHOLDS, Poses, cdf_at, pose_errors, pose_recall
 from gcsa.localization.rigs import ESTIMATES, Device, retrieved_poses
+from gcsa.localization.scenes import parts_of
 from gcsa.localization.surfaces import Surfaces
 from gcsa.localization.views import Views
+from gcsa.plots import error_curve, save
 from gcsa.ranking.lists import Ranking
 from gcsa.rerankers.fusion import Fusion
 from gcsa.scene import Scene
@@ -53,6 +55,8 @@ class Settings:
     submission: bool = False
     fusion: Fusion | None = None
     reranker: str | None = None
+    curve: Path | None = None
+    matcher: str = hloc_run.MATCHER
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -90,19 +94,16 @@ def localize_scene(
     scene: Scene, rankings: dict[str, Ranking], folder: Path, split: str, settings: Settings
 ) -> dict[str, Located]:
     """Localise by each of some rankings of the scene in ``folder``: {device: what came of it}."""
-    mapped, parts = read_map(folder), read_queries(folder, split)
-    names = np.concatenate([part.names for part in parts])
-    for images, expected in ((scene.database, mapped.names), (scene.queries, names)):
-        if not np.array_equal(images.names, expected):
-            raise InputError(f"{folder}: its sessions do not have the images of the scene")
-    database, located, first = Poses(*mapped.poses()), {}, 0
+    mapped, parts = parts_of(scene, folder, split)
+    views, located, first = Views.of([mapped]), {}, 0
+    write_model(settings.output / scene.name / "map", views)
     surfaces = None
     if settings.method == "map":
-        surfaces = surfaces_of(scene, Views.of([mapped]), _files(settings, scene.name))
+        surfaces = surfaces_of(scene, views, _files(settings, scene.name))
     for part in parts:
         device, first = Device.of(part, first), first + len(part.rows)
         located[device.name] = _localize_device(
-            scene, database, device, rankings, settings, split == "val", surfaces
+            scene, views.poses, device, rankings, settings, split == "val", surfaces
         )
     return located
 
@@ -128,7 +129,7 @@ def _localize_device(
         own = Ranking(ranking.indices[device.rows], ranking.scores[device.rows])
         lists = views.names, views.cameras, scene.database.names
         runs = hloc_run.write_inputs(folder, tag, *lists, own, settings.num)
-        commands += hloc_run.commands(runs, inputs)
+        commands += hloc_run.commands(runs, inputs, settings.matcher)
         if surfaces is not None:
             where = f"{scene.name} {device.name}, {tag.replace('_', ' ')}"
             poses[tag], _ = map_poses(device, surfaces, ranking, settings.num, where)
@@ -164,6 +165,20 @@ def hand_over_to_hloc(commands: Sequence[str], settings: Settings) -> None:
     if settings.method == "hloc":
         raise InputError(f"--method hloc: {why}; the commands to run are above and in {script}")
     logger.info("hloc not run, %s: poses from retrieved images; commands: %s", why, script)
+
+
+def draw_curve(errors: Sequence[dict[str, Errors]], path: Path) -> None:
+    """The error curve of all cameras into a picture. errors: as of :class:`Located`, of each device
+    of each scene; InputError where no truth is told.
+    """
+    told = [part for part in errors if part]
+    if not told:
+        raise InputError("--curve: no true poses to measure against")
+    named = {}
+    for tag in told[0]:
+        rotation, translation = (np.concatenate([part[tag][i] for part in told]) for i in (0, 1))
+        named[tag.replace("_", " ")] = rotation, translation
+    save(error_curve(named), path)
 
 
 def report(

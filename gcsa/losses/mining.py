@@ -29,6 +29,7 @@ class MiningConfig:
     negative: float = 25.0  # metres; a negative is farther away than this
     draws: int = 1000  # negatives drawn at random each time
     negatives: int = 10  # the hardest that are kept
+    growth: int = 1  # of train.remine, each time that the rate decays; NetVLAD and SARE: 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +144,6 @@ def _check(config: MiningConfig) -> None:
         raise InputError(
             f"mining.negative: {config.negative} is less than mining.farthest, {config.farthest}"
         )
-    for key, value in (("draws", config.draws), ("negatives", config.negatives)):
-        if value < 1:
+    for key in ("draws", "negatives", "growth"):
+        if (value := getattr(config, key)) < 1:
             raise InputError(f"mining.{key}: {value} is less than 1")

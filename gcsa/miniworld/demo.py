@@ -2,7 +2,8 @@
 
 Photos and side information are those of the whole world, file by file. The descriptors are not
 computed here: their visual words were learnt from the photos of all training scenes. They come
-from the file that is released with a checkpoint.
+from the file that is released with a checkpoint. And one wing of a building in larger photos, as
+local features need them: it learns its descriptor from its own map.
 """
 
 from __future__ import annotations
@@ -24,6 +25,23 @@ from gcsa.miniworld.building import plan as floors
 from gcsa.miniworld.crew import Crew
 
 SIZE, SEED = "small", 0  # of scripts/quickstart.sh
+# One wing; more photos to the metre than a tiny building has, so that matches have depth.
+WING = replace(
+    floors.SIZES["tiny"],
+    shapes=(floors.Shape("HGE", 1, 10.0, 12.0, 3.4, 5.0, 0.0, 3.9),),
+    navvis=floors.Amount(2, 40),
+    map_phone=floors.Amount(2, 80),
+    map_hololens=floors.Amount(2, 8),
+    phone=floors.Amount(2, 24),
+    hololens=floors.Amount(2, 6),
+    test_phone=floors.Amount(1, 1),
+    test_hololens=floors.Amount(1, 1),
+    dim=256,
+    vocabulary=64,
+    depth=False,
+    width=320,
+    height=240,
+)
 
 
 def draw_city(out: str | os.PathLike, city: str, descriptors: str | os.PathLike) -> list[str]:
@@ -56,6 +74,25 @@ def draw_building(out: str | os.PathLike, scene: str, descriptors: str | os.Path
         _copy(source, features)
         save_labels(labels, compute_labels(out / "datasets" / "lamar", scene, "val", features))
     return [*_settings(out, scene), f"data.labels={labels.parent}"]
+
+
+def draw_wing(out: str | os.PathLike) -> list[str]:
+    """Draw a small building of photos of 320 x 240 pixels under ``out``, with descriptors and
+    labels, unless it is there. Returns the settings that have a config read it alone.
+    """
+    out, (scene,) = Path(out), WING.scenes
+    features = buildings.feature_file(out, scene)
+    labels = label_path(out / "labels", scene, "val", "geometry")
+    if not labels.exists():
+        with Crew(os.cpu_count() or 1) as crew:
+            paths = buildings.write_scenes(out, WING, SEED, crew)
+            # Global descriptors are of smaller copies, as everywhere else in the miniworld.
+            small = replace(WING, width=buildings.WIDTH, height=buildings.WIDTH * 3 // 4)
+            buildings.describe_scenes(out, small, SEED, paths, crew)
+        save_labels(labels, compute_labels(out / "datasets" / "lamar", scene, "val", features))
+    others = [f"data.{split}_scenes=[{scene}]" for split in ("train", "test")]
+    ways = [f"data.labels={labels.parent}", "data.train_labels=dist"]  # none of its map
+    return [*_settings(out, scene), *others, *ways]
 
 
 def _check(name: str, known: Iterable[str]) -> None:

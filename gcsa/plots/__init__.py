@@ -9,8 +9,9 @@ from gcsa.plots.attention import Inputs, attention, attention_bars, inputs_of
 from gcsa.plots.confidence import answered, reliability_diagram
 from gcsa.plots.curves import metrics_against_k, read_metrics, training_curves
 from gcsa.plots.maps import query_map
-from gcsa.plots.matches import camera_map, matches
+from gcsa.plots.matches import matches
 from gcsa.plots.matrices import affinity_blocks, affinity_images
+from gcsa.plots.poses import camera_map, error_curve
 from gcsa.plots.strips import Tile, ranking_strip, strip
 from gcsa.plots.style import save
 from gcsa.plots.tradeoff import quality_against_time
@@ -24,6 +25,7 @@ __all__ = [
     "attention",
     "attention_bars",
     "camera_map",
+    "error_curve",
     "inputs_of",
     "matches",
     "metrics_against_k",

@@ -18,33 +18,43 @@ COLOURS = 7  # classes c0 .. c6 of the style sheet
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a chart: (x, y) points by rising x, and a level that is dotted across."""
+    """A line of a chart: (x, y) points by rising x, and a level that is dotted across: its name."""
 
     name: str
     points: Sequence[tuple[float, float]]
     level: float | None = None
+    level_name: str = "no re-ranking"
 
 
 @dataclass
 class Scale:
-    """Data to pixels along one axis, with ticks at round numbers."""
+    """Data to pixels along one axis, with ticks at round numbers. log: logarithmic."""
 
     low: float
     high: float
     start: float
     end: float
     ticks: list[float] = field(default_factory=list)
+    log: bool = False
 
     def __call__(self, value: float) -> float:
-        return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
+        low, high = self.low, self.high
+        if self.log:
+            value, low, high = map(math.log10, (value, low, high))
+        return self.start + (value - low) / (high - low) * (self.end - self.start)
 
 
 def line_chart(
-    title: str, lines: Sequence[Line], x_name: str, unit: str = "", x_ticks: Sequence[float] = ()
+    title: str,
+    lines: Sequence[Line],
+    x_name: str,
+    unit: str = "",
+    x_ticks: Sequence[float] = (),
+    log: bool = False,
 ) -> str:
     """A figure of lines: <figure> with a caption, points that say their values, and a legend.
 
-    x_ticks: instead of round numbers.
+    x_ticks: instead of round numbers. log: the axis of x, which is above 0.
     """
     xs = [x for line in lines for x, _ in line.points]
     ys = [y for line in lines for _, y in line.points]
@@ -52,7 +62,7 @@ def line_chart(
     if not xs:
         return ""
     x = scale(min(xs), max(xs), LEFT + 6, WIDTH - RIGHT - 6, whole=True)
-    x.ticks = list(x_ticks) or x.ticks
+    x.ticks, x.log = list(x_ticks) or x.ticks, log
     y = scale(min(ys), max(ys), HEIGHT - BOTTOM, TOP)
     drawn = [_axes(x, y, x_name)]
     drawn += [
@@ -62,8 +72,8 @@ def line_chart(
         f'<li><span class="swatch c{number % COLOURS}"></span>{escape(line.name)}</li>'
         for number, line in enumerate(lines)
     )
-    if any(line.level is not None for line in lines):
-        legend += '<li><span class="swatch level"></span>no re-ranking</li>'
+    for name in dict.fromkeys(line.level_name for line in lines if line.level is not None):
+        legend += f'<li><span class="swatch level"></span>{escape(name)}</li>'
     caption = f"{escape(title)}{f' <small>{escape(unit)}</small>' if unit else ''}"
     return _figure(caption, f'{_svg(title, drawn)}<ul class="legend">{legend}</ul>')
 
@@ -183,7 +193,7 @@ def _line(line: Line, colour: int, x: Scale, y: Scale, x_name: str, unit: str) -
     parts = []
     if line.level is not None:
         at = f"{y(line.level):.1f}"
-        said = f"<title>no re-ranking: {line.level:.4g} {unit}</title>"
+        said = f"<title>{escape(line.level_name)}: {line.level:.4g} {unit}</title>"
         ends = f'x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at}" y2="{at}"'
         parts.append(f'<line class="level" {ends}>{said}</line>')
     path = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)

@@ -19,8 +19,8 @@ GAP = 1.0  # pixels, of room around a mark: corners of squares reach farther tha
 
 
 def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
-    """The first ``num`` re-ranked candidates with rank and field of view, the first round's others
-    as rings; "" where no position is known. What is far away stands at the edge.
+    """The first ``num`` of the list after with rank and field of view, the other list's others as
+    rings; "" where no position is known. What is far away stands at the edge.
     """
     new = _shown(outcome.reranked, query, num)
     old = {row: r for row, r in _shown(outcome.first, query, num).items() if row not in new}
@@ -39,15 +39,15 @@ def map_svg(outcome: SceneOutcome, query: int, num: int, fov: FovConfig) -> str:
         parts += _heat(answer, view.half)
     if view.own is not None:
         parts.append(_field(view.own, view.half, "own"))
-    parts += _cameras(view, rows, relevant, len(new))
+    parts += _cameras(view, rows, relevant, len(new), outcome.words[0])
     if view.query is not None:
-        ((x, y),) = _pixels(view.query[None], view.half)
+        ((x, y),) = to_pixels(view.query[None], view.half)
         parts.append(f'<path class="me" d="{_star(x, y)}"/>')
     if answer is not None:
         parts += _circle(answer.device, view.half, "device", "device", "M0 -7 L7 0 L0 7 L-7 0 Z")
         words = f"answer, {answer.words}"
         parts += _circle(answer.best, view.half, "answer", words, "M-5 -5 L5 5 M-5 5 L5 -5")
-    return _frame(view.half, parts)
+    return frame(view.half, parts, "map of the query and its candidates, north up")
 
 
 def _shown(top: Top, query: int, num: int) -> dict[int, bool]:
@@ -56,24 +56,26 @@ def _shown(top: Top, query: int, num: int) -> dict[int, bool]:
     return {int(r): bool(top.judged[query, i]) for i, r in enumerate(rows) if r >= 0}
 
 
-def _pixels(offsets: np.ndarray, half: float) -> np.ndarray:
+def to_pixels(offsets: np.ndarray, half: float) -> np.ndarray:
     """Metres east and north of the middle (n, 2) -> pixels, which grow downwards."""
     return (np.array([1.0, -1.0]) * offsets / half + 1) * SIZE / 2
 
 
 def _field(polygon: np.ndarray, half: float, kind: str) -> str:
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in _pixels(polygon, half))
+    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in to_pixels(polygon, half))
     return f'<polygon class="fov {kind}" points="{points}"/>'
 
 
-def _cameras(view: View, rows: np.ndarray, relevant: list[bool], ranked: int) -> list[str]:
+def _cameras(
+    view: View, rows: np.ndarray, relevant: list[bool], ranked: int, before: str
+) -> list[str]:
     """The marks of the cameras, and lines from them to where the cameras are; the first ``ranked``
-    have a rank.
+    have a rank, the others are of the list ``before``.
     """
     radii = np.where(np.arange(len(rows)) < ranked, RANKED, RING)
     half = SIZE / 2
     places, beyond = view.marks((radii + GAP) / half, (DISTANT + GAP) / half, STAR / half)
-    drawn, true = _pixels(places, view.half), _pixels(view.offsets, view.half)
+    drawn, true = to_pixels(places, view.half), to_pixels(view.offsets, view.half)
     moved = ~beyond & (places != view.offsets).any(axis=1)
     lines, marks = [], []
     for number in view.known:
@@ -81,7 +83,7 @@ def _cameras(view: View, rows: np.ndarray, relevant: list[bool], ranked: int) ->
         if moved[number]:
             lines.append(_line(true[number], drawn[number], good))
         where = view.offsets[number], drawn[number], bool(beyond[number])
-        marks.append(_camera(rows[number], *where, good, rank))
+        marks.append(_camera(rows[number], *where, good, rank, before))
     return lines + marks
 
 
@@ -97,10 +99,11 @@ def _camera(
     beyond: bool,
     relevant: bool,
     rank: int | None,
+    before: str,
 ) -> str:
     """The mark of a camera at ``offset`` metres, drawn at ``place`` in pixels."""
     kind = f"{'good' if relevant else 'bad'}{' ring' if rank is None else ''}"
-    words = f"rank {rank}" if rank else "first round only"
+    words = f"rank {rank}" if rank else f"{before} only"
     judged = "relevant" if relevant else "not relevant"
     said = f"<title>{words}, {judged}, {metres(float(np.hypot(*offset)))}</title>"
     if beyond:
@@ -128,7 +131,7 @@ def _heat(answer: Answer, half: float) -> list[str]:
     strength = STRONGEST * np.sqrt(answer.heat(answer.places, half)) * shares
     drawn = (answer.mass >= SPOT) & (np.abs(answer.places).max(axis=1) <= 1.2 * half)
     radius = WIDE * answer.spot(half) / half * SIZE / 2
-    spots = zip(_pixels(answer.places[drawn], half), strength[drawn], strict=True)
+    spots = zip(to_pixels(answer.places[drawn], half), strength[drawn], strict=True)
     return [
         f'<circle class="heat" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" opacity="{share:.2f}"/>'
         for (x, y), share in spots
@@ -139,14 +142,14 @@ def _circle(circle: Circle, half: float, kind: str, words: str, mark: str) -> li
     """A mark with its circle; nothing where the place is unknown or not on the map."""
     if not circle.known or not circle.within(half):
         return []
-    ((x, y),) = _pixels(circle.place[None], half)
+    ((x, y),) = to_pixels(circle.place[None], half)
     ring = f'<circle r="{circle.radius / half * SIZE / 2:.1f}"/>'
     at = f'class="{kind}" transform="translate({x:.1f} {y:.1f})"'
     return [f'<g {at}><title>{words}</title>{ring}<path d="{mark}"/></g>']
 
 
-def _frame(half: float, parts: list[str]) -> str:
-    """The map around its parts; below it a scale and an arrow to the north."""
+def frame(half: float, parts: list[str], words: str) -> str:
+    """The map around its parts, which show ``words``; below a scale and an arrow to the north."""
     bar = bar_length(2 * half * BAR / SIZE)
     wide, y, x = bar / (2 * half) * SIZE, SIZE + 16, SIZE - 26
     marks = (
@@ -159,7 +162,7 @@ def _frame(half: float, parts: list[str]) -> str:
         f'<svg width="{SIZE}" height="{SIZE}"><rect class="ground" width="{SIZE}" height="{SIZE}"/>'
     )
     box = f'viewBox="0 0 {SIZE} {SIZE + 24}"'
-    label = 'role="img" aria-label="map of the query and its candidates, north up"'
+    label = f'role="img" aria-label="{words}"'
     return f'<svg class="map" {box} {label}>{inside}{"".join(parts)}</svg>{marks}</svg>'
 
 

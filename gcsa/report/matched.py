@@ -10,6 +10,7 @@ from gcsa.datasets.images import image_path
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
 from gcsa.imaging import jpeg_base64, read_rgb
+from gcsa.plots.matches import in_words, some
 from gcsa.plots.style import OTHER, RELEVANT
 from gcsa.report.outcomes import SceneOutcome
 
@@ -39,7 +40,7 @@ def matches_svg(data: DataConfig, outcome: SceneOutcome, query: int) -> str:
         for photo, width, x in zip(photos, widths, (0, widths[0]), strict=True)
     )
     lines = _lines(places, ~good, OTHER, ' stroke-dasharray="2 3"') + _lines(places, good, RELEVANT)
-    words = f"{int(good.sum())} of {len(good)} matches with the first image agree with one geometry"
+    words = f"with the first image: {in_words(good, scene.local.about)}"
     return (
         f'<figure class="matches"><svg viewBox="0 0 {sum(widths)} {HEIGHT}" role="img" '
         f'width="{sum(widths)}" aria-label="{escape(words)}">{pictures}{lines}</svg>'
@@ -51,8 +52,7 @@ def _lines(
     places: tuple[np.ndarray, np.ndarray], kind: np.ndarray, color: str, more: str = ""
 ) -> str:
     """Lines of some of the matches, at most SHOWN, evenly chosen."""
-    rows = np.flatnonzero(kind)
-    rows = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SHOWN)).astype(int))]
+    rows = some(kind, SHOWN)
     path = "".join(
         f"M{a[0]:.1f} {a[1]:.1f}L{b[0]:.1f} {b[1]:.1f}"
         for a, b in zip(places[0][rows], places[1][rows], strict=True)

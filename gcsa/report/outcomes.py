@@ -1,4 +1,8 @@
-"""What a checkpoint does to every query: the first round's list and the re-ranked one."""
+"""What a checkpoint does to every query: its list before, and the one after.
+
+Before is the first round and after re-ranked, or, of a run that trains a descriptor, the first
+rounds before and after training.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,7 @@ from gcsa.scoring.split import JudgedScene, prepare
 from gcsa.sideinfo.rules import Rule
 
 DEPTH = max(metrics.KS)
+RERANKED = ("first round", "re-ranked")
 # The measure that decides which queries gained and which lost: AP@10, as mAP@10 selects epochs.
 CUT = 10
 
@@ -34,7 +39,7 @@ class SceneOutcome:
     """A scene with both lists of its queries, the first 20 of each.
 
     num_relevant: (Q,) int64 of the whole database. before, after: (Q,) AP@10 in [0, 1]. located:
-    the re-ranked lists where they come with an answer.
+    the re-ranked lists where they come with an answer. words: what the two lists are called.
     """
 
     scene: Scene
@@ -45,6 +50,7 @@ class SceneOutcome:
     before: np.ndarray
     after: np.ndarray
     located: Located | None = None
+    words: tuple[str, str] = RERANKED
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +68,11 @@ class Outcome:
     reranked: Report
     plain: tuple[str, Report] | None = None
     answers: Answers | None = None
+
+    @property
+    def words(self) -> tuple[str, str]:
+        """What the two lists of a query are called."""
+        return self.scenes[0].words
 
 
 @dataclass(frozen=True)
@@ -113,7 +124,7 @@ def study(
         reranked=full_report(config, split, scenes, rankings, ranker.how),
         plain=_plain(config, split, scenes, ranker.depth),
         answers=answers_of(config, scenes, rankings),
-        scenes=[_outcome(config, s, r) for s, r in zip(scenes, rankings, strict=True)],
+        scenes=[outcome_of(config, s, r) for s, r in zip(scenes, rankings, strict=True)],
     )
 
 
@@ -129,7 +140,10 @@ def _plain(
     return name, full_report(config, split, scenes, lists)
 
 
-def _outcome(config: Config, judged: JudgedScene, ranking: Ranking) -> SceneOutcome:
+def outcome_of(
+    config: Config, judged: JudgedScene, ranking: Ranking, words: tuple[str, str] = RERANKED
+) -> SceneOutcome:
+    """A scene with its candidates, and with the lists that came of them."""
     rule, scene, truth = config.data.val_labels, judged.scene, judged.judged
     first = top(scene, truth, judged.candidates, rule, config.fov, DEPTH)
     reranked = top(scene, truth, ranking, rule, config.fov, DEPTH)
@@ -138,7 +152,7 @@ def _outcome(config: Config, judged: JudgedScene, ranking: Ranking) -> SceneOutc
         metrics.average_precision_at_k(t.judged, numbers, CUT) for t in (first, reranked)
     )
     located = ranking if isinstance(ranking, Located) else None
-    return SceneOutcome(scene, truth, first, reranked, numbers, before, after, located)
+    return SceneOutcome(scene, truth, first, reranked, numbers, before, after, located, words)
 
 
 def changes(scenes: Sequence[SceneOutcome]) -> list[Change]:
@@ -153,8 +167,9 @@ def changes(scenes: Sequence[SceneOutcome]) -> list[Change]:
 
 def by_k(scenes: Sequence[SceneOutcome]) -> dict[str, dict[str, float]]:
     """{"first round": {"recall@1": ...}, "re-ranked": ...} for every k from 1 to 20."""
+    first, reranked = scenes[0].words
     ks, numbers = tuple(range(1, DEPTH + 1)), np.concatenate([s.num_relevant for s in scenes])
-    lists = {"first round": [s.first for s in scenes], "re-ranked": [s.reranked for s in scenes]}
+    lists = {first: [s.first for s in scenes], reranked: [s.reranked for s in scenes]}
     return {
         name: metrics.evaluate(np.concatenate([t.relevant for t in tops]), numbers, ks)
         for name, tops in lists.items()

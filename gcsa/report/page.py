@@ -18,12 +18,15 @@ from tqdm import tqdm
 from gcsa.evaluation.metrics import KS
 from gcsa.models.checkpoint import read_settings
 from gcsa.plots.curves import by_k as percent_by_k
-from gcsa.report import confidence, tables
+from gcsa.report import confidence, posed, tables, tuples
 from gcsa.report.charts import Line, histogram, line_chart
+from gcsa.report.matched import matches_svg
 from gcsa.report.origin import written
 from gcsa.report.outcomes import Change, Outcome, SceneOutcome, by_k, changes
+from gcsa.report.posed import Posed, camera_svg
 from gcsa.report.rows import Thumbnails, query_row
 from gcsa.report.runs import PastRun, validated_on
+from gcsa.training.run import before
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +38,8 @@ AGREE = 0.1
 @dataclass(frozen=True, eq=False)
 class Subject:
     """What a report is about. others: runs to compare with; checkpoint: the evaluated one, or None
-    where it is a method.
+    where it is a method. posed: of the outcome's scenes, where cameras were placed, by so many
+    ``images`` of a list.
     """
 
     run: PastRun
@@ -44,6 +48,8 @@ class Subject:
     split: str
     outcome: Outcome
     method: str | None = None
+    posed: Sequence[Posed] = ()
+    images: int = 0
 
     @property
     def ranker(self) -> str:
@@ -54,7 +60,8 @@ class Subject:
 def page(subject: Subject, max_queries: int) -> str:
     """The HTML text of a report, with the ``max_queries`` most changed queries."""
     thumbnails = Thumbnails(subject.outcome.config.data)
-    parts = {**_figures(subject), **_queries(subject.outcome, thumbnails, max_queries)}
+    mined = tuples.section(subject.run, thumbnails)
+    parts = {**_figures(subject, mined), **_queries(subject, thumbnails, max_queries)}
     warnings = [*_disagreement(subject), *_missing(thumbnails)]
     for warning in warnings:
         logger.warning("%s", warning)
@@ -68,8 +75,8 @@ def page(subject: Subject, max_queries: int) -> str:
     return Template(template).substitute(parts)
 
 
-def _figures(subject: Subject) -> dict[str, str]:
-    """The parts of the page that are about all queries together."""
+def _figures(subject: Subject, mined: str) -> dict[str, str]:
+    """The parts of the page that are about all queries together. mined: the section of tuples."""
     run, others, outcome = subject.run, subject.others, subject.outcome
     first, reranked = outcome.first, outcome.reranked
     about = f"{subject.ranker}, {subject.split} split. {first['protocol']}."
@@ -77,35 +84,45 @@ def _figures(subject: Subject) -> dict[str, str]:
         "title": escape(run.name),
         "about": escape(about),
         "cards": tables.cards(first, reranked),
-        "results": tables.results(first, reranked, outcome.plain)
-        + tables.places(first, reranked, outcome.plain),
+        "results": tables.results(first, reranked, outcome.plain, outcome.words)
+        + tables.places(first, reranked, outcome.plain, outcome.words),
+        "before": escape(outcome.words[0]),
+        "after": escape(outcome.words[1]),
         "against_k": _against_k(outcome.scenes),
         "confidence": "" if outcome.answers is None else confidence.section(outcome.answers),
         "curves": _curves([run, *others]),
         "epochs": tables.epochs(run),
         "comparison": _comparison(run, others),
-        "more_links": _links(outcome, others),
+        "poses": posed.section(subject.posed, subject.images) if subject.posed else "",
+        "mined": mined,
+        "more_links": _links(subject, mined),
         "configuration": tables.configuration(outcome.config),
     }
 
 
-def _links(outcome: Outcome, others: Sequence[PastRun]) -> str:
+def _links(subject: Subject, mined: str) -> str:
     """To the sections that not every report has."""
-    sections = {"Confidence": outcome.answers is not None, "Ablations": bool(others)}
+    sections = {
+        "Confidence": subject.outcome.answers is not None,
+        "Poses": bool(subject.posed),
+        "Tuples": bool(mined),
+        "Ablations": bool(subject.others),
+    }
     return "".join(f'<a href="#{n.lower()}">{n}</a> ' for n, there in sections.items() if there)
 
 
-def _queries(outcome: Outcome, thumbnails: Thumbnails, max_queries: int) -> dict[str, str]:
+def _queries(subject: Subject, thumbnails: Thumbnails, max_queries: int) -> dict[str, str]:
     """The parts of the page that show single queries."""
+    outcome = subject.outcome
     found = changes(outcome.scenes)
     ordered = sorted(found, key=lambda change: -change.gain)
     gains = [c for c in ordered if c.kind == "gained"][:HIGHLIGHTS]
     losses = [c for c in reversed(ordered) if c.kind == "lost"][:HIGHLIGHTS]
     shown = found[:max_queries]
 
-    def rows(part: Iterable[Change], matches: bool = False) -> str:
-        given = outcome.scenes, outcome.config, thumbnails, matches
-        return "".join(query_row(c, *given) for c in part)
+    def rows(part: Iterable[Change], closely: bool = False) -> str:
+        given = outcome.scenes, outcome.config, thumbnails
+        return "".join(query_row(c, *given, _closely(subject, c) if closely else "") for c in part)
 
     return {
         "histogram": histogram("Queries by change", np.array([c.gain for c in found]), "points"),
@@ -117,6 +134,15 @@ def _queries(outcome: Outcome, thumbnails: Thumbnails, max_queries: int) -> dict
         "scenes": "".join(_option(s.scene.name) for s in outcome.scenes),
         "rows": rows(tqdm(shown, desc="pictures", unit="query", leave=False, disable=None)),
     }
+
+
+def _closely(subject: Subject, change: Change) -> str:
+    """What local features show of a query: its matches, and where its camera was placed."""
+    outcome = subject.outcome
+    drawn = matches_svg(outcome.config.data, outcome.scenes[change.scene], change.query)
+    if subject.posed:
+        drawn += camera_svg(subject.posed[change.scene], change.query)
+    return f'<div class="closely">{drawn}</div>' if drawn else ""
 
 
 def _against_k(scenes: Sequence[SceneOutcome]) -> str:
@@ -134,7 +160,7 @@ def _against_k(scenes: Sequence[SceneOutcome]) -> str:
 
 
 def _curves(runs: Sequence[PastRun]) -> str:
-    """Loss and metrics by epoch; the level without re-ranking is that of the first run."""
+    """Loss and metrics by epoch; the level without training is that of the first run."""
     charts = []
     for name, unit, share in (("loss", "", 1), ("recall@1", "%", 100), ("mAP@10", "%", 100)):
         lines = []
@@ -145,7 +171,9 @@ def _curves(runs: Sequence[PastRun]) -> str:
                 if r.get(name) is not None and math.isfinite(r[name])
             }
             level = values.pop(0, None)
-            lines.append(Line(run.name, list(values.items()), None if number else level))
+            lines.append(
+                Line(run.name, list(values.items()), None if number else level, before(run.config))
+            )
         charts.append(line_chart(name, lines, "epoch", unit))
     return "".join(charts)
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 import numpy as np
 
 from gcsa.config import Config
-from gcsa.datasets.images import image_path
+from gcsa.datasets.images import ImageFile, image_path
 from gcsa.datasets.settings import DataConfig
 from gcsa.imaging import jpeg_base64, read_image
 from gcsa.plots.answers import Answer
 from gcsa.plots.pictures import Top
 from gcsa.report.maps import map_svg, metres
-from gcsa.report.matched import matches_svg
 from gcsa.report.outcomes import Change, SceneOutcome
 
 SHOWN = 10  # images of a list
@@ -27,9 +25,9 @@ class Thumbnails:
 
     def __init__(self, data: DataConfig, longest: int = THUMBNAIL):
         self.images: list[str] = []  # base64
-        self.missing: list[Path] = []
+        self.missing: list[ImageFile] = []
         self._data, self._longest = data, longest
-        self._numbers: dict[Path, int | None] = {}
+        self._numbers: dict[ImageFile, int | None] = {}
 
     def number(self, scene: str, name: str) -> int | None:
         """The number of an image's thumbnail; None where its file cannot be read."""
@@ -49,23 +47,19 @@ def query_row(
     scenes: Sequence[SceneOutcome],
     config: Config,
     thumbnails: Thumbnails,
-    matches: bool = False,
+    more: str = "",
 ) -> str:
-    """An article with what the filters ask about as data- attributes.
-
-    matches: with a picture of what matches, where the scene has local features.
-    """
+    """An article with data- attributes that the filters ask about, and ``more`` below its lists."""
     outcome, query = scenes[change.scene], change.query
     scene = outcome.scene
     name = str(scene.queries.names[query])
-    lists = {"first round": outcome.first, "re-ranked": outcome.reranked}
+    lists = dict(zip(outcome.words, (outcome.first, outcome.reranked), strict=True))
     strips = "".join(_strip(title, outcome, t, query, thumbnails) for title, t in lists.items())
-    image = _image(thumbnails.number(scene.name, name), name, "query")
-    drawn = matches_svg(config.data, outcome, query) if matches else ""
+    image = image_tag(thumbnails.number(scene.name, name), name, "query")
     return (
         f"<article {_attributes(change, outcome)}>{_heading(change, scene.name, name)}"
         f'<figure class="own">{image}<figcaption>query</figcaption></figure>'
-        f'<div class="lists">{strips}{drawn}</div>'
+        f'<div class="lists">{strips}{more}</div>'
         f'<div class="where">{map_svg(outcome, query, SHOWN, config.fov)}'
         f"{_answer(outcome, query)}</div></article>"
     )
@@ -132,7 +126,7 @@ def _tile(outcome: SceneOutcome, top: Top, query: int, place: int, thumbnails: T
     row, good = int(top.indices[query, place]), bool(top.judged[query, place])
     name, distance = str(outcome.scene.database.names[row]), metres(top.distances[query, place])
     words = f"rank {place + 1}, {'' if good else 'not '}relevant, {distance}"
-    image = _image(thumbnails.number(outcome.scene.name, name), name, words)
+    image = image_tag(thumbnails.number(outcome.scene.name, name), name, words)
     mark = "\N{CHECK MARK}" if good else "\N{MULTIPLICATION SIGN}"
     return (
         f'<li class="tile {"good" if good else "bad"}" data-i="{row}">{image}'
@@ -140,7 +134,7 @@ def _tile(outcome: SceneOutcome, top: Top, query: int, place: int, thumbnails: T
     )
 
 
-def _image(number: int | None, name: str, words: str) -> str:
+def image_tag(number: int | None, name: str, words: str) -> str:
     """An image that the page's script fills in, or a grey tile with the name of what is missing."""
     title = f'title="{escape(name)}"'
     if number is None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from gcsa.config import Config, as_dict, load_config
 from gcsa.datasets.readers import scene_names
-from gcsa.errors import InputError, MissingFileError
+from gcsa.errors import MissingFileError
 from gcsa.plots.curves import Row, read_metrics
 from gcsa.training.run import CONFIG, FREE_SETTINGS, find_run, selected_by
 
@@ -18,7 +18,7 @@ METRICS, BEST = "metrics.csv", "checkpoint_best.pth.tar"
 
 @dataclass(frozen=True, eq=False)
 class PastRun:
-    """A run as its folder holds it. rows: of metrics.csv, row 0 is without re-ranking."""
+    """A run as its folder holds it. rows: of metrics.csv, row 0 is before training."""
 
     folder: Path
     config: Config
@@ -50,11 +50,6 @@ def open_run(name: str, overrides: Sequence[str] = ()) -> PastRun:
     """
     folder = find_run(name, overrides)
     config = load_config(folder / CONFIG, overrides)
-    if config.train.system == "descriptor":
-        raise InputError(
-            f"{folder}: trained a descriptor; reports are of re-ranking. Describe photos with it "
-            "(gcsa extract --weights), metrics.csv has what it found"
-        )
     return PastRun(folder, config, read_metrics(folder / METRICS))
 
 

@@ -8,8 +8,10 @@ from typing import Any
 
 from gcsa.config import Config, as_dict
 from gcsa.evaluation.metrics import KS
+from gcsa.report.outcomes import RERANKED
 from gcsa.report.runs import PastRun, differences, validated_on
 from gcsa.scoring.report import Report
+from gcsa.training.run import selected_by
 
 NAMES = [f"{metric}@{k}" for metric in ("recall", "mAP") for k in KS]
 CARDS = ("mAP@10", "recall@1", "recall@5", "recall@10")
@@ -28,13 +30,19 @@ def cards(first: Report, reranked: Report) -> str:
     return f'<ul class="cards">{"".join(items)}</ul>'
 
 
-def results(first: Report, reranked: Report, plain: tuple[str, Report] | None = None) -> str:
+def results(
+    first: Report,
+    reranked: Report,
+    plain: tuple[str, Report] | None = None,
+    words: tuple[str, str] = RERANKED,
+) -> str:
     """Recall@k and mAP@k by scene, and in total where there are several, without and with
     re-ranking, with the counts.
 
-    plain: name and report of the rule without a network that stands beside them.
+    plain: name and report of the rule without a network that stands beside them. words: what the
+    other two are called.
     """
-    lists = {"first round": first, **dict([plain] if plain else []), "re-ranked": reranked}
+    lists = {words[0]: first, **dict([plain] if plain else []), words[1]: reranked}
     parts = {
         name: {label: found["scenes"][name] for label, found in lists.items()}
         for name in first["scenes"]
@@ -46,9 +54,14 @@ def results(first: Report, reranked: Report, plain: tuple[str, Report] | None = 
     return _table(head, body)
 
 
-def places(first: Report, reranked: Report, plain: tuple[str, Report] | None = None) -> str:
+def places(
+    first: Report,
+    reranked: Report,
+    plain: tuple[str, Report] | None = None,
+    words: tuple[str, str] = RERANKED,
+) -> str:
     """Place recall and the distance of the first image, of all scenes; "" where not measured."""
-    lists = {"first round": first, **dict([plain] if plain else []), "re-ranked": reranked}
+    lists = {words[0]: first, **dict([plain] if plain else []), words[1]: reranked}
     rows = {label: found["places"] for label, found in lists.items() if "places" in found}
     if not rows:
         return ""
@@ -80,10 +93,10 @@ def _scene_rows(name: str, lists: Mapping[str, Report]) -> str:
         f'<th scope="row">{escape(first[0])}</th>{plain}<td rowspan="{len(lists)}">{queries}</td>'
         f'<td rowspan="{len(lists)}">{counts["database"]:,}</td></tr>'
     )
-    for label, found in others:
+    for number, (label, found) in enumerate(others, start=1):
         pairs = zip([100 * found["metrics"][n] for n in NAMES], values, strict=True)
         cells = "".join(f"<td>{new:.2f} {_difference(new - old)}</td>" for new, old in pairs)
-        kind = ' class="better"' if label == "re-ranked" else ""
+        kind = ' class="better"' if number == len(others) else ""
         body += f'<tr{kind}><th scope="row">{escape(label)}</th>{cells}</tr>'
     return f"{body}</tbody>"
 
@@ -106,7 +119,8 @@ def comparison(runs: Sequence[PastRun]) -> str:
         )
     names = [n.replace("recall", "R") for n in NAMES]
     head = ["run", "epoch", *names, "mAP@10 without", "settings that differ"]
-    caption = "Best epoch of each run by validation mAP@10, from its metrics.csv; percent."
+    by = selected_by(runs[0].config)
+    caption = f"Best epoch of each run by validation {by}, from its metrics.csv; percent."
     return _table(head, f"<tbody>{''.join(body)}</tbody>", caption)
 
 

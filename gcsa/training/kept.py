@@ -39,7 +39,7 @@ def last_state(folder: Path, config: Config) -> dict[str, Any] | None:
     broken = f"{folder / STATE}: no such file"
     try:
         if (folder / STATE).is_file():
-            return _read_state(folder / STATE)
+            return read_state(folder / STATE)
     except InputError as error:
         broken = str(error)
     for epoch, path in sorted(_checkpoints(folder).items(), reverse=True):
@@ -55,7 +55,8 @@ def last_state(folder: Path, config: Config) -> dict[str, Any] | None:
     return None
 
 
-def _read_state(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> dict[str, Any]:
+    """The content of a resume.pth.tar; InputError where it is not whole."""
     state = read_torch(path, EXPECTED)
     if not isinstance(state, dict) or not PARTS <= state.keys() or not state["rows"]:
         raise InputError(f"{path}: not {EXPECTED}")

@@ -156,9 +156,14 @@ def _share(settings: TrainConfig, steps: int, step: int) -> float:
     if settings.schedule == "linear":
         done = min(step / max(settings.num_epochs * steps, 1), 1.0)
         return 1 - (1 - settings.lr_end) * done
+    return settings.lr_gamma ** decays(settings, epoch)
+
+
+def decays(settings: TrainConfig, epochs: int) -> int:
+    """How often the rate has decayed once so many epochs are done (schedules step, milestones)."""
     if settings.schedule == "milestones":
-        return settings.lr_gamma ** sum(epoch >= milestone for milestone in settings.milestones)
-    return settings.lr_gamma ** (epoch // settings.lr_step)
+        return sum(epochs >= milestone for milestone in settings.milestones)
+    return epochs // settings.lr_step
 
 
 def _cosine_share(settings: TrainConfig, steps: int, step: int) -> float:

@@ -32,7 +32,7 @@ from gcsa.scoring.split import JudgedScene
 from gcsa.training.network import build_model, make_network
 from gcsa.training.optimisation import Optimised, check_finite, epoch_bar
 from gcsa.training.sampling import Sampler
-from gcsa.training.tuples import TupleLists
+from gcsa.training.tuples import TupleLists, renewal
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,8 @@ class Trainer(Optimised):
         total = torch.zeros((), dtype=torch.float64, device=self.device)
         every = 1 if self.device.type == "cpu" else CHECK
         with epoch_bar(number, len(order)) as bar:
-            for step, (batch, projected, weight) in enumerate(self._batches(order), start=1):
+            batches = self._batches(order, number)
+            for step, (batch, projected, weight) in enumerate(batches, start=1):
                 loss = self.step(batch, projected, weight)
                 total += loss.double() * (len(batch) if weight else 0)
                 if step % every == 0:
@@ -156,11 +157,13 @@ class Trainer(Optimised):
             radio_dropout=data.radio_dropout,
         )
 
-    def _batches(self, order: np.ndarray) -> Iterator[tuple[Batch, Tensor | None, float]]:
+    def _batches(
+        self, order: np.ndarray, epoch: int
+    ) -> Iterator[tuple[Batch, Tensor | None, float]]:
         """This process's part of every batch, what its places number, and its weight."""
         batch_size, size = self.config.data.batch_size, self.stream.batch_size
         queries, weights = _own_part(order, batch_size)
-        steps, projected = self._window(len(weights)), None
+        steps, projected = self._window(len(weights), epoch), None
         locate: Locate = self.stream.own_descriptors()
         for first in range(0, len(weights), steps):
             window = queries[first * size : (first + steps) * size]
@@ -178,11 +181,11 @@ class Trainer(Optimised):
         """Whether projected descriptors are used for several steps."""
         return self.config.train.projection == "shared" and self.frozen
 
-    def _window(self, steps: int) -> int:
+    def _window(self, steps: int, epoch: int) -> int:
         """For how many of an epoch's steps what is made before them is used."""
         settings = self.config.train
         if settings.mining:
-            return -(-settings.remine // self.config.data.batch_size)
+            return renewal(self.config, epoch)
         return settings.refresh if self._keeps else steps
 
     def _mine(self, tuples: TupleLists, queries: np.ndarray) -> None:

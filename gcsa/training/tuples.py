@@ -14,6 +14,7 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
+from gcsa.config import Config
 from gcsa.descriptors.table import Table
 from gcsa.errors import InputError
 from gcsa.evaluation.truth import Truth
@@ -21,6 +22,7 @@ from gcsa.losses.mining import MiningConfig, TupleMiner
 from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.lists import Ranking
 from gcsa.scoring.split import JudgedScene
+from gcsa.training.optimisation import decays
 
 
 class TupleLists:
@@ -87,6 +89,16 @@ class TupleLists:
     def load_state(self, state: Sequence[Tensor]) -> None:
         for miner, cache in zip(self._miners, state, strict=True):
             miner.cache[:] = cache.numpy()
+
+
+def renewal(config: Config, epoch: int) -> int:
+    """Steps of an epoch, the first is 1, for which descriptors are compared once.
+
+    ``mining.growth``: the cache of NetVLAD's and SARE's MATLAB code is renewed half as often each
+    time that the rate is halved.
+    """
+    queries = config.train.remine * config.mining.growth ** decays(config.train, epoch - 1)
+    return -(-queries // config.data.batch_size)
 
 
 def with_tuple(queries: np.ndarray, database: np.ndarray, config: MiningConfig) -> np.ndarray:

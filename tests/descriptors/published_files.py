@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from ast import literal_eval
+import json
 from functools import cache
 from pathlib import Path
 
@@ -14,15 +14,11 @@ from formula import DATA, tensor
 @cache
 def shapes() -> dict[str, dict[str, tuple[int, ...]]]:
     """Names and shapes of the tensors of each project's own network, by the network."""
-    found: dict[str, dict[str, tuple[int, ...]]] = {}
-    with gzip.open(DATA / "network_tensors.txt.gz", "rt") as file:
-        for line in file:
-            if line.startswith("# "):
-                current = found.setdefault(line.split()[1], {})
-            elif line.strip():
-                name, shape = line.strip().split(" ", 1)
-                current[name] = literal_eval(shape)
-    return found
+    networks = json.loads(gzip.decompress((DATA / "network_tensors.json.gz").read_bytes()))
+    return {
+        network: {name: tuple(shape) for name, shape in tensors.items()}
+        for network, tensors in networks.items()
+    }
 
 
 def filled(network: str) -> dict[str, torch.Tensor]:

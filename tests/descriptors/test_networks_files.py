@@ -148,13 +148,15 @@ def test_half_precision_is_said(tmp_path, small, caplog):
 
 
 def test_what_is_said(tmp_path, small, caplog):
-    path = saved(tmp_path / "ResNet18_512_cosplace.pth", {"epoch": 9, "state_dict": small})
-    with caplog.at_level(logging.INFO):
-        network = load_network(path)
-    assert caplog.messages == [
-        f"{path}: CosPlace ResNet18 (ResNet18, 512 numbers); a checkpoint of a training after "
-        "epoch 9, without its epoch; licence: MIT, trained on SF-XL (not for commercial use)"
-    ]
+    path, trained = tmp_path / "ResNet18_512_cosplace.pth", {"epoch": 9, "state_dict": small}
+    for others, without in (({}, ""), ({"optimizer": {}, "lr": 1}, ", without its lr, optimizer")):
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            network = load_network(saved(path, {**trained, **others}))
+        assert caplog.messages == [
+            f"{path}: CosPlace ResNet18 (ResNet18, 512 numbers); a checkpoint of a training after "
+            f"epoch 9{without}; licence: MIT, trained on SF-XL (not for commercial use)"
+        ]
     assert network.licence == "MIT, trained on SF-XL (not for commercial use)"
 
 

@@ -25,7 +25,7 @@ from gcsa.localization.hloc_files import (
     result_names,
     write_results,
 )
-from gcsa.localization.located import Settings, localize_scene, report, show
+from gcsa.localization.located import Settings, draw_curve, localize_scene, report, show
 from gcsa.localization.pairs_files import write_candidates
 from gcsa.localization.poses import Poses
 from gcsa.localization.rigs import Device, retrieved_poses
@@ -169,6 +169,11 @@ def test_report_by_device_and_in_total():
     assert "strictly" in show(result, verbose=True) and "strictly" not in text
 
 
+def test_no_curve_without_truth(tmp_path):
+    with pytest.raises(InputError, match="--curve: no true poses"):
+        draw_curve([{}], tmp_path / "c.png")
+
+
 def run(monkeypatch, hall, *options):
     (hall / "c.yaml").write_text(
         f"data: {{dataset: lamar, root: {hall}/datasets, outputs: {hall}/outputs, desc_fn: d.h5, "
@@ -194,7 +199,9 @@ def checkpoint(hall):
 
 def test_program(hall, monkeypatch, capsys):
     files = ["--checkpoint", checkpoint(hall), "--json", str(hall / "r.json"), "--submission"]
-    run(monkeypatch, hall, *files, "--method", "mean", "--num", "5", "--scenes", "CAB")
+    more = ["--curve", str(hall / "curve.png")]
+    run(monkeypatch, hall, *files, "--method", "mean", "--num", "5", *more, "--scenes", "CAB")
+    assert (hall / "curve.png").read_bytes().startswith(b"\x89PNG")
     printed, result = capsys.readouterr().out, json.loads((hall / "r.json").read_text())
     assert show(result) in printed
     assert set(result["results"]["total"]) == {"first_round", "reranked"}

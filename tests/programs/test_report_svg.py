@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from gcsa.config import Config
 from gcsa.datasets.settings import DataConfig
 from gcsa.evaluation.confidence import reliability
 from gcsa.evaluation.truth import Truth
@@ -171,10 +172,11 @@ def test_curves_leave_out_what_is_not_finite():
         {"epoch": epoch, "loss": loss, "recall@1": share, "mAP@10": 0.5}
         for epoch, (loss, share) in enumerate([(None, 0.2), (np.inf, np.nan), (0.25, 0.4)])
     ]
-    drawn = page._curves([SimpleNamespace(name="a", rows=rows)])
+    run = SimpleNamespace(name="a", rows=rows, config=Config())
+    drawn = page._curves([run])
     assert "nan" not in drawn and "inf" not in drawn and "epoch 2: 0.25" in drawn
     empty = [{**row, "loss": np.nan} for row in rows]
-    assert page._curves([SimpleNamespace(name="a", rows=empty)])
+    assert page._curves([SimpleNamespace(**{**vars(run), "rows": empty})])
 
 
 def located(device=None):
@@ -233,6 +235,8 @@ def test_reliability_chart_has_every_bin_at_its_height():
 class Local:
     """Two matches, the first of them an inlier."""
 
+    about = "homography, 2 pixels"
+
     def matched(self, a, b):
         assert (a, b) == ("q.png", "d.png")
         points = np.array([[10.0, 20], [30, 40]]), np.array([[2.0, 4], [6, 8]])
@@ -253,6 +257,6 @@ def test_matches_with_the_first_image_are_drawn(tmp_path):
     assert 'viewBox="0 0 360 180"' in drawn
     assert 'd="M20.0 40.0L208.0 16.0" stroke="#009e73"' in drawn
     assert 'd="M60.0 80.0L224.0 32.0" stroke="#d55e00"' in drawn
-    assert "1 of 2 matches with the first image agree with one geometry" in drawn
+    assert "the first image: 1 of 2 matches agree with one geometry (homography, 2 p" in drawn
     outcome.scene = replace(scene, local=None)
     assert matches_svg(data, outcome, 0) == ""

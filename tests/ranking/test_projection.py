@@ -23,7 +23,7 @@ def gradients(trainer):
     """Loss and gradients of the first batch of an epoch."""
     trainer.model.train()
     order = trainer.sampler.epoch(np.random.default_rng(0))[:8]
-    (batch, projected, weight), *_ = trainer._batches(order)
+    (batch, projected, weight), *_ = trainer._batches(order, 1)
     loss = trainer.step(batch, projected, weight)
     return loss, {n: p.grad for n, p in trainer.model.named_parameters() if p.grad is not None}
 
@@ -45,7 +45,7 @@ def test_a_frozen_projection_is_kept_for_so_many_steps(world):
         "train.projection": "shared", "train.refresh": 2, "model.input_dropout": 0.5})  # fmt: skip
     trainer.model.train()
     order = trainer.sampler.epoch(np.random.default_rng(0))
-    tables = [projected for _, projected, _ in trainer._batches(order)]
+    tables = [projected for _, projected, _ in trainer._batches(order, 1)]
     assert len(tables) == 5 and tables[0] is tables[1] and tables[2] is tables[3]
     assert tables[1] is not tables[2]
     # Other masks: an image in two windows is projected in two ways.

@@ -35,7 +35,7 @@ def make(world, *settings):
 
 def first_batch(trainer, size=8):
     order = trainer.sampler.epoch(np.random.default_rng(0))[:size]
-    return next(trainer._batches(order))[:2]
+    return next(trainer._batches(order, 1))[:2]
 
 
 def test_every_setting_reaches_the_network():

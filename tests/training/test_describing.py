@@ -16,7 +16,6 @@ from gcsa.__main__ import main
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.descriptors.networks import load_network
 from gcsa.errors import InputError
-from gcsa.report.runs import open_run
 from gcsa.train import train
 from gcsa.training.describing.describing import Describing
 
@@ -39,7 +38,9 @@ GROUPS = {
     "descriptor.least": 2,
 }
 AP = {**PLACES, "train.loss": "ap", "descriptor.chunk": 4}
-WAYS = {"tuples": {}, "places": PLACES, "groups": GROUPS, "AP": AP}
+# The rate decays, and the cache's interval grows, behind the epoch that a run is resumed after.
+GROWING = {"train.remine": 4, "mining.growth": 2, "train.lr_gamma": 0.5}
+WAYS = {"tuples": {}, "growing": GROWING, "places": PLACES, "groups": GROUPS, "AP": AP}
 
 
 @pytest.fixture(autouse=True)
@@ -87,7 +88,7 @@ def test_a_checkpoint_describes_as_the_training_did(world, tmp_path, monkeypatch
     course = Describing(config, CPU, fresh=True)
     course.epoch(1)
     paths = course.collection.paths[:3]
-    expected = course._describe(paths)
+    expected = course.describe(paths)
     network = load_network(file)
     assert network.length == 5 and network.name == "cosplace over ResNet18, trained by gcsa"
     pixels = torch.stack([course.photos.read(np.array([row]))[0] for row in range(3)])
@@ -226,9 +227,3 @@ def test_two_processes_train_as_one_does(world, tmp_path):
     assert any(not torch.equal(one[name], start[name]) for name in one)
     for name, tensor in one.items():
         torch.testing.assert_close(two[name], tensor, rtol=1e-4, atol=1e-5)
-
-
-def test_a_report_says_that_it_is_of_re_ranking(world, tmp_path):
-    train(config_of(outputs(world, tmp_path), {"train.num_epochs": 0}), "run")
-    with pytest.raises(InputError, match="run: trained a descriptor; reports are of re-ranking"):
-        open_run(str(tmp_path / "out/training/run"))

@@ -12,6 +12,8 @@ import torch
 from describing_worlds import config_of, photo_world
 from PIL import Image
 
+from gcsa.config import SHIPPED as CONFIGS
+from gcsa.config import load_config
 from gcsa.config.train import TrainConfig
 from gcsa.descriptors.networks.heads import Sizes, new_body
 from gcsa.descriptors.networks.network import Network
@@ -32,7 +34,8 @@ from gcsa.training.describing.passes import backward, parts
 from gcsa.training.describing.photos import Photos
 from gcsa.training.describing.places import Places, classes_of
 from gcsa.training.describing.tuples import Tuples
-from gcsa.training.optimisation import make_optimizer, make_schedule
+from gcsa.training.optimisation import by_step, make_optimizer, make_schedule
+from gcsa.training.tuples import renewal
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +110,44 @@ def test_tuples_by_loops(collection):
         ]
     value = steps[0].loss(described[steps[0].images])
     assert value.item() == pytest.approx(np.mean(losses), abs=1e-5)
+
+
+@pytest.mark.parametrize("schedule", ["step", "milestones"])
+def test_the_cache_is_renewed_as_matlabs(collection, schedule):
+    """The interval doubles whenever the rate is halved; both by the explicit schedule."""
+    config, photos = collection
+    rates = {"train.lr_step": 2, "train.milestones": "[1,4]", "train.lr_gamma": 0.5}
+    cache = {"train.remine": 4, "mining.growth": 2, "train.schedule": schedule}
+    known = {"data.batch_size": 2, "mining.negatives": 3, "mining.draws": 8}
+    config = config_of({}, rates, cache, known)
+    tuples = Tuples(config, photos, SARELoss())
+    optimizer = make_optimizer([torch.zeros(1, requires_grad=True)], config.train)
+    rate, interval = make_schedule(optimizer, config.train, tuples.steps), 4
+    described = torch.nn.functional.normalize(torch.randn(len(photos), 6), dim=1)
+    halved = (1, 4) if schedule == "milestones" else (2, 4)  # once so many epochs are done
+    for done in range(6):
+        interval *= 2 if done in halved else 1
+        renewed: list[int] = []  # steps before each time that descriptors are compared anew
+        steps: list[int] = []
+
+        def describe(renewed=renewed, steps=steps):
+            renewed.append(sum(steps))
+            return described
+
+        for step in tuples.epoch(done + 1, describe):
+            steps.append(step.size)
+        assert renewed == list(range(0, len(tuples.queries), interval)), (done, interval)
+        assert optimizer.param_groups[0]["lr"] * interval == pytest.approx(4e-4)
+        optimizer.step()
+        for _ in range(tuples.steps if by_step(config.train) else 1):
+            rate.step()
+
+
+def test_the_cache_of_the_published_configs():
+    for path in [CONFIGS / "netvlad_pitts30k.yaml", *CONFIGS.glob("sare_*_*.yaml")]:
+        published = load_config(path)
+        steps = [renewal(published, epoch) for epoch in (1, 5, 6, 10, 11, 16, 21, 26, 30)]
+        assert steps == [250, 250, 500, 500, 1000, 2000, 4000, 8000, 8000], path
 
 
 def test_classes_and_groups_by_loops():

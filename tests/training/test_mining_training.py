@@ -49,7 +49,7 @@ def test_mined_negatives_reach_the_loss(world):
     trainer, scenes = make(world, MINED, {"mining.draws": 1000, "model.input_dropout": 0})
     trainer.tuples.start(0)
     order = trainer.sampler.epoch(np.random.default_rng(0))
-    batch, _, _ = next(trainer._batches(order))
+    batch, _, _ = next(trainer._batches(order, 1))
     project = trainer.model.project
     losses = []
     for row, (number, query) in enumerate(order[: len(batch)]):
@@ -78,7 +78,7 @@ def test_queries_without_a_positive_are_never_trained_on(world):
     }
     order = trainer.sampler.epoch(np.random.default_rng(0))
     assert {tuple(pair) for pair in order.tolist()} == expected and 0 < len(expected) < 40
-    seen = sum(len(batch) for batch, _, _ in trainer._batches(order))
+    seen = sum(len(batch) for batch, _, _ in trainer._batches(order, 1))
     assert seen == len(order) == len(trainer.sampler)
     with pytest.raises(InputError, match="no query .* farther than 0.001 m and up to 0.002 m away"):
         make(world, MINED, {"mining.nearest": 0.001, "mining.farthest": 0.002})
@@ -164,7 +164,7 @@ def test_one_batch_can_be_overfitted_with_every_loss(world, loss, mining):
     trainer, _ = make(world, settings)
     if trainer.tuples is not None:
         trainer.tuples.start(0)
-    batch, _, _ = next(trainer._batches(trainer.sampler.epoch(np.random.default_rng(0))))
+    batch, _, _ = next(trainer._batches(trainer.sampler.epoch(np.random.default_rng(0)), 1))
     losses = [trainer.step(batch).item() for _ in range(60)]
     assert np.isfinite(losses).all()
     # A triplet loss can end at 0: nothing is within the margin.
@@ -174,7 +174,7 @@ def test_one_batch_can_be_overfitted_with_every_loss(world, loss, mining):
 
 def test_sare_without_mining_takes_the_lists_own_hardest(world):
     trainer, _ = make(world, SARE, {"loss.negatives": 3})
-    batch, _, _ = next(trainer._batches(trainer.sampler.epoch(np.random.default_rng(0))))
+    batch, _, _ = next(trainer._batches(trainer.sampler.epoch(np.random.default_rng(0)), 1))
     assert isinstance(trainer.loss, SARELoss) and batch.labels.shape[1] == 1 + SMALL["model.K"]
     assert np.isfinite(trainer.epoch(1))
 
@@ -189,6 +189,8 @@ def test_where_there_is_nothing_to_mine_with(world, tmp_path):
     refused("model.K: 4 is less than the 5 images of a mined tuple", {"model.K": 4})
     refused("train.own_positive: sare takes the nearest", {"train.own_positive": True})
     refused("train.remine: 0 is less than 1", {"train.remine": 0})
+    grown = {"mining.growth": 2, "train.schedule": "cosine"}
+    refused("mining.growth: train.schedule=cosine changes the rate at every step", grown)
     with pytest.raises(InputError, match="mining.farthest: 10.0 is not above mining.nearest, 12.0"):
         make(world, MINED, {"mining.nearest": 12})
 

@@ -8,22 +8,24 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
 
 from gcsa.errors import InputError
+from gcsa.files.remote import Remote
 
 
 class Photo(NamedTuple):
-    """An image to describe: its name in the output, its file, and the part of it to describe.
+    """An image to describe: its name in the output, its file (or an open one), and the part of it
+    to describe.
 
     box: (left, upper, right, lower) in pixels; None for all of it.
     """
 
     name: str
-    path: Path
+    path: Path | Remote | BinaryIO
     box: tuple[int, int, int, int] | None = None
 
 

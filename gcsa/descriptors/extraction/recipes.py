@@ -20,6 +20,7 @@ from gcsa.descriptors.extraction.decoding import Decoded, Photo
 from gcsa.descriptors.networks import Network
 from gcsa.descriptors.networks.preprocessing import Resize
 from gcsa.errors import InputError
+from gcsa.files.remote import Remote
 
 # A JPEG that is shrunk further than this is decoded at a fraction of its size, where that is asked.
 ENOUGH = 2
@@ -34,12 +35,14 @@ class Reading:
     published evaluations do. resize: in the place of the network's own. scales: of the descriptors
     that are averaged; one of 1 is the photo alone. reduced: a JPEG of more than twice the size
     wanted is decoded at a half, a quarter or an eighth, which takes a fraction of the time.
+    formats: those of Pillow's that a photo may have; None for any.
     """
 
     orientation: str = "exif"
     resize: Resize | None = None
     scales: tuple[float, ...] = (1.0,)
     reduced: bool = False
+    formats: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -85,15 +88,17 @@ def _sha256(path: Path) -> str:
 def check_sizes(photos: Sequence[Photo], network: Network, resize: Resize, workers: int) -> None:
     """InputError for the first photo of a size that the network cannot take after resizing.
 
-    Headers alone are read; what cannot be read at all is told of when it is described.
+    Headers alone are read; what cannot be read at all is told of when it is described, and so is
+    all that is wrong with photos in an object store, which are fetched once.
     """
     if resize.exactly is not None:
         network.check_size(*resize.exactly)
         return
     why_not = partial(_wrong_size, network=network, resize=resize)
+    near = [photo for photo in photos if not isinstance(photo.path, Remote)]
     with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(photos), HEADERS):
-            for reason in pool.map(why_not, photos[start : start + HEADERS]):
+        for start in range(0, len(near), HEADERS):
+            for reason in pool.map(why_not, near[start : start + HEADERS]):
                 if reason is not None:
                     raise reason
 
@@ -112,8 +117,11 @@ def _wrong_size(photo: Photo, network: Network, resize: Resize) -> InputError | 
 
 
 def _decode(photo: Photo, network: Network, resize: Resize, how: Reading) -> Decoded:
-    draft = _enough(photo.path, resize) if how.reduced and photo.box is None else None
-    image, (width, height) = imaging.read_rgb(photo.path, draft, how.orientation == "exif")
+    if isinstance(photo.path, Remote):
+        photo = photo._replace(path=photo.path.fetched())
+    draft = _enough(photo, resize, how) if how.reduced and photo.box is None else None
+    upright = how.orientation == "exif"
+    image, (width, height) = imaging.read_rgb(photo.path, draft, upright, how.formats)
     turned = (image.width > image.height) != (width > height)
     if photo.box is not None:
         image = _part(image, photo)
@@ -131,9 +139,9 @@ def _part(image: Image.Image, photo: Photo) -> Image.Image:
     return image.crop((left, upper, min(right, image.width), min(lower, image.height)))
 
 
-def _enough(path: Path, resize: Resize) -> tuple[int, int]:
+def _enough(photo: Photo, resize: Resize, how: Reading) -> tuple[int, int]:
     """The (width, height) of a JPEG that are enough of it, as it is stored."""
-    with imaging.opened(path) as (_, (width, height)):
+    with imaging.opened(photo.path, formats=how.formats) as (_, (width, height)):
         down, across = resize.size(height, width)
     if resize.exactly is not None:  # of a photo that may be turned yet
         down = across = max(down, across)

@@ -138,5 +138,6 @@ def _of_a_training(beside: Mapping[str, Any]) -> tuple[str, ...]:
         return ()
     epoch = beside.get("epoch", beside.get("epoch_num"))
     when = "" if epoch is None else f" after epoch {epoch}"
-    aside = ", ".join(sorted(str(name) for name in beside if name not in OF_NETWORKS))
-    return (f"a checkpoint of a training{when}, without its {aside}",)
+    said = (*OF_NETWORKS, "epoch", "epoch_num")
+    aside = ", ".join(sorted(str(name) for name in beside if name not in said))
+    return (f"a checkpoint of a training{when}" + (f", without its {aside}" if aside else ""),)

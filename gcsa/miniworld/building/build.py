@@ -62,7 +62,7 @@ def generate(
         return finished
     with Crew(workers) as crew:
         paths = write_scenes(out, spec, seed, crew)
-        _describe(out, spec, seed, paths, crew)
+        describe_scenes(out, spec, seed, paths, crew)
     world = wanted | {
         "scenes": list(spec.scenes),
         "counts": {s: {name: len(p) for name, p in paths[s].items()} for s in spec.scenes},
@@ -155,7 +155,7 @@ def render_task(scene: str, session: str, number: int, spec: Size, seed: int, fo
     return len(recording.shots)
 
 
-def _describe(out, spec: Size, seed, paths, crew: Crew) -> None:
+def describe_scenes(out, spec: Size, seed, paths, crew: Crew) -> None:
     """Learn the descriptor on the map images and describe the images of all sessions."""
     names = {
         scene: [f"sessions/{name}/raw_data/{p}" for name, of in paths[scene].items() for p in of]

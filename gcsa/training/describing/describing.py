@@ -14,8 +14,11 @@ from torch import Tensor
 from gcsa import distributed
 from gcsa.config import Config
 from gcsa.descriptors import whitening
+from gcsa.descriptors.networks import load_network
 from gcsa.descriptors.networks.network import Network
 from gcsa.errors import InputError
+from gcsa.files import reading
+from gcsa.imaging import Source
 from gcsa.losses import make_loss
 from gcsa.ranking.lists import Ranking
 from gcsa.scoring.split import JudgedScene
@@ -143,11 +146,11 @@ class Describing(Optimised):
 
     def _all(self) -> Tensor:
         """Descriptors (N, D) of all training photos, as the network is now, not augmented."""
-        described = self._describe(self.collection.paths)
+        described = self.describe(self.collection.paths)
         return torch.from_numpy(described).to(self.device)
 
     @torch.no_grad()
-    def _describe(self, paths: Sequence[Path]) -> np.ndarray:
+    def describe(self, paths: Sequence[Source]) -> np.ndarray:
         """Descriptors (n, D) float32 of photos, of which each process describes a share."""
         self.model.eval()
         own = list(paths[distributed.share(len(paths))])
@@ -172,16 +175,25 @@ class Describing(Optimised):
                 f"descriptor.whiten: {settings.whiten} numbers of {count} photos; expected fewer "
                 "numbers than photos of the training databases"
             )
-        described = self._describe([self.collection.paths[row] for row in rows])
+        described = self.describe([self.collection.paths[row] for row in rows])
         fitted = whitening.fit(described, settings.whiten)
         assert fitted.variances is not None
         axes = fitted.components / np.sqrt(fitted.variances + LEAST_VARIANCE)[:, None]
         found = torch.from_numpy(fitted.mean), torch.from_numpy(axes)
         self.model.whiten((found[0].to(self.device), found[1].to(self.device)))
 
+    def load(self, path: Path) -> None:
+        """Take the weights and the whitening of a checkpoint of this training."""
+        trained = load_network(path)
+        with reading(path, "a checkpoint of this run"):
+            self.model.load_state_dict(trained.state_dict())
+        mean, axes = trained.whitening_mean, trained.whitening_axes
+        found = None if mean is None or axes is None else (mean, axes)
+        self.model.whiten(found and (found[0].to(self.device), found[1].to(self.device)))
+
     def validate(self, before: bool = False) -> tuple[list[JudgedScene], list[Ranking]]:
         """The validation scenes as the network describes them now, and their ranked lists."""
-        return self.validation.ranked(self._describe, self.device)
+        return self.validation.ranked(self.describe, self.device)
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), "tuples": self.batches.state()}

@@ -19,7 +19,7 @@ from gcsa.errors import InputError
 from gcsa.losses.mining import TupleMiner
 from gcsa.training.describing.batches import Step
 from gcsa.training.describing.collection import Collection, Placed
-from gcsa.training.tuples import no_tuple, with_tuple
+from gcsa.training.tuples import no_tuple, renewal, with_tuple
 
 ORDER, MINERS = 0, 1  # what the seed of an epoch's order ends with, and those of its miners
 
@@ -52,7 +52,7 @@ class Tuples:
         order = order[: self.steps * size]
         for scene, miner in enumerate(self._miners):
             miner.generator = np.random.default_rng([seed, number, MINERS, scene])
-        window = -(-self.config.train.remine // size) * size
+        window = renewal(self.config, number) * size
         for first in range(0, len(order), window):
             block = self.queries[order[first : first + window]]
             tuples = self._mined(block, describe())
