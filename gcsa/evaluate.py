@@ -65,6 +65,7 @@ def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
     from gcsa.distributed.work import program
+    from gcsa.rerankers import LOCATING
 
     overrides = options.overrides(args)
     if args.online and not set(LOCATING) & {args.method, *(args.compare or ())}:

@@ -21,7 +21,8 @@ from gcsa.sideinfo.rules import Rule
 class Prepared:
     """What ``gcsa locate`` knows of a scene's database; of its queries it keeps nothing.
 
-    method: of :data:`gcsa.rerankers.LOCATING`. Read and calibrated once; not for several threads at a time.
+    method: of :data:`gcsa.rerankers.LOCATING`. Read and calibrated once; not for several threads at
+    a time.
     """
 
     def __init__(self, scene: Scene, config: Config, device: torch.device, method: str = DEFAULT):
