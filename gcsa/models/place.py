@@ -20,7 +20,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -152,10 +151,6 @@ class PlaceNet(nn.Module):
         self.norm, self.head = nn.LayerNorm(width), nn.Linear(width, 2)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
-
-    def weights(self) -> dict[str, np.ndarray]:
-        """All tensors by name, as arrays: what tells one network from another."""
-        return {name: t.detach().cpu().numpy() for name, t in self.state_dict().items()}
 
     def forward(
         self, tokens: Tensor, pairs: Tensor | None, keys: Tensor, seen: Tensor

@@ -60,7 +60,12 @@ class Locator:
     ):
         self.rule, self.calibration = rule, calibration
         self.device = torch.device(device)
-        self.about = rule, fov_config, calibration, None if network is None else network.weights()
+        self.about = (
+            rule,
+            fov_config,
+            calibration,
+            None if network is None else network.state_dict(),
+        )
         self._take(scene)
         self.network, self.reach = network, reach_of(rule, fov_config)
         self.places: Places | None = None
