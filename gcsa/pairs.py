@@ -115,7 +115,7 @@ def _read(
     data = replace(config.data, train_labels="dist", val_labels="dist")  # no label files
     scene, _ = reader(data).read(data, name, split)
     if first is None:
-        candidates = retrieve(scene, depth, device, config.data.search)
+        candidates = retrieve(scene, depth, device, config.data.searching)
         candidates = with_nearby(scene, candidates, config.data.near_device)
     else:
         candidates = padded(read_candidates(first, scene), depth)

@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field
 
 from gcsa.errors import InputError
+from gcsa.ranking.index.settings import Searching
 from gcsa.sideinfo.radio import UNKNOWN
 
 logger = logging.getLogger(__name__)
@@ -47,7 +48,11 @@ class DataConfig:
     batch_size: int = 32  # queries of a training step
     num_workers: int = 8  # threads that prepare batches ahead of the model
     memory: float = 8.0  # gigabytes of the mapped descriptor files that may stay resident
-    search: str = "auto"  # first round: auto | fp32 | half | faiss, the same result by each
+    search: str = "auto"  # auto | fp32 | half | faiss: the same; or an index: IVF4096,PQ64
+    index_parameters: str = ""  # how an index is searched, by faiss: nprobe=16, efSearch=128
+    index_again: int = 4  # of an index: so many times the list are compared again exactly
+    index_sample: int = 262144  # database images that an index is trained on
+    index_part: int = 1000000  # database images that an index is added at a time
     candidates: str = "search"  # LaMAR: search | labels (its files' topk) | published (of those)
     on_device: bool = False  # keep the training descriptors on the GPU (2 bytes a number)
     radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
@@ -55,6 +60,17 @@ class DataConfig:
     unknown_radio: str = "zero"  # affinity of images without radio: zero | published (as if far)
     heading_convention: str = "correct"  # LaMAR: correct | published (mirrored)
     distractors: bool = False  # Oxford and Paris: with the million images of R1M
+
+    @property
+    def searching(self) -> Searching:
+        """How the first round is searched."""
+        return Searching(
+            self.search,
+            self.index_parameters,
+            self.index_again,
+            self.index_sample,
+            self.index_part,
+        )
 
 
 def check_scene_name(name: str, option: str) -> None:

@@ -12,6 +12,7 @@ counts them over all packs, and gives them back to the system when they pass its
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
@@ -92,8 +93,18 @@ class DescriptorRows(NDArrayOperatorsMixin):
     them all. NumPy functions and operators take it as the array that it stands for.
     """
 
-    def __init__(self, array: np.ndarray, rows: np.ndarray):
-        self._array, self._rows = array, rows
+    def __init__(self, array: np.ndarray, rows: np.ndarray, pack: Pack | None = None):
+        self._array, self._rows, self._pack = array, rows, pack
+
+    @property
+    def home(self) -> tuple[Path, str] | None:
+        """The file that they are of, and a hash of its content and of which rows they are; None
+        where no such is known.
+        """
+        if self._pack is None or not self._pack.content_hash:
+            return None
+        of = self._pack.content_hash.encode() + np.asarray(self._rows, "<i8").tobytes()
+        return self._pack.source, hashlib.blake2b(of, digest_size=16).hexdigest()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -142,12 +153,14 @@ class Pack:
 
     ``source`` is the HDF5 file it was made from; ``keys`` are the names as UTF-8 bytes, sorted.
     ``normalised``: the rows that are not of unit length in the source; here all are.
+    ``content_hash``: of the source.
     """
 
     source: Path
     keys: np.ndarray
     array: np.ndarray
     normalised: Normalised = Normalised()
+    content_hash: str = ""
 
     @property
     def names(self) -> np.ndarray:
@@ -166,7 +179,7 @@ class Pack:
                 f"{self.source}: no descriptor for image '{names[missing[0]]}'{others}; "
                 f"the file's names are like '{self.keys[0].decode()}'"
             )
-        return DescriptorRows(self.array, index)
+        return DescriptorRows(self.array, index, self)
 
 
 def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = NORMALISE) -> Pack:
@@ -214,7 +227,7 @@ def _open_fresh(source: Path) -> Pack | None:
     if record.lacking:
         text = "%s: %d images have no descriptor ('%s', ...); was the extraction interrupted?"
         logger.warning(text, source, record.lacking, record.first_lacking)
-    return Pack(source, content.names, content.array, record.normalised)
+    return Pack(source, content.names, content.array, record.normalised, record.content_hash)
 
 
 def _pack_once(source: Path) -> Pack | None:

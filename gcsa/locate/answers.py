@@ -153,7 +153,7 @@ def _answers(scene: Scene, rows: np.ndarray, config: Config, device: torch.devic
         own = queries.sequences[rows]
         needed = np.union1d(rows, np.flatnonzero(np.isin(queries.sequences, own[own >= 0])))
     part = replace(scene, queries=queries.of_rows(needed))
-    candidates = retrieve(part, config.model.K, device, config.data.search)
+    candidates = retrieve(part, config.model.K, device, config.data.searching)
     candidates = with_nearby(part, candidates, config.data.near_device)
     settings = PosteriorConfig(**vars(config.posterior))
     rule = Rule.of(config.data.val_labels)

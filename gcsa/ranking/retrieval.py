@@ -6,18 +6,21 @@ import numpy as np
 import torch
 
 from gcsa import distributed
-from gcsa.errors import InputError, nearest
+from gcsa.errors import InputError
+from gcsa.ranking.index.search import Approximate
+from gcsa.ranking.index.settings import Searching
 from gcsa.ranking.lists import Ranking
-from gcsa.ranking.search import KEPT, QUERY_CHUNK, SEARCHES, fastest, own_rows
+from gcsa.ranking.search import KEPT, QUERY_CHUNK, SEARCHES, Faiss, Search, fastest, own_rows
 from gcsa.scene import Scene
-
-CHOICES = ("auto", *SEARCHES)
 
 
 def retrieve(
-    scene: Scene, num: int, device: torch.device | str = "cpu", search: str = "auto"
+    scene: Scene,
+    num: int,
+    device: torch.device | str = "cpu",
+    search: str | Searching = "auto",
 ) -> Ranking:
-    """The ``num`` database images most alike to each query of a scene, exactly.
+    """The ``num`` database images most alike to each query of a scene, exactly unless by an index.
 
     Scores are inner products in float32 of the float16 descriptors. Equal scores come in database
     order, but which of equal ones stand last in a list is not defined. A query that is itself a
@@ -28,19 +31,20 @@ def retrieve(
     bfloat16 on a CPU), the best are compared again in float32, and a query whose result rounding
     could have changed is searched again in float32; the result is that of "fp32". "faiss": its
     exact index, on the CPU, which holds the database in float32. "auto" takes what is fastest:
-    half precision on CPUs with units for it, faiss for short descriptors if installed.
+    half precision on CPUs with units for it, faiss for short descriptors if installed. Any other
+    word is an index of faiss ("IVF4096,PQ64"), which is kept on disk and may miss images; what it
+    lists is compared again, so that scores are exact.
     """
     if scene.database.descriptors is None or scene.queries.descriptors is None:
         raise InputError(f"{scene.name}: retrieval needs descriptors")
-    if search not in CHOICES:
-        raise InputError(f"data.search: '{search}' is not a choice{nearest(search, CHOICES)}")
+    searching = Searching(search) if isinstance(search, str) else search
+    searching.check()
     device = torch.device(device)
-    if search == "auto":
-        search = fastest(scene, num, device)
     found, rows = min(num, len(scene.database)), np.arange(len(scene.queries))
     own, part = own_rows(scene), rows[distributed.share(len(rows))]
-    finder = SEARCHES[search](scene, found, device, own)
-    step = max(1, min(QUERY_CHUNK, KEPT // max(1, found)))
+    finder = _finder(scene, found, device, own, searching)
+    looked_at = found * (searching.again if searching.by_index else 1)
+    step = max(1, min(QUERY_CHUNK, KEPT // max(1, looked_at)))
     blocks = [finder.best(part[i : i + step]) for i in range(0, len(part), step)]
     blocks.append((torch.empty(0, found), torch.empty(0, found, dtype=torch.int64)))
     indices = np.full((len(rows), num), -1, dtype=np.int64)
@@ -49,3 +53,14 @@ def retrieve(
     indices[:, :found] = distributed.gathered(torch.cat([b[1] for b in blocks]).numpy())
     indices[np.isneginf(scores)] = -1
     return Ranking(indices, scores)
+
+
+def _finder(
+    scene: Scene, num: int, device: torch.device, own: np.ndarray, searching: Searching
+) -> Search | Faiss | Approximate:
+    if searching.by_index:
+        return Approximate(scene, num, device, own, searching)
+    search = searching.search
+    if search == "auto":
+        search = fastest(scene, num, device)
+    return SEARCHES[search](scene, num, device, own)

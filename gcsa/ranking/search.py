@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import logging
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gcsa.errors import InputError
+from gcsa.ranking.index import factory
 from gcsa.scene import Scene
 
 # Descriptors are compared in blocks of this many queries by this many database images: large
@@ -55,7 +53,7 @@ class Search:
     def best(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         """Scores and database rows (q, num) of the best for the queries ``rows``, on the host."""
         best, index = self.top(rows, self.num)
-        return _in_order(best, index)
+        return in_order(best, index)
 
     def top(self, rows: np.ndarray, num: int) -> tuple[Tensor, Tensor]:
         """The ``num`` best for the queries ``rows`` by the scores of this search, in no order."""
@@ -95,8 +93,8 @@ class Half(Search):
         count = min(SPARE * self.num, len(self.scene.database))
         rough, index = self.top(rows, count)
         queries = self._move(self.scene.queries.descriptors[rows])
-        exact, order = self._again(queries, index).sort(dim=1, descending=True)
-        scores, index = _in_order(exact[:, : self.num], index.gather(1, order[:, : self.num]))
+        exact, order = again(self.scene, queries, index).sort(dim=1, descending=True)
+        scores, index = in_order(exact[:, : self.num], index.gather(1, order[:, : self.num]))
         # What was not kept scored ``least`` at most. In truth it can score more: by as much as
         # rounding moved the two vectors, and the product; 1e-5 is for sums of rounded numbers.
         unit = torch.finfo(self.dtype).eps / 2
@@ -108,16 +106,6 @@ class Half(Search):
             scores[unsure], index[unsure] = self._exact.best(rows[unsure.numpy()])
         return scores, index
 
-    def _again(self, queries: Tensor, index: Tensor) -> Tensor:
-        """Scores in float32 of what was found."""
-        exact = torch.empty(index.shape, device=self.device)
-        for i in range(len(index)):
-            found = index[i].clamp(min=0).cpu().numpy()
-            exact[i] = (
-                self._move(self.scene.database.descriptors[found]).float() @ queries[i].float()
-            )
-        return exact.masked_fill_(index < 0, -torch.inf)
-
     def _product(self, queries: Tensor, database: Tensor, block: Tensor) -> Tensor:
         self._shift = torch.maximum(self._shift, _shift(block, self.dtype).max())
         return _product_in_half(queries, database)
@@ -127,13 +115,7 @@ class Faiss:
     """Exact search by faiss, where it is installed."""
 
     def __init__(self, scene: Scene, num: int, device: torch.device, own: np.ndarray):
-        logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which build it loads
-        try:
-            faiss = importlib.import_module("faiss")
-        except ImportError as error:
-            raise InputError(
-                "data.search: faiss is not installed (pip install faiss-cpu)"
-            ) from error
+        faiss = factory.faiss()
         self.scene, self.own = scene, own
         # One more than asked for: the query's own image may be among them.
         self._kept, self._asked = num, min(num + 1, len(scene.database))
@@ -147,8 +129,20 @@ class Faiss:
         queries = self.scene.queries.descriptors[rows].astype(np.float32)
         scores, index = self._index.search(queries, self._asked)
         scores[index == self.own[rows][:, None]] = -np.inf
-        scores, index = _in_order(torch.from_numpy(scores), torch.from_numpy(index))
+        scores, index = in_order(torch.from_numpy(scores), torch.from_numpy(index))
         return scores[:, : self._kept], index[:, : self._kept]
+
+
+def again(scene: Scene, queries: Tensor, index: Tensor) -> Tensor:
+    """Scores in float32 of queries (q, D) and the database rows (q, m) found for each, -inf for
+    -1; from the descriptors themselves, on the device of ``queries``.
+    """
+    exact = torch.full(index.shape, -torch.inf, device=queries.device)
+    for i, found in enumerate(index.cpu().numpy()):
+        kept = np.flatnonzero(found >= 0)
+        rows = np.ascontiguousarray(scene.database.descriptors[found[kept]])
+        exact[i, kept] = torch.from_numpy(rows).to(queries.device).float() @ queries[i].float()
+    return exact
 
 
 def _shift(descriptors: Tensor, dtype: torch.dtype) -> Tensor:
@@ -215,7 +209,7 @@ def _nonzero(mask: Tensor) -> tuple[Tensor, Tensor]:
     return flat // mask.shape[1], flat
 
 
-def _in_order(scores: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+def in_order(scores: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """Falling scores, equal ones by index; on the host."""
     scores, order = scores.sort(dim=1, descending=True)
     index = index.gather(1, order)
