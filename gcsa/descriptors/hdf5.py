@@ -26,6 +26,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from gcsa.descriptors import earlier, origin, packfile
+from gcsa.descriptors.codes import open_codes
 from gcsa.descriptors.lengths import Normalised
 from gcsa.descriptors.memory import check_whole, mapped_bytes, release
 from gcsa.descriptors.packing import EXPECTED, pack, read_record
@@ -153,12 +154,12 @@ class Pack:
 
     ``source`` is the HDF5 file it was made from; ``keys`` are the names as UTF-8 bytes, sorted.
     ``normalised``: the rows that are not of unit length in the source; here all are.
-    ``content_hash``: of the source.
+    ``content_hash``: of the source. Of a file of codes ``array`` is decoded where it is read.
     """
 
     source: Path
     keys: np.ndarray
-    array: np.ndarray
+    array: Any
     normalised: Normalised = Normalised()
     content_hash: str = ""
 
@@ -190,6 +191,8 @@ def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = 
     otherwise they are an InputError that names the image, and the remedy.
     """
     source = Path(source)
+    if _is_there(source) and (coded := open_codes(source)) is not None:
+        return Pack(source, coded.names, coded.array, content_hash=coded.content)
     pack = _open_fresh(source) or _pack_once(source)
     if pack is None:
         raise InputError(f"{source}: changed while its descriptors were being packed")

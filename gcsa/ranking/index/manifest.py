@@ -106,7 +106,7 @@ def save(path: Path, array: np.ndarray) -> None:
         np.save(file, array)
 
 
-def load(path: Path, kind: type, images: int) -> np.ndarray | None:
+def load(path: Path, kind: np.dtype, images: int) -> np.ndarray | None:
     """An array (images,) of a type, mapped; None where it is no such."""
     with suppress(InputError), reading(path, f"an array ({images},)"):
         found = np.load(path, mmap_mode="r", allow_pickle=False)

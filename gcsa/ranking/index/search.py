@@ -57,15 +57,16 @@ class Approximate:
     def _rough(self, queries: np.ndarray) -> np.ndarray:
         """Database rows (q, kept) of the best by the index; -1 where it found no more."""
         asked = self._asked(queries)
-        scores = np.full((len(queries), self._kept), -np.inf, dtype=np.float32)
-        rows = np.full((len(queries), self._kept), -1, dtype=np.int64)
+        scores: np.ndarray = np.full((len(queries), self._kept), -np.inf, dtype=np.float32)
+        rows: np.ndarray = np.full((len(queries), self._kept), -1, dtype=np.int64)
         for part, there in self.opened.parts:
-            score, index = asked(part, min(self._kept, len(there)))
-            placed = np.where(index < 0, -1, there[index])
-            scores = np.concatenate([scores, np.where(placed < 0, -np.inf, score)], axis=1)
-            rows = np.concatenate([rows, placed], axis=1)
-            order = np.argpartition(-scores, self._kept - 1, axis=1)[:, : self._kept]
-            scores, rows = (np.take_along_axis(a, order, axis=1) for a in (scores, rows))
+            score, number = asked(part, min(self._kept, len(there)))
+            row = np.where(number < 0, -1, there[number])
+            scores = np.concatenate([scores, np.where(row < 0, -np.inf, score)], axis=1)
+            rows = np.concatenate([rows, row], axis=1)
+            best = np.argpartition(-scores, self._kept - 1, axis=1)[:, : self._kept]
+            scores = np.take_along_axis(scores, best, axis=1)
+            rows = np.take_along_axis(rows, best, axis=1)
         return rows
 
     def _asked(self, queries: np.ndarray) -> Any:
@@ -88,9 +89,9 @@ def _open(scene: Scene, searching: Searching) -> Opened:
     descriptors = scene.database.descriptors
     home = descriptors.home if isinstance(descriptors, DescriptorRows) else None
     if home is None:
-        with tempfile.TemporaryDirectory(prefix="gcsa-index-") as folder:
+        with tempfile.TemporaryDirectory(prefix="gcsa-index-") as passing:
             # What was mapped of its files stays there until it is let go.
-            return open_index(scene.database, searching, Path(folder), "")
+            return open_index(scene.database, searching, Path(passing), "")
     source, version = home
     folder = folder_of(source, made_by(searching, descriptors.shape[1]))
     with distributed.first_alone():
