@@ -118,14 +118,14 @@ def measure(drawn: Scene, args: argparse.Namespace) -> list[list[str]]:
             for index in [finder.opened.index, *([p for p, _ in finder.opened.parts] * graph)]:
                 set_parameters(index, parameter)
             clock = Clock()
-            rough = finder._rough(drawn.queries.descriptors.astype(np.float32))
+            listed = finder._rough(drawn.queries.descriptors.astype(np.float32))
             alone, clock = clock(), Clock()
             found = finder.best(every)[1].numpy()
             shares = [100 * _shared(truth[:, :k], found) for k in (1, 10, args.num)]
             cells = [f"{share:.1f}" for share in shares]
             times = f"{clock() * per_query:.2f}", f"{alone * per_query:.2f}"
             rows.append([name, parameter, f"{made:.0f}", *cells, *times, f"{size:.0f}"])
-            print(rows[-1], f"{100 * _shared(truth, rough[:, :]):.1f} listed", flush=True)
+            print(rows[-1], f"{100 * _shared(truth, listed):.1f} listed", flush=True)
     return rows
 
 

@@ -86,6 +86,8 @@ def write_codes(
 
 def open_codes(path: Path) -> Coded | None:
     """The codes of a file; None where it is no file of codes."""
+    with reading(path, EXPECTED), open(path, "rb"):
+        pass  # what the system has against it is said in its words, not in HDF5's
     with open_hdf5(path) as file, reading(path, EXPECTED):
         found = {name: find(file, name) for name in (NAMES, CODES, CODEBOOKS)}
         if any(not isinstance(part, h5py.h5d.DatasetID) for part in found.values()):

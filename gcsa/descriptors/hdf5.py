@@ -191,9 +191,7 @@ def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = 
     otherwise they are an InputError that names the image, and the remedy.
     """
     source = Path(source)
-    if _is_there(source) and (coded := open_codes(source)) is not None:
-        return Pack(source, coded.names, coded.array, content_hash=coded.content)
-    pack = _open_fresh(source) or _pack_once(source)
+    pack = _open_fresh(source) or _open_coded(source) or _pack_once(source)
     if pack is None:
         raise InputError(f"{source}: changed while its descriptors were being packed")
     pack.normalised.report(str(source), len(pack.array), normalise, remedy)
@@ -231,6 +229,14 @@ def _open_fresh(source: Path) -> Pack | None:
         text = "%s: %d images have no descriptor ('%s', ...); was the extraction interrupted?"
         logger.warning(text, source, record.lacking, record.first_lacking)
     return Pack(source, content.names, content.array, record.normalised, record.content_hash)
+
+
+def _open_coded(source: Path) -> Pack | None:
+    """The descriptors of a file of codes, which needs no pack; None where it is none."""
+    coded = open_codes(source) if _is_there(source) else None
+    if coded is None:
+        return None
+    return Pack(source, coded.names, coded.array, content_hash=coded.content)
 
 
 def _pack_once(source: Path) -> Pack | None:
