@@ -150,6 +150,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="S",
         help="leave out candidates of our retrieval that are less alike than this (hloc: 0)",
     )
+    made.add_argument(
+        "--across",
+        action="store_true",
+        help="search the databases of all scenes together: the first round, in one file, each "
+        "name led by its scene",
+    )
     made.add_argument("--scores", metavar="FILE", help="also write 'query database score' lines")
     options.add_overrides(made)
     return made
@@ -161,8 +167,12 @@ def main() -> None:
     from gcsa.rerankers.fusion import Fusion
 
     overrides = options.overrides(args)
+    config = load_config(args.conf, overrides)
+    if args.across:
+        _across(args, config)
+        return
     pairs(
-        load_config(args.conf, overrides),
+        config,
         args.output,
         args.checkpoint,
         args.split,
@@ -174,6 +184,18 @@ def main() -> None:
         args.min_similarity,
         args.method,
     )
+
+
+def _across(args: argparse.Namespace, config: Config) -> None:
+    from gcsa.localization.pairs_across import pairs_across
+
+    for option in ("checkpoint", "method", "fusion", "from_pairs", "min_similarity"):
+        if getattr(args, option) is not None:
+            raise InputError(f"--across and --{option}: re-ranking is of one scene's images")
+    if args.num < 1:
+        raise InputError(f"--num: {args.num} is less than 1")
+    path = pairs_across(config, args.output, args.split, args.num, args.scores)
+    logger.info("%s: pairs across all scenes", path)
 
 
 if __name__ == "__main__":

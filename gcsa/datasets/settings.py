@@ -43,6 +43,7 @@ class DataConfig:
     subtask: str = "all"  # MSLS: images of validation and test; training takes every image
     query_gps: bool = False  # the queries' own GPS readings are evidence: another task
     near_device: int = 50  # database images nearest to a query's device position that join its list
+    device_cells: float = 0.0  # search within so many times a device's accuracy; 0: everywhere
     train_labels: str = "fov"  # relevant in training: fov | dist | pose | score | geometry | ...
     val_labels: str = "dist"  # relevant in the metrics, likewise; also dist@10, pose@10,45, cluster
     batch_size: int = 32  # queries of a training step
@@ -70,6 +71,7 @@ class DataConfig:
             self.index_again,
             self.index_sample,
             self.index_part,
+            self.device_cells,
         )
 
 

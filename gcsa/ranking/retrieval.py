@@ -7,10 +7,11 @@ import torch
 
 from gcsa import distributed
 from gcsa.errors import InputError
-from gcsa.ranking.index.search import Approximate
+from gcsa.ranking.cells import near_devices
+from gcsa.ranking.index.search import by_index
 from gcsa.ranking.index.settings import Searching
 from gcsa.ranking.lists import Ranking
-from gcsa.ranking.search import KEPT, QUERY_CHUNK, SEARCHES, Faiss, Search, fastest, own_rows
+from gcsa.ranking.search import KEPT, QUERY_CHUNK, SEARCHES, fastest, own_rows
 from gcsa.scene import Scene
 
 
@@ -40,11 +41,17 @@ def retrieve(
     searching = Searching(search) if isinstance(search, str) else search
     searching.check()
     device = torch.device(device)
+    if searching.within > 0 and scene.queries.positions is not None:
+        return near_devices(scene, num, device, searching, retrieve)
+    if searching.by_index:
+        return by_index(scene, num, device, searching)
+    search = searching.search
+    if search == "auto":
+        search = fastest(scene, num, device)
     found, rows = min(num, len(scene.database)), np.arange(len(scene.queries))
     own, part = own_rows(scene), rows[distributed.share(len(rows))]
-    finder = _finder(scene, found, device, own, searching)
-    looked_at = found * (searching.again if searching.by_index else 1)
-    step = max(1, min(QUERY_CHUNK, KEPT // max(1, looked_at)))
+    finder = SEARCHES[search](scene, found, device, own)
+    step = max(1, min(QUERY_CHUNK, KEPT // max(1, found)))
     blocks = [finder.best(part[i : i + step]) for i in range(0, len(part), step)]
     blocks.append((torch.empty(0, found), torch.empty(0, found, dtype=torch.int64)))
     indices = np.full((len(rows), num), -1, dtype=np.int64)
@@ -53,14 +60,3 @@ def retrieve(
     indices[:, :found] = distributed.gathered(torch.cat([b[1] for b in blocks]).numpy())
     indices[np.isneginf(scores)] = -1
     return Ranking(indices, scores)
-
-
-def _finder(
-    scene: Scene, num: int, device: torch.device, own: np.ndarray, searching: Searching
-) -> Search | Faiss | Approximate:
-    if searching.by_index:
-        return Approximate(scene, num, device, own, searching)
-    search = searching.search
-    if search == "auto":
-        search = fastest(scene, num, device)
-    return SEARCHES[search](scene, num, device, own)

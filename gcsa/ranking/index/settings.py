@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from math import inf
 
 from gcsa.errors import InputError, nearest
 
@@ -22,7 +23,8 @@ class Searching:
     the index, in faiss's words ("nprobe=64"); without, 64 lists are looked through. again: so many
     times the wanted images are taken from the index and compared again exactly. sample: database
     images that it is trained on. part: images that are added, and written, at a time. seed: of the
-    sample.
+    sample. within: queries whose device says where they are are compared with what lies within so
+    many times its accuracy, 0: with everything.
     """
 
     search: str = "auto"
@@ -30,6 +32,7 @@ class Searching:
     again: int = 4
     sample: int = 1 << 18
     part: int = 1_000_000
+    within: float = 0.0
     seed: int = 0
 
     @property
@@ -49,3 +52,5 @@ class Searching:
         for key, value in least.items():
             if value < 1:
                 raise InputError(f"data.{key}: {value} is less than 1")
+        if not 0 <= self.within < inf:
+            raise InputError(f"data.device_cells: {self.within} is not a number from 0")
