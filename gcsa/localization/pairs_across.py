@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from gcsa.config import Config
+from gcsa.datasets.hloc import write_pairs, write_scores
 from gcsa.datasets.readers import reader, scene_names
 from gcsa.descriptors.hdf5 import RESIDENT
-from gcsa.datasets.hloc import write_pairs, write_scores
 from gcsa.ranking.union import UnionRanking, retrieve_in_all
 from gcsa.scene import Scene
 from gcsa.scoring.ranker import pick_device
