@@ -3,7 +3,8 @@
 Each size runs in a process of its own, on one simulated scene: cameras along streets with
 positions, headings and the access points that they hear, descriptors of 64 numbers. An exponent is
 the slope of log seconds over log images, by least squares, and of the last step alone; 1 is
-linear, n log n up to 1.1 over these sizes. Parts have a largest size: what they hold in memory, or on disk, ends it.
+linear, n log n up to 1.1 over these sizes. Parts have a largest size: what they hold in memory, or
+on disk, ends it.
 """
 
 from __future__ import annotations
