@@ -32,7 +32,8 @@ def retrieve(
     bfloat16 on a CPU), the best are compared again in float32, and a query whose result rounding
     could have changed is searched again in float32; the result is that of "fp32". "faiss": its
     exact index, on the CPU, which holds the database in float32. "auto" takes what is fastest:
-    half precision on CPUs with units for it, faiss for short descriptors if installed. Any other
+    half precision on CPUs with units for it, float32 else; without the compiled kernels faiss for
+    short descriptors, if installed. Any other
     word is an index of faiss ("IVF4096,PQ64"), which is kept on disk and may miss images; what it
     lists is compared again, so that scores are exact.
     """
