@@ -91,8 +91,9 @@ setup(
     package_data={
         "gcsa": ["py.typed"],
         "gcsa.configs": ["*.yaml"],
-        "gcsa.locate": ["page.html", "page.css", "page.js"],
-        "gcsa.report": ["page.html", "page.css", "page.js"],
+        "gcsa.locate": ["*.html", "*.css", "*.js"],
+        "gcsa.report": ["*.html", "*.css", "*.js"],
+        "gcsa.serve": ["*.html", "*.css", "*.js"],
     },
     ext_modules=[
         Extension(

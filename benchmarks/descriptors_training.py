@@ -58,7 +58,7 @@ LOSSES: dict[str, tuple[str, list[str]]] = {
 FREEZE = "backbone._blocks.14"
 BEFORE, SHIPPED = "before training", "as it ships"
 WHITENED, POWER = 128, 0.25  # as gcsa extract keeps the network that ships
-PROJECTED = 128  # numbers that GCSA's stage 1 makes of a descriptor
+PROJECTED = 128  # numbers that GCSA's stage 1 makes of a descriptor, at most half as many
 WAYS = {"first round": None, "neighbours": "neighbours", "posterior": "posterior", "GCSA": ""}
 FIGURES = ("recall@1", "mAP@10")
 
@@ -97,7 +97,7 @@ class Bench:
         self.files += 1
         name = f"{self.files}.h5"
         length = self._write(course, described, name)
-        numbers = [f"model.input_dim={length}", f"model.proj_dim={min(PROJECTED, length)}"]
+        numbers = [f"model.input_dim={length}", f"model.proj_dim={min(PROJECTED, length // 2)}"]
         given = [f"data.desc_fn={name}", *numbers, f"train.seed={seed}", "train.keep_best=false"]
         config = self.settings("miniworld_train", given, "data model")
         result = {}

@@ -31,6 +31,7 @@ PROGRAMS = {
     "evaluate": "measure the first round, or a checkpoint",
     "benchmark": "compare re-rankers: quality, time, memory",
     "locate": "say where queries were taken: GeoJSON, CSV, a map",
+    "serve": "answer where photos were taken, over HTTP, with a page to drop them on",
     "report": "look at what a run does to single queries, in HTML",
     "rerank": "re-rank own descriptors or distance matrices",
     "pairs": "write pairs files for hloc, re-ranked",

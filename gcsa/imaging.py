@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -15,6 +16,8 @@ from PIL import Image, ImageOps
 from gcsa.errors import InputError
 from gcsa.files import limits, reading
 
+# A file by its path, or an open one, whose text is what messages call it.
+Source = str | os.PathLike | BinaryIO
 JPEG_QUALITY = 70
 EXPECTED = "an image that can be read"
 # Depths by which 16 bits become 8: white stays white.
@@ -23,11 +26,12 @@ GREY_16 = 65535 // 255
 
 @contextmanager
 def opened(
-    path: str | os.PathLike, draft: tuple[int, int] | None = None
+    path: Source, draft: tuple[int, int] | None = None, formats: tuple[str, ...] | None = None
 ) -> Iterator[tuple[Image.Image, tuple[int, int]]]:
     """An image file, nothing of it decoded yet, and its (width, height) as stored.
 
     draft: (width, height) that are enough of it: a JPEG is then decoded at a fraction of its size.
+    formats: those of Pillow's that it may have; None for any.
     InputError where it is none, or too large, and at what goes wrong while it is decoded.
     """
     most = limits.most("GCSA_MAX_PIXELS")
@@ -36,7 +40,7 @@ def opened(
     with reading(path, EXPECTED), warnings.catch_warnings():
         # From once that it warns; that is said here, of the size that is decoded.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path) as file:
+        with Image.open(path, formats=formats) as file:
             size = file.size
             if draft is not None:
                 file.draft("RGB", draft)
@@ -45,21 +49,24 @@ def opened(
 
 
 def read_rgb(
-    path: str | os.PathLike, draft: tuple[int, int] | None = None, upright: bool = True
+    path: Source,
+    draft: tuple[int, int] | None = None,
+    upright: bool = True,
+    formats: tuple[str, ...] | None = None,
 ) -> tuple[Image.Image, tuple[int, int]]:
     """An image file as 8-bit RGB, upright by its EXIF or as stored, and its (width, height) as
     stored.
 
     Grey of 16 bits becomes what its 8-bit version is, CMYK and palettes RGB; what is transparent
     keeps its colour. InputError where it cannot be read, or its numbers have no known white.
-    draft: as of :func:`opened`.
+    draft, formats: as of :func:`opened`.
     """
-    with opened(path, draft) as (file, size):
+    with opened(path, draft, formats) as (file, size):
         image = _of_8_bits(file, path)
         return (ImageOps.exif_transpose(image) if upright else image).convert("RGB"), size
 
 
-def _of_8_bits(image: Image.Image, path: str | os.PathLike) -> Image.Image:
+def _of_8_bits(image: Image.Image, path: Source) -> Image.Image:
     if image.mode != "F" and not image.mode.startswith("I"):
         return image
     values = np.asarray(image)

@@ -34,7 +34,8 @@ def localize(
     """
     from gcsa.local.matched import Matched
     from gcsa.localization.hloc_files import read_query_list, write_results
-    from gcsa.localization.model import nearest_views, read_model
+    from gcsa.localization.model import read_model
+    from gcsa.localization.near_views import Nearest
     from gcsa.localization.placing import Asked, place
     from gcsa.localization.poses import Poses
     from gcsa.localization.surfaces import Surfaces
@@ -52,7 +53,7 @@ def localize(
         Asked([name], [camera], alone, [lists.get(name, empty)])
         for name, camera in zip(names, cameras, strict=True)
     ]
-    surfaces = Surfaces(views, nearest_views(views.poses), Matched(files.features, files.matches))
+    surfaces = Surfaces(views, Nearest(views.poses), Matched(files.features, files.matches))
     placed = place(asked, surfaces)
     failed = np.flatnonzero(~placed.poses.known)
     for row in failed:

@@ -10,7 +10,9 @@ microseconds; the readers convert.
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -66,6 +68,11 @@ class ImageSet:
         some: dict[str, Any] = {name: None if v is None else v[rows] for name, v in known.items()}
         return replace(self, **some)
 
+    @cached_property
+    def by_name(self) -> np.ndarray:
+        """The rows in the order of their names, (n,): kept, as names of many images sort slowly."""
+        return np.argsort(self.names)
+
     def check(self, where: str) -> None:
         """Raise InputError, naming the field and ``where`` it is, when an array cannot be right."""
         n = len(self.names)
@@ -101,6 +108,10 @@ class Frame(Protocol):
         """Latitude and longitude (n, 2), degrees (WGS84), of positions (n, 2), metres east and
         north; NaN stays NaN.
         """
+        ...
+
+    def to_metres(self, degrees: np.ndarray) -> np.ndarray:
+        """Metres east and north (n, 2) of latitudes and longitudes (n, 2); NaN stays NaN."""
         ...
 
 
@@ -146,6 +157,16 @@ class Scene:
 
     def __post_init__(self) -> None:
         self.database.check(f"{self.name}: database")
+        self._check_queries()
+
+    def asked(self, queries: ImageSet) -> Scene:
+        """The same database with other queries; they alone are checked, it was when it was read."""
+        made = copy.copy(self)
+        object.__setattr__(made, "queries", queries)
+        made._check_queries()
+        return made
+
+    def _check_queries(self) -> None:
         self.queries.check(f"{self.name}: queries")
         known = [s.descriptors for s in (self.database, self.queries) if s.descriptors is not None]
         if len({d.shape[1] for d in known}) > 1:

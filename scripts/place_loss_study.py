@@ -3,8 +3,9 @@
 Prints a Markdown table of recall@1, mAP@10 and the calibration error of the confidence on the
 validation scenes, percent: mean and standard deviation over the seeds, each run at its last epoch,
 so that nothing is chosen by what is reported. "kernel": the lists of the posterior over places,
-whose evidence is the network's logits; or its cosines in the place of similarities, calibrated on
-the training scenes, with the compass beside. A run whose last checkpoint is there is not repeated.
+whose evidence is the network's logits, and what it has not read; or its cosines in the place of
+similarities, calibrated on the training scenes, with the compass beside. A run whose last
+checkpoint is there is not repeated.
 """
 
 from __future__ import annotations
@@ -112,8 +113,10 @@ class Study:
         found = [scored(model, s.scene, s.candidates, s.side) for s in self.validation]
         pairs = zip(self.validation, found, strict=True)
         yield "alone", self.figures([s.candidates.reordered(f[:, 1:]) for s, f in pairs])
-        unread = [kind for kind in kinds if kind != "heading"]
-        for name, read in (("kernel", kinds), ("kernel, compass beside", unread)):
+        reads = {"kernel": kinds}
+        if "heading" in kinds:
+            reads["kernel, compass beside"] = [kind for kind in kinds if kind != "heading"]
+        for name, read in reads.items():
             logits = [Logits.of(f, read) for f in found]
             yield name, self.located(self.validation, self.own(), logits)
 

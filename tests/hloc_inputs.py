@@ -57,3 +57,15 @@ def write_local(path: Path, views: Views, noise: float = 0.2, without: Sequence[
             at = pixels[seen] + noise * random.normal(size=(seen.sum(), 2))
             file[f"{name}/keypoints"] = at - 0.5
             file[f"{name}/descriptors"] = looks[seen].T
+
+
+def write_shifted(path: Path, shifts: dict[str, tuple[float, float] | None]) -> None:
+    """Features of images of the same random points, moved by (x, y), or of others for None."""
+    random = np.random.default_rng(0)
+    points, rows = random.uniform(0, 200, (40, 2)), random.normal(size=(16, 40))
+    with h5py.File(path, "w") as file:
+        for name, shift in shifts.items():
+            if shift is None:
+                rows, shift = random.normal(size=(16, 40)), (0, 0)
+            file[f"{name}/keypoints"] = points + shift
+            file[f"{name}/descriptors"] = rows / np.linalg.norm(rows, axis=0)

@@ -22,6 +22,7 @@ from gcsa.datasets.settings import CANDIDATES, HEADING_CONVENTIONS, UNKNOWN_RADI
 from gcsa.descriptors.settings import DescriptorConfig
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import replacing
+from gcsa.local.verifying import LEAST
 from gcsa.losses import LossConfig, check_loss
 from gcsa.losses.mining import MiningConfig
 from gcsa.models.csa import CSAConfig
@@ -165,6 +166,7 @@ def check_choices(config: Config) -> None:
     choices = {
         "data.heading_convention": (config.data.heading_convention, HEADING_CONVENTIONS),
         "data.candidates": (config.data.candidates, CANDIDATES),
+        "data.local_model": (config.data.local_model, LEAST),
         "data.unknown_radio": (config.data.unknown_radio, UNKNOWN_RADIO),
         "fov.cutoff": (config.fov.cutoff, CUTOFFS),
         **{

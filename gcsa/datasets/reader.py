@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from gcsa.datasets.lamar.records import Camera
 from gcsa.datasets.settings import DataConfig
 from gcsa.evaluation.listed import ListedTruth
 from gcsa.evaluation.truth import Truth
@@ -22,13 +23,15 @@ class Reader:
     ``read(config, scene, split) -> (Scene, truth)``, truth None where it is not published;
     ``protocol(config, split)`` says which images and which rule the metrics are about, the gist in
     its first sentence. protocols: those of :mod:`gcsa.evaluation.protocols` that a ListedTruth is
-    scored by.
+    scored by. ``cameras(config, scene, split)``: the intrinsics of the scene's images by name,
+    where the data set has them.
     """
 
     scenes: dict[str, list[str]]
     read: Read
     protocol: Callable[[DataConfig, str], str]
     protocols: tuple[str, ...] = ()
+    cameras: Callable[[DataConfig, str, str], dict[str, Camera]] | None = None
 
 
 def descriptor_file(config: DataConfig, scene: str) -> Path | None:

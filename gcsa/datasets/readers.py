@@ -14,8 +14,10 @@ from scipy.sparse import csr_array
 from gcsa.datasets import msls
 from gcsa.datasets.folder import scene as folder
 from gcsa.datasets.lamar import scene as lamar
+from gcsa.datasets.lamar.cameras import rays_of
 from gcsa.datasets.lamar.label_files import LabelFile
 from gcsa.datasets.lamar.label_rows import find_label_file, labels_of_scene
+from gcsa.datasets.lamar.records import Camera
 from gcsa.datasets.landmarks import rsfm
 from gcsa.datasets.landmarks import scene as revisited
 from gcsa.datasets.layouts import LAYOUTS
@@ -190,6 +192,9 @@ READERS: dict[str, Reader] = {
         scenes=dict.fromkeys(SPLITS, lamar.SCENES),
         read=_read_lamar,
         protocol=_lamar_protocol,
+        cameras=lambda config, name, split: lamar.read_cameras(
+            Path(config.root) / "lamar", name, split
+        ),
     ),
     "rsfm": Reader(
         scenes={"train": [NETWORK], "val": [NETWORK], "test": []},
@@ -215,21 +220,33 @@ def reader(config: DataConfig) -> Reader:
         hint = nearest(config.dataset, READERS)
         raise InputError(f"data.dataset: no reader '{config.dataset}'{hint}")
     found = READERS[config.dataset]
-    return replace(found, read=_with_local(found.read)) if config.local_fn else found
+    return replace(found, read=_with_local(found)) if config.local_fn else found
 
 
-def _with_local(read: Read) -> Read:
-    """The same, and scenes know the local features of their images."""
+def _with_local(found: Reader) -> Read:
+    """What reads a scene, and the scene knows the local features of its images."""
 
     def both(config: DataConfig, name: str, split: str) -> tuple[Scene, Truth | ListedTruth | None]:
-        scene, truth = read(config, name, split)
+        scene, truth = found.read(config, name, split)
         features, matches = local_files(config, name)
         features = given(features, "data.local_fn")
         if not features.is_file():
             raise MissingFileError(f"{features}: no such file of local features; gcsa match")
-        return replace(scene, local=Counts(features, matches)), truth
+        model, rays = config.local_model, None
+        if model == "essential":
+            rays = rays_of(_cameras(found, config, name, split))
+        return replace(scene, local=Counts(features, matches, model, rays=rays)), truth
 
     return both
+
+
+def _cameras(found: Reader, config: DataConfig, name: str, split: str) -> dict[str, Camera]:
+    if found.cameras is None:
+        raise InputError(
+            f"data.local_model: essential needs intrinsics, which {config.dataset} does not give; "
+            "expected fundamental or homography"
+        )
+    return found.cameras(config, name, split)
 
 
 def scene_names(config: DataConfig, split: str) -> list[str]:

@@ -36,6 +36,7 @@ class DataConfig:
     desc_fn: str = "global-feats-netvlad.h5"  # descriptor file of each scene
     local_fn: str = ""  # file of local features (gcsa match), likewise; empty: none are read
     matches_fn: str = ""  # file of their matches, likewise; empty: what is asked for is matched
+    local_model: str = "fundamental"  # of matches: fundamental | homography | essential (lamar)
     normalise: bool = False  # bring descriptors to unit length that are not, instead of refusing
     train_scenes: list[str] = field(default_factory=list)  # empty: the official split's
     val_scenes: list[str] = field(default_factory=list)  # of validation, likewise

@@ -50,10 +50,16 @@ def content_hash(path: Path) -> str:
 
 def has_content(path: Path, digest: str, note: Path) -> bool:
     """Whether a file's content has a hash, as ``note`` tells or the file itself."""
+    return known_hash(path, note) == digest
+
+
+def known_hash(path: Path, note: Path) -> str:
+    """The hash of a file's content, as ``note`` tells it or the file itself."""
     with suppress(InputError), reading(note, "a note"):
-        if json.loads(read_text(note)) == {**stamp(path), "blake2b": digest}:
-            return True
-    return take_note(path, note) == digest
+        told = json.loads(read_text(note))
+        if told == {**stamp(path), "blake2b": told["blake2b"]}:
+            return str(told["blake2b"])
+    return take_note(path, note)
 
 
 def take_note(path: Path, note: Path) -> str:

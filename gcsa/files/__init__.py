@@ -83,7 +83,7 @@ def similar_folder(path: str | os.PathLike) -> str:
 
 
 @contextmanager
-def reading(path: str | os.PathLike, expected: str) -> Iterator[None]:
+def reading(path: object, expected: str) -> Iterator[None]:
     """The door of a reader: what a library raises over a file's content becomes one line.
 
     Around the calls that read ``path``, and nothing else: any exception there is taken for the

@@ -40,7 +40,7 @@ def most(name: str) -> int:
     return int(text)
 
 
-def check(name: str, count: int, path: str | os.PathLike) -> None:
+def check(name: str, count: int, path: object) -> None:
     """InputError where ``count`` of what a file asks for is above the limit of that name."""
     limit = most(name)
     if count > limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,8 +27,7 @@ def scene_of(queries: ImageSet, database: ImageSet, own: ArrayLike | None) -> Sc
     if rows.min(initial=0) < -1 or rows.max(initial=-1) >= len(database):
         raise InputError(f"own: expected rows of the database, -1 to {len(database) - 1}")
     names = np.where(rows >= 0, database.names[rows], queries.names)
-    fields = {**vars(queries), "names": names}
-    return Scene("gcsa.rank", database, ImageSet(**fields))
+    return Scene("gcsa.rank", database, replace(queries, names=names))
 
 
 def images(

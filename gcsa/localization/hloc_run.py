@@ -23,7 +23,7 @@ from gcsa.localization.hloc_files import read_results, result_names, write_pairs
 from gcsa.localization.poses import Poses
 from gcsa.ranking.lists import Ranking
 
-MATCHER = "superpoint+lightglue"
+MATCHER = "superpoint+lightglue"  # of hloc.match_features
 
 
 @dataclass(frozen=True)
@@ -88,8 +88,11 @@ def write_inputs(
     return runs
 
 
-def commands(runs: Sequence[HlocRun], inputs: HlocInputs) -> list[str]:
-    """The shell commands that match the pairs and localise the queries."""
+def commands(runs: Sequence[HlocRun], inputs: HlocInputs, matcher: str = MATCHER) -> list[str]:
+    """The shell commands that match the pairs and localise the queries.
+
+    matcher: a configuration of hloc.match_features.
+    """
     sfm, features, matches = (
         value or f"<{name}>"
         for name, value in (
@@ -101,7 +104,7 @@ def commands(runs: Sequence[HlocRun], inputs: HlocInputs) -> list[str]:
     # match_features ignores --matches on its command line; its function does not.
     lines = [
         'python -c "from pathlib import Path; from hloc import match_features as m; '
-        f"m.main(m.confs['{MATCHER}'], Path('{pairs}'), features=Path('{features}'), "
+        f"m.main(m.confs['{matcher}'], Path('{pairs}'), features=Path('{features}'), "
         f"matches=Path('{matches}'))\""
         for pairs in dict.fromkeys(run.pairs for run in runs)
     ]

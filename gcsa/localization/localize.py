@@ -104,6 +104,11 @@ def parser() -> argparse.ArgumentParser:
     ):
         made.add_argument(f"--{name}", metavar="PATH", help=what)
     made.add_argument(
+        "--matcher",
+        metavar="CONF",
+        help="of hloc.match_features, in the commands for it (default: superpoint+lightglue)",
+    )
+    made.add_argument(
         "--submission", action="store_true", help="zip the poses to submit (--split test)"
     )
     made.add_argument("--curve", metavar="FILE", help="picture of the errors (.png, .svg, .pdf)")
@@ -117,7 +122,7 @@ def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
     from gcsa.files import write_text
-    from gcsa.localization.hloc_run import HlocInputs
+    from gcsa.localization.hloc_run import MATCHER, HlocInputs
     from gcsa.localization.located import Settings, show
     from gcsa.rerankers.fusion import Fusion
 
@@ -139,6 +144,7 @@ def main() -> None:
         fusion,
         args.rerank,
         None if args.curve is None else Path(args.curve),
+        args.matcher or MATCHER,
     )
     result = localize(config, args.checkpoint, args.split, settings, overrides)
     print(show(result, args.verbose))

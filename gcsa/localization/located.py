@@ -25,6 +25,7 @@ from gcsa.localization import hloc_run
 from gcsa.localization.hloc_files import PosesInTime
 from gcsa.localization.hloc_run import HlocInputs
 from gcsa.localization.mapped import LocalFiles, map_poses, surfaces_of
+from gcsa.localization.model import write_model
 from gcsa.localization.poses import CDF_POINTS, THRESHOLDS, Poses, cdf_at, pose_errors, pose_recall
 from gcsa.localization.rigs import ESTIMATES, Device, retrieved_poses
 from gcsa.localization.scenes import parts_of
@@ -55,6 +56,7 @@ class Settings:
     fusion: Fusion | None = None
     reranker: str | None = None
     curve: Path | None = None
+    matcher: str = hloc_run.MATCHER
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -93,14 +95,15 @@ def localize_scene(
 ) -> dict[str, Located]:
     """Localise by each of some rankings of the scene in ``folder``: {device: what came of it}."""
     mapped, parts = parts_of(scene, folder, split)
-    database, located, first = Poses(*mapped.poses()), {}, 0
+    views, located, first = Views.of([mapped]), {}, 0
+    write_model(settings.output / scene.name / "map", views)
     surfaces = None
     if settings.method == "map":
-        surfaces = surfaces_of(scene, Views.of([mapped]), _files(settings, scene.name))
+        surfaces = surfaces_of(scene, views, _files(settings, scene.name))
     for part in parts:
         device, first = Device.of(part, first), first + len(part.rows)
         located[device.name] = _localize_device(
-            scene, database, device, rankings, settings, split == "val", surfaces
+            scene, views.poses, device, rankings, settings, split == "val", surfaces
         )
     return located
 
@@ -126,7 +129,7 @@ def _localize_device(
         own = Ranking(ranking.indices[device.rows], ranking.scores[device.rows])
         lists = views.names, views.cameras, scene.database.names
         runs = hloc_run.write_inputs(folder, tag, *lists, own, settings.num)
-        commands += hloc_run.commands(runs, inputs)
+        commands += hloc_run.commands(runs, inputs, settings.matcher)
         if surfaces is not None:
             where = f"{scene.name} {device.name}, {tag.replace('_', ' ')}"
             poses[tag], _ = map_poses(device, surfaces, ranking, settings.num, where)

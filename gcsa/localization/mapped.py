@@ -10,10 +10,11 @@ import numpy as np
 
 from gcsa.errors import InputError
 from gcsa.local.matched import Matched
+from gcsa.localization.near_views import Overlapping
 from gcsa.localization.placing import Asked, Placed, place
 from gcsa.localization.poses import Poses
 from gcsa.localization.rigs import Device, retrieved_poses
-from gcsa.localization.surfaces import Surfaces, neighbours
+from gcsa.localization.surfaces import Surfaces
 from gcsa.localization.views import Views
 from gcsa.places.located import Located
 from gcsa.ranking.lists import Ranking
@@ -32,7 +33,7 @@ class LocalFiles:
 
 def surfaces_of(scene: Scene, views: Views, files: LocalFiles) -> Surfaces:
     """The points of a scene's database images, whose ``views`` have poses and cameras."""
-    near = neighbours(views.names, views.poses.positions, scene.database.headings)
+    near = Overlapping(views.names, views.poses.positions, scene.database.headings)
     return Surfaces(views, near, Matched(files.features, files.matches))
 
 

@@ -1,26 +1,21 @@
-"""A map of photos at known poses: COLMAP's text model, without its points."""
+"""A map of photos at known poses: COLMAP's text model, without its points, read and written."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from gcsa.datasets.folder.from_sfm import read_colmap_images
 from gcsa.datasets.hloc import MOST_FIELDS
 from gcsa.datasets.lamar.cameras import split
 from gcsa.datasets.lamar.records import Camera
 from gcsa.errors import InputError
+from gcsa.files import make_folder, write_text
 from gcsa.files.lines import fields_by_line
 from gcsa.localization.poses import Poses
-from gcsa.localization.surfaces import NEIGHBOURS
 from gcsa.localization.views import Views
-
-# Of so many nearest images that look within TURN of the same way every fourth is a neighbour: the
-# very nearest stand at the same spot, and nobody knows how long a unit of the model is.
-NEAREST, STRIDE = 400, 4
-TURN = np.radians(60)
 
 
 def read_model(folder: Path) -> Views:
@@ -54,14 +49,30 @@ def _cameras(path: Path) -> dict[str, Camera]:
     return found
 
 
-def nearest_views(poses: Poses) -> list[np.ndarray]:
-    """Of each image the rows of those that it is triangulated with, in a world of any unit."""
-    tree, axes = cKDTree(poses.positions), poses.rotations[:, :, 2]
-    count = min(NEAREST, len(poses))
-    chosen = []
-    for row, position in enumerate(poses.positions):
-        _, near = tree.query(position, k=[*range(1, count + 1)])
-        near = near[(near != row) & (axes[near] @ axes[row] >= np.cos(TURN))]
-        spread = near[STRIDE - 1 :: STRIDE][:NEIGHBOURS]
-        chosen.append(spread if len(spread) == NEIGHBOURS else near[:NEIGHBOURS])
-    return chosen
+def write_model(folder: Path, views: Views) -> None:
+    """Write the images whose poses are known into ``folder``: what :func:`read_model` reads.
+
+    points3D.txt is written too, empty: COLMAP and hloc triangulate into such a model. Images with
+    the same intrinsics have one camera.
+    """
+    rows, cameras = np.flatnonzero(views.poses.known), dict[Camera, int]()
+    numbers = [cameras.setdefault(views.cameras[row], len(cameras) + 1) for row in rows]
+    back = views.poses[rows].inverse()
+    images = [
+        f"{i} {_joined((*q, *t))} {camera} {name}\n\n"
+        for i, (q, t, camera, name) in enumerate(
+            zip(back.quaternions(), back.positions, numbers, views.names[rows], strict=True), 1
+        )
+    ]
+    optics = [
+        f"{number} {camera.model} {camera.width} {camera.height} {_joined(camera.params)}\n"
+        for camera, number in cameras.items()
+    ]
+    make_folder(folder)
+    write_text(folder / "cameras.txt", "".join(optics))
+    write_text(folder / "images.txt", "".join(images))
+    write_text(folder / "points3D.txt", "")
+
+
+def _joined(values: Iterable[float]) -> str:
+    return " ".join(repr(float(value)) for value in values)

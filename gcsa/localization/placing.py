@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from gcsa.datasets.lamar.cameras import mean_focal, pixels_to_rays
 from gcsa.datasets.lamar.records import Camera
 from gcsa.local.optional import package
+from gcsa.localization.near_views import Near
 from gcsa.localization.poses import Poses
 from gcsa.localization.surfaces import Surfaces
 
@@ -63,7 +64,7 @@ def place(queries: Sequence[Asked], surfaces: Surfaces) -> Placed:
     return placed
 
 
-def clusters(lists: Sequence[np.ndarray], near: Sequence[np.ndarray]) -> list[set[int]]:
+def clusters(lists: Sequence[np.ndarray], near: Near) -> list[set[int]]:
     """The images of some lists, in groups linked by being neighbours in the map."""
     rows = np.unique(np.concatenate([np.asarray(part, np.int64) for part in lists]))
     place = {row: number for number, row in enumerate(rows.tolist())}

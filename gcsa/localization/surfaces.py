@@ -14,46 +14,27 @@ import numpy as np
 
 from gcsa.datasets.lamar.cameras import mean_focal, pixels_to_rays
 from gcsa.local.matched import Matched
-from gcsa.localization.near_poses import Cameras, by_distance, by_overlap
+from gcsa.localization.near_views import Near
 from gcsa.localization.sampson import MIN_BASELINE, relative_pose, sampson_error
 from gcsa.localization.triangulation import triangulate
-from gcsa.localization.views import FIELD, Views
+from gcsa.localization.views import Views
 
-NEIGHBOURS = 10  # images that one is triangulated with
-LOOKED = 40  # of those that see most in common; those at the same spot tell no depth
-BASELINE = 0.2  # metres that a neighbour stands away, where there are enough
 MISS = 3.0  # pixels that a ray may miss its point by, and a match its epipolar line
-KEPT = 4096  # images whose points stay in memory: 24 bytes a keypoint, 200 MB of 2000 each
-
-
-def neighbours(
-    names: np.ndarray, positions: np.ndarray, headings: np.ndarray | None
-) -> list[np.ndarray]:
-    """Of each image the rows of those that it is triangulated with, best first."""
-    cameras = Cameras(names, positions, headings)
-    if headings is None:
-        found = by_distance(cameras, cameras, LOOKED, 2 * FIELD.radius).indices
-    else:
-        found = by_overlap(cameras, cameras, LOOKED, 0.0, FIELD).indices
-    chosen = []
-    for row, listed in enumerate(found):
-        listed = listed[listed >= 0]
-        near = np.linalg.norm(positions[listed] - positions[row], axis=1) < BASELINE
-        chosen.append(listed[np.argsort(near, kind="stable")][:NEIGHBOURS])
-    return chosen
+# Images whose points and rays stay in memory: 40 bytes a keypoint, 330 MB of 2000 each.
+KEPT = 4096
 
 
 class Surfaces:
     """Points in space of the keypoints of database images.
 
-    views: the images with poses and cameras. near: of each, as of :func:`neighbours`. matched: of
-    local features. names: of the images in these files.
+    views: the images with poses and cameras. near: those that each is triangulated with. matched:
+    of local features.
     """
 
-    def __init__(self, views: Views, near: list[np.ndarray], matched: Matched):
+    def __init__(self, views: Views, near: Near, matched: Matched):
         self.views, self.near, self.matched = views, near, matched
+        self._known = views.poses.known
         self.points = lru_cache(KEPT)(self._points)
-        self._rays = lru_cache(KEPT)(self._directions)
         self.rays = lru_cache(KEPT)(self._undistorted)
 
     def _directions(self, row: int) -> np.ndarray:
@@ -70,13 +51,13 @@ class Surfaces:
 
     def _points(self, row: int) -> np.ndarray:
         """(N, 3) of an image's keypoints, metres in the world; NaN where none was found."""
-        own, poses = self._rays(row), self.views.poses
+        own, poses = self._directions(row), self.views.poses
         parts = [(np.full(len(own), row), np.arange(len(own)), own)]
-        if poses.known[row]:
+        if self._known[row]:
             for other in self.near[row].tolist():
-                if poses.known[other]:
+                if self._known[other]:
                     pairs = self._agreeing(row, other)
-                    theirs = self._rays(other)[pairs[:, 1]]
+                    theirs = self._directions(other)[pairs[:, 1]]
                     parts.append((np.full(len(pairs), other), pairs[:, 0], theirs))
         image, track, directions = (np.concatenate(part) for part in zip(*parts, strict=True))
         focal = {i: self._focal(i) for i in np.unique(image).tolist()}

@@ -68,13 +68,9 @@ class Views:
         return Views(
             names=np.concatenate([part.names for part in parts]),
             poses=Poses(np.concatenate(rotations), np.concatenate(positions)),
-            cameras=[camera for part in parts for camera in _cameras(part)],
+            cameras=[camera for part in parts for camera in part.cameras()],
             depth_paths=[path for part in parts for path in _depth_paths(part)],
         )
-
-
-def _cameras(part: Part) -> list[Camera]:
-    return [part.session.cameras[sensor] for sensor in part.session.listed.sensor_ids[part.rows]]
 
 
 def _depth_paths(part: Part) -> list[Path | None]:

@@ -15,14 +15,10 @@ from gcsa.datasets.readers import reader, scene_names
 from gcsa.datasets.settings import check_own_retrieval
 from gcsa.descriptors.hdf5 import RESIDENT
 from gcsa.errors import InputError, nearest
+from gcsa.locate.prepared import Prepared
 from gcsa.places.located import Located
-from gcsa.ranking.nearby import with_nearby
-from gcsa.ranking.retrieval import retrieve
-from gcsa.rerankers.posterior import PosteriorConfig, posterior
 from gcsa.scene import Scene
-from gcsa.scoring.calibration import calibration_for
 from gcsa.scoring.ranker import pick_device
-from gcsa.sideinfo.rules import Rule
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +66,7 @@ def locate(
     RESIDENT.limit = int(config.data.memory * 1e9)
     device = pick_device(config.train.device)
     asked = any(word.startswith("data.query_gps=") for word in overrides)
-    scenes = [_read(config, name, split, asked) for name in scene_names(config.data, split)]
+    scenes = [read(config, name, split, asked) for name in scene_names(config.data, split)]
     found = [
         _answers(scene, rows, config, device)
         for scene, rows in zip(scenes, _chosen(scenes, names), strict=True)
@@ -94,22 +90,23 @@ def summary(found: Sequence[Answers]) -> str:
     )
 
 
-def _read(config: Config, name: str, split: str, asked: bool) -> Scene:
+def read(config: Config, name: str, split: str, asked: bool) -> Scene:
     """A scene with what its devices report; without, where its files do not have that.
 
     asked: the command line says whether to read that.
     """
     # No label files: what is relevant is nobody's question here.
     data = replace(config.data, train_labels="dist", val_labels="dist")
-    read = reader(data).read
+    read_scene = reader(data).read
     if asked:
-        scene = read(data, name, split)[0]
+        scene = read_scene(data, name, split)[0]
         # What is left out here is left out altogether, also what is no copy of the truth.
         return scene if data.query_gps else _unreported(scene)
     try:
-        return read(replace(data, query_gps=True), name, split)[0]
+        return read_scene(replace(data, query_gps=True), name, split)[0]
     except InputError as error:
-        scene = read(replace(data, query_gps=False), name, split)[0]  # another fault comes again
+        # Another fault comes again.
+        scene = read_scene(replace(data, query_gps=False), name, split)[0]
         logger.info("%s; located without", error)
         return scene
 
@@ -153,12 +150,7 @@ def _answers(scene: Scene, rows: np.ndarray, config: Config, device: torch.devic
         own = queries.sequences[rows]
         needed = np.union1d(rows, np.flatnonzero(np.isin(queries.sequences, own[own >= 0])))
     part = replace(scene, queries=queries.of_rows(needed))
-    candidates = retrieve(part, config.model.K, device, config.data.searching)
-    candidates = with_nearby(part, candidates, config.data.near_device)
-    settings = PosteriorConfig(**vars(config.posterior))
-    rule = Rule.of(config.data.val_labels)
-    calibration = calibration_for(config, part)
-    ranking = posterior(part, candidates, settings, rule, config.fov, calibration, device)
+    ranking, _ = Prepared(part, config, device).locate(part)
     return Answers(replace(scene, queries=queries.of_rows(rows)), _of(ranking, needed, rows))
 
 

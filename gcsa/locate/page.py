@@ -16,6 +16,7 @@ from gcsa.datasets.settings import DataConfig
 from gcsa.locate.answers import Answers, summary
 from gcsa.report.origin import written
 from gcsa.report.rows import Thumbnails, short
+from gcsa.scene import Scene
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ def page(
     rows: the properties of all queries, in the order of ``found``.
     """
     shown, thumbnails = list(rows[:max_queries]), Thumbnails(data, THUMBNAIL)
-    scenes = [_ground(answers) for answers in found]
+    scenes = [ground(answers.scene) for answers in found]
     queries = [
         _query(answers, number, query, scenes[number]["centre"], row, thumbnails)
         for (number, answers, query), row in zip(_numbered(found), shown, strict=False)
@@ -51,11 +52,15 @@ def page(
             {"scenes": scenes, "queries": queries, "thumbnails": thumbnails.images}
         ),
     }
-    files = resources.files("gcsa.locate")
-    template, parts["style"], parts["script"] = (
-        files.joinpath(f"page.{kind}").read_text(encoding="utf-8") for kind in ("html", "css", "js")
+    parts["style"], parts["script"] = (
+        shared(f"map.{k}") + shared(f"page.{k}") for k in ("css", "js")
     )
-    return Template(template).substitute(parts)
+    return Template(shared("page.html")).substitute(parts)
+
+
+def shared(name: str) -> str:
+    """The text of a file beside this one; those of the map are of other programs' pages, too."""
+    return resources.files("gcsa.locate").joinpath(name).read_text(encoding="utf-8")
 
 
 def _numbered(found: Sequence[Answers]):
@@ -71,18 +76,56 @@ def _embedded(content: dict[str, Any]) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _ground(answers: Answers) -> dict[str, Any]:
+def ground(scene: Scene) -> dict[str, Any]:
     """A scene as the map draws it: cameras in metres about its centre, east and north in turn."""
-    positions = answers.scene.database.positions
+    positions = scene.database.positions
     known = np.empty((0, 2)) if positions is None else positions[:, :2]
     known = known[np.isfinite(known).all(axis=1)]
     centre = np.median(known, axis=0) if len(known) else np.zeros(2)
     step = -(-len(known) // CAMERAS) or 1
     cameras = np.round(known[::step] - centre, 1)
     return {
-        "name": answers.scene.name,
+        "name": scene.name,
         "centre": [float(value) for value in centre],
         "cameras": cameras.ravel().tolist(),
+    }
+
+
+def drawn(
+    answers: Answers, query: int, centre: Sequence[float], before: Sequence[int] = ()
+) -> dict[str, Any]:
+    """A query as the map draws it; places in metres about the centre of its scene.
+
+    before: rows of the database whose places are told, too, those of the first round.
+    """
+    scene, ranking = answers.scene, answers.ranking
+    rows = ranking.indices[query]
+
+    def place(position: np.ndarray) -> list[float] | None:
+        if not np.isfinite(position[:2]).all():
+            return None
+        return [round(float(p) - c, 1) for p, c in zip(position[:2], centre, strict=True)]
+
+    def of_row(image: int) -> list[float] | None:
+        known = scene.database.positions
+        return None if known is None or image < 0 else place(known[image])
+
+    device, accuracy = answers.device()
+    assumed = bool(np.isnan(accuracy[query]))
+    heat = [
+        [*where, round(float(ranking.probability[query, column]), 4)]
+        for column in np.argsort(-ranking.probability[query], kind="stable")[:HEAT]
+        if ranking.probability[query, column] >= FAINT
+        and (where := of_row(rows[column])) is not None
+    ]
+    return {
+        "at": place(ranking.position[query]),
+        "device": place(device[query]),
+        "accuracy": float(ranking.calibration.gps_accuracy if assumed else accuracy[query]),
+        "assumed": assumed,
+        "heat": heat,
+        "places": [of_row(int(row)) for row in rows[:PHOTOS]],
+        "before": [of_row(int(row)) for row in before],
     }
 
 
@@ -94,49 +137,22 @@ def _query(
     row: dict[str, Any],
     thumbnails: Thumbnails,
 ) -> dict[str, Any]:
-    """A query as the script reads it; places in metres about the centre of its scene."""
-    scene, ranking = answers.scene, answers.ranking
-    rows = ranking.indices[query]
-
-    def place(position: np.ndarray) -> list[float] | None:
-        if not np.isfinite(position[:2]).all():
-            return None
-        return [round(float(p) - c, 1) for p, c in zip(position[:2], centre, strict=True)]
-
-    def of_row(image: int) -> list[float] | None:
-        known = scene.database.positions
-        return None if known is None else place(known[image])
-
-    device, accuracy = answers.device()
-    assumed = bool(np.isnan(accuracy[query]))
-    heat = [
-        [*where, round(float(ranking.probability[query, column]), 4)]
-        for column in np.argsort(-ranking.probability[query], kind="stable")[:HEAT]
-        if rows[column] >= 0
-        and ranking.probability[query, column] >= FAINT
-        and (where := of_row(rows[column])) is not None
-    ]
+    """A query as the script reads it."""
+    scene, map_ = answers.scene.name, drawn(answers, query, centre)
+    del map_["before"]
     best = [
-        {
-            **image,
-            "at": of_row(int(rows[column])),
-            "thumbnail": thumbnails.number(scene.name, image["name"]),
-        }
-        for column, image in enumerate(row["best"][:PHOTOS])
+        {**image, "at": at, "thumbnail": thumbnails.number(scene, image["name"])}
+        for image, at in zip(row["best"], map_.pop("places"), strict=False)
     ]
     return {
+        **map_,
         "scene": number,
         "name": row["name"],
-        "at": place(ranking.position[query]),
         "radius": row["radius_m"],
         "confidence": row["confidence"],
         "none": row["none"],
-        "device": place(device[query]),
-        "accuracy": float(ranking.calibration.gps_accuracy if assumed else accuracy[query]),
-        "assumed": assumed,
-        "heat": heat,
         "best": best,
-        "thumbnail": thumbnails.number(scene.name, row["name"]),
+        "thumbnail": thumbnails.number(scene, row["name"]),
     }
 
 

@@ -19,9 +19,10 @@ class Head(nn.Module):
 
     The logit of candidate i is cos(x_i, x_0) / t, and what is learned of the products of the two
     rows and of the candidate's own: u . (x_i * x_0) + v . x_i. That of "none of these" is
-    w . x_0 + b, against a candidate of the list's mean logit. u, v, w and b are 0 at first, and
-    the head ranks by cosine then. Entries of rows are about 1 here, not 1 / sqrt(D'), so that the
-    head learns no slower than the layers below.
+    log K + w . x_0 + b, against a candidate of the list's mean logit: as likely as the whole list,
+    where nothing is known of either. u, v, w and b are 0 at first, and the head ranks by cosine
+    then. Entries of rows are about 1 here, not 1 / sqrt(D'), so that u, v and w learn no slower
+    than the layers below.
     """
 
     temperature: Tensor
@@ -45,13 +46,8 @@ class Head(nn.Module):
         # Sums of products, not products of matrices: those would be of half precision.
         alike = query * (1 / self.temperature + scaled**2 * self.product) + scaled * self.own
         logits = (rows * alike).sum(-1)
-        none = (scaled * query[:, 0] * self.none).sum(-1) + self.bias
-        return torch.cat([none[:, None], logits - _mean(logits, valid)], dim=1)
-
-
-def _mean(logits: Tensor, valid: Tensor | None) -> Tensor:
-    """Of the candidates that are there: (B, 1)."""
-    if valid is None:
-        return logits.mean(dim=1, keepdim=True)
-    there = valid[:, : logits.shape[1]]
-    return logits.where(there, 0).sum(dim=1, keepdim=True) / there.sum(1, True).clamp(min=1)
+        there = torch.ones_like(logits) if valid is None else valid[:, : logits.shape[1]].float()
+        count = there.sum(dim=1, keepdim=True).clamp(min=1)
+        mean = logits.where(there > 0, 0).sum(dim=1, keepdim=True) / count
+        none = count.log() + (scaled * query * self.none).sum(-1) + self.bias
+        return torch.cat([none, logits - mean], dim=1)

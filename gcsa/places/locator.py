@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from dataclasses import dataclass
 
@@ -118,6 +119,12 @@ class Locator:
             matrix = overlap_kernel(overlaps_of(scene, fov_config), knots, chance)
             self.kernel = Pairs.of(matrix, device)
         self._near = csr_array(matrix)
+
+    def asked(self, scene: Scene) -> Locator:
+        """For other queries of the same database: ``scene`` is :meth:`Scene.asked` of this one."""
+        made = copy.copy(self)
+        made.scene = scene
+        return made
 
     def weigh(
         self,

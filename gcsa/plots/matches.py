@@ -46,7 +46,7 @@ def matches(
         for a, b in zip(points[0][rows], points[1][rows] + [width, 0], strict=True):
             axes.plot([a[0], b[0]], [a[1], b[1]], color=color, linestyle=line, linewidth=0.7)
     said = in_words(inliers, how)
-    axes.set_title(f"{title}: {said}" if title else said)
+    axes.set_title(f"{title}: {said}" if title else said, fontsize=9 if how else None)
     return figure
 
 

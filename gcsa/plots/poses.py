@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gcsa.plots.style import OTHER, QUERY, RELEVANT, legend_below, line_style, new_figure, styled
+from gcsa.plots.style import legend_below, line_style, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,13 +97,11 @@ def _frame(axes: Axes, shown: np.ndarray, middle: np.ndarray, half: float | None
 def _draw_camera(
     axes: Axes, position: np.ndarray, rotation: np.ndarray, length: float, row: int, name: str
 ) -> None:
-    """A mark with an arrow along the camera's axis; the first ones lie below, and are larger."""
+    """A mark with an arrow along the camera's axis; the first one lies below, and is larger."""
     east, north = map(float, position[:2])
     ahead = rotation[:2, 2] * length
-    color = (QUERY, RELEVANT, OTHER)[row % 3]
-    size = 11.0 - 3.5 * (row % 3)
-    look: dict[str, Any] = {"marker": "osD"[row % 3], "color": color, "markersize": size}
-    axes.plot(east, north, linestyle="", label=name, markeredgecolor="white", zorder=4, **look)
-    arrow = {"arrowstyle": "-|>", "color": color, "linewidth": 3.0 - 0.9 * (row % 3)}
+    look = {**line_style(row), "linestyle": "", "markersize": 8.0 if row else 14.0}
+    axes.plot(east, north, label=name, markeredgecolor="white", zorder=4, **look)
+    arrow = {"arrowstyle": "-|>", "color": look["color"], "linewidth": 1.8 if row else 3.5}
     tip = (east + ahead[0], north + ahead[1])
     axes.annotate("", tip, (east, north), arrowprops=arrow, zorder=4)

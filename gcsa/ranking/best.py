@@ -20,7 +20,7 @@ try:
 except ImportError:  # installed without a compiler
     _kernels = None
 
-COMPILED = _kernels is not None
+COMPILED = hasattr(_kernels, "best_joined")
 # Keys that a query keeps beyond those wanted, in their number and at least: the more, the less
 # often it casts off.
 SPARE, LEAST = 2, 64

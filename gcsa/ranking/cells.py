@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
-from gcsa.ranking.index.settings import Searching
+from gcsa.errors import given
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.search import own_rows
 from gcsa.scene import ImageSet, Scene
@@ -19,8 +18,6 @@ logger = logging.getLogger(__name__)
 
 # Metres: the side of a cell, some views wide.
 CELL = 100.0
-# What searches queries of which nothing is known: as of gcsa.ranking.retrieval.retrieve.
-Everywhere = Callable[[Scene, int, torch.device, Searching], Ranking]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,22 +60,19 @@ class Grid:
 
 
 def near_devices(
-    scene: Scene, num: int, device: torch.device, searching: Searching, everywhere: Everywhere
+    scene: Scene, num: int, grid: Grid, within: float, everywhere: Callable[[Scene], Ranking]
 ) -> Ranking:
     """``num`` images of each query, of those in the cells about its device's position; padded.
 
-    The cells are those within ``searching.within`` times the accuracy that the device states.
-    Queries without a position, and those without an image in their cells, are searched
-    everywhere, and counted.
+    grid: of the database. within: the cells are those within so many times the accuracy that the
+    device states. Queries without a position, and those without an image in their cells, are
+    searched ``everywhere``, and counted.
     """
-    places, database = scene.queries.positions, scene.database.positions
+    places = given(scene.queries.positions, f"{scene.name}: what devices say")
     chosen: list[np.ndarray] = [np.empty(0, dtype=np.int64)] * len(scene.queries)
-    known = np.zeros(len(scene.queries), dtype=bool)
-    if places is not None and database is not None:
-        grid, known = Grid.of(database), np.isfinite(places).all(axis=1)
-        reach = searching.within * _accuracy(scene.queries)
-        for query in np.flatnonzero(known):
-            chosen[query] = grid.within(places[query, :2], float(reach[query]))
+    known, reach = np.isfinite(places).all(axis=1), within * _accuracy(scene.queries)
+    for query in np.flatnonzero(known):
+        chosen[query] = grid.within(places[query, :2], float(reach[query]))
     empty = np.array([len(rows) == 0 for rows in chosen])
     text = (
         "%s: %d of %d queries are compared with what is near their device's position; %d have "
@@ -94,7 +88,7 @@ def near_devices(
         _fill(scene, query, rows, indices[query], scores[query])
     if empty.any():
         rest = replace(scene, queries=scene.queries.of_rows(np.flatnonzero(empty)))
-        found = everywhere(rest, num, device, replace(searching, within=0.0))
+        found = everywhere(rest)
         indices[empty], scores[empty] = found.indices, found.scores
     return Ranking(indices, scores)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib.util
 from collections.abc import Callable
 
@@ -29,7 +30,7 @@ FAISS_LENGTH, FAISS_BYTES = 1024, 4 << 30
 
 def own_rows(scene: Scene) -> np.ndarray:
     """(Q,) the database row that is the query itself, -1 where there is none."""
-    order = np.argsort(scene.database.names)
+    order = scene.database.by_name
     names = scene.database.names[order]
     place = np.minimum(np.searchsorted(names, scene.queries.names), len(names) - 1)
     return np.where(names[place] == scene.queries.names, order[place], -1)
@@ -52,6 +53,12 @@ class Search:
         # Used again and again: fresh memory costs more than what is done with it.
         self._database = torch.empty(shape, dtype=self.dtype, device=device)
         self._scores = torch.empty(QUERY_CHUNK, DATABASE_CHUNK, device=device)
+
+    def asked(self, scene: Scene, own: np.ndarray) -> Search:
+        """For other queries of the same database; what was made ready of it stays."""
+        made = copy.copy(self)
+        made.scene, made.own = scene, own
+        return made
 
     def best(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         """Scores and database rows (q, num) of the best for the queries ``rows``, on the host."""
@@ -92,6 +99,12 @@ class Half(Search):
         self._exact = Search(scene, num, device, own)
         self._shift = torch.zeros((), device=device)  # the longest that a database row moved
 
+    def asked(self, scene: Scene, own: np.ndarray) -> Half:
+        """As :meth:`Search.asked`."""
+        made = copy.copy(self)
+        made.scene, made.own, made._exact = scene, own, self._exact.asked(scene, own)
+        return made
+
     def best(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         count = min(SPARE * self.num, len(self.scene.database))
         rough, index = self.top(rows, count)
@@ -126,6 +139,12 @@ class Faiss:
         for start in range(0, len(scene.database), DATABASE_CHUNK):
             rows = scene.database.descriptors[start : start + DATABASE_CHUNK]
             self._index.add(rows.astype(np.float32))
+
+    def asked(self, scene: Scene, own: np.ndarray) -> Faiss:
+        """As :meth:`Search.asked`."""
+        made = copy.copy(self)
+        made.scene, made.own = scene, own
+        return made
 
     def best(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         """As :meth:`Search.best`."""

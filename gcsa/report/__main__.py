@@ -56,8 +56,9 @@ def main() -> None:
     file = None if checkpoint is None else str(checkpoint)
     if run.config.train.system != "descriptor":
         outcome = study(run.config, file, args.split, overrides, args.method)
-    elif checkpoint is None:
-        raise InputError("--method: a descriptor is compared with itself before training")
+    elif checkpoint is None or args.method or args.poses:
+        name = "poses" if args.poses else "method"
+        raise InputError(f"--{name}: a descriptor is compared with itself before training")
     else:
         outcome = study_of_training(run.config, checkpoint, args.split)
     posed = place_all(outcome, args.split, args.poses) if args.poses else []

@@ -52,8 +52,19 @@ def posterior(
     if calibration is None:
         calibration = calibrated(scene, rule, fov, candidates.indices.shape[1])
     locator = Locator(scene, rule, fov, calibration, device)
+    return weighed(locator, candidates, config, left_out, logits)
+
+
+def weighed(
+    locator: Locator,
+    candidates: Ranking,
+    config: PosteriorConfig,
+    left_out: np.ndarray | None = None,
+    logits: Logits | None = None,
+) -> Located:
+    """:func:`posterior` by a locator that is made ready already."""
     # What joined a list because it is near the device's position is least alike, and stands last.
-    K = config.K if scene.queries.positions is None else 0
+    K = config.K if locator.scene.queries.positions is None else 0
     if logits is not None:
         K = logits.values.shape[1]
     return located(locator, candidates, config, K, left_out, logits)

@@ -27,6 +27,10 @@ class Plane:
         """Latitude and longitude (n, 2) of metres east and north (n, 2); NaN stays NaN."""
         return to_degrees(positions, np.array(self.origin))
 
+    def to_metres(self, degrees: np.ndarray) -> np.ndarray:
+        """Metres east and north (n, 2) of latitudes and longitudes (n, 2); NaN stays NaN."""
+        return to_metres(degrees, np.array(self.origin))
+
 
 def to_metres(degrees: np.ndarray, origin: np.ndarray) -> np.ndarray:
     """East and north of points, (n, 2) metres.

@@ -44,6 +44,13 @@ class Zone:
         lon, lat = to_lonlat(positions[:, 0], positions[:, 1], self.number, self.south)
         return np.column_stack([lat, lon])
 
+    def to_metres(self, degrees: np.ndarray) -> np.ndarray:
+        """Easting and northing (n, 2) of latitudes and longitudes (n, 2); NaN stays NaN."""
+        east, north = to_utm(degrees[:, 1], degrees[:, 0], self.number)
+        # One offset for all of a scene, also beyond the equator.
+        offset = np.where(degrees[:, 0] < 0, 0.0, 1e7) if self.south else -1e7 * (degrees[:, 0] < 0)
+        return np.column_stack([east, north + offset])
+
 
 def zone_of(lon: float) -> int:
     """Return the number (1..60) of the six-degree zone of a longitude in degrees."""

@@ -21,7 +21,7 @@ from gcsa.errors import InputError
 from gcsa.localization import localize as program
 from gcsa.localization.hloc_files import read_results, write_query_list
 from gcsa.localization.mapped import LocalFiles, fallback, map_poses, surfaces_of
-from gcsa.localization.model import read_model
+from gcsa.localization.model import read_model, write_model
 from gcsa.localization.placing import _seen, clusters
 from gcsa.localization.poses import Poses, pose_errors
 from gcsa.localization.rigs import Device
@@ -207,21 +207,6 @@ def test_nothing_is_retrieved_nothing_is_placed(hall):
     empty = Ranking(np.full((20, 2), -1), np.full((20, 2), -np.inf, np.float32))
     poses, _ = map_poses(hall.devices[0], hall.surfaces(), empty, 2, "here")
     assert not poses.known.any()
-
-
-def write_model(folder, views):
-    """COLMAP's text model of the views, without points."""
-    folder.mkdir(exist_ok=True)
-    numbers = " ".join(map(str, CAMERA.params))
-    (folder / "cameras.txt").write_text(f"# cameras\n1 {CAMERA.model} 320 240 {numbers}\n")
-    back = views.poses.inverse()
-    lines = [
-        f"{row + 1} {' '.join(map(repr, map(float, (*q, *t))))} 1 {name}\n\n"
-        for row, (name, q, t) in enumerate(
-            zip(views.names, back.quaternions(), back.positions, strict=True)
-        )
-    ]
-    (folder / "images.txt").write_text("".join(lines))
 
 
 def localize(hall, monkeypatch, **changed):

@@ -51,6 +51,7 @@ def looped(head, refined, valid):
         mean = np.mean([s for s, there in zip(logits, valid[q], strict=True) if there])
         found[q, 1:] = np.array(logits) - mean
         found[q, 0] = sum(w[d] * root * block[0][d] for d in range(len(w))) + head.bias.item()
+        found[q, 0] += np.log(valid[q].sum())
     return found
 
 
@@ -69,7 +70,7 @@ def test_it_begins_as_the_cosine_over_a_temperature():
     cosines, logits = scores(refined), scores(refined, head)
     expected = cosines[:, 1:] / TEMPERATURE
     torch.testing.assert_close(logits[:, 1:], expected - expected.mean(1, keepdim=True))
-    assert (logits[:, 0] == 0).all(), "none of these: against a candidate of the mean"
+    assert logits[:, 0].tolist() == pytest.approx([np.log(5)] * 3), "as likely as the whole list"
     assert (logits[:, 1:].argsort(1) == cosines[:, 1:].argsort(1)).all()
 
 
@@ -91,6 +92,11 @@ def test_padding_changes_no_other_logit_and_no_gradient():
         torch.testing.assert_close(found, expected)
         found.square().sum().backward()
         assert (padded.grad[:, 4:] == 0).all()
+
+
+def test_where_nothing_is_known_none_is_as_likely_as_all():
+    same = rows()[:, :1].expand(3, 6, 12)
+    torch.testing.assert_close(Head(12)(same).softmax(dim=1)[:, 0], torch.full((3,), 0.5))
 
 
 def test_all_is_padding():

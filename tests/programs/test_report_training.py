@@ -79,8 +79,9 @@ def test_without_what_remembers_them_there_are_none(run, tmp_path):
 
 
 def test_what_a_report_of_training_refuses(run, tmp_path):
-    with pytest.raises(InputError, match="--method: a descriptor is compared with itself"):
-        write(run, "--method", "posterior")
+    for option, value in (("--method", "posterior"), ("--poses", "3")):
+        with pytest.raises(InputError, match=f"{option}: a descriptor is compared with itself"):
+            write(run, option, value)
     torch.save({"state_dict": {"a": torch.zeros(2)}}, tmp_path / "other.pth")
     with pytest.raises(InputError, match="other.pth"):
         write(run, "--checkpoint", tmp_path / "other.pth")

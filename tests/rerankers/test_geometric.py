@@ -3,6 +3,7 @@
 import h5py
 import numpy as np
 import pytest
+from hloc_inputs import write_shifted
 
 from gcsa import rerankers
 from gcsa.errors import InputError
@@ -76,21 +77,9 @@ def test_columns_hold_the_query_alone():
     assert not nothing.columns(Lists(np.array([0]), LISTS.indices[:1], K=3, L=2)).any()
 
 
-def write_features(path, shifts):
-    """Features of images of the same random points, moved by (x, y), or of others for None."""
-    random = np.random.default_rng(0)
-    points, rows = random.uniform(0, 200, (40, 2)), random.normal(size=(16, 40))
-    with h5py.File(path, "w") as file:
-        for name, shift in shifts.items():
-            if shift is None:
-                rows, shift = random.normal(size=(16, 40)), (0, 0)
-            file[f"{name}/keypoints"] = points + shift
-            file[f"{name}/descriptors"] = rows / np.linalg.norm(rows, axis=0)
-
-
 def test_counts_of_files(tmp_path, caplog):
     pytest.importorskip("poselib", reason="pip install gcsa[localize]")
-    write_features(tmp_path / "f.h5", {"a": (0, 0), "b": (7, 3), "other": None})
+    write_shifted(tmp_path / "f.h5", {"a": (0, 0), "b": (7, 3), "other": None})
     counts = Counts(tmp_path / "f.h5")
     found = counts.inliers(np.array(["a", "a", "a"]), np.array(["b", "other", "gone"]))
     assert found[0] == 40 and found[1] < 8 and np.isnan(found[2])
@@ -102,7 +91,7 @@ def test_counts_of_files(tmp_path, caplog):
 
 def test_matches_of_others_are_read(tmp_path):
     pytest.importorskip("poselib", reason="pip install gcsa[localize]")
-    write_features(tmp_path / "f.h5", {"a": (0, 0), "b": (7, 3)})
+    write_shifted(tmp_path / "f.h5", {"a": (0, 0), "b": (7, 3)})
     partner = np.arange(40)
     partner[:15] = -1
     with h5py.File(tmp_path / "m.h5", "w") as file:

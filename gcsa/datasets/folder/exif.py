@@ -19,7 +19,6 @@ from __future__ import annotations
 import importlib
 import json
 import math
-import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -29,7 +28,7 @@ from typing import Any
 
 from PIL import ExifTags
 
-from gcsa.imaging import opened
+from gcsa.imaging import Source, opened
 
 GPS, DESCRIPTION = ExifTags.GPS, ExifTags.Base.ImageDescription
 NAN = math.nan
@@ -55,7 +54,7 @@ class Pose:
     captured_at: str = ""
 
 
-def read_pose(path: str | os.PathLike) -> Pose:
+def read_pose(path: Source) -> Pose:
     """What a photo says of its camera; InputError where it is no image that can be read."""
     with opened(path) as (image, _):
         exif = image.getexif()

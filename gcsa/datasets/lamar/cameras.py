@@ -10,11 +10,12 @@ Formulas and order of the parameters: COLMAP, src/colmap/sensor/models.h.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from gcsa.datasets.lamar.records import Camera
 from gcsa.errors import InputError, nearest
 
 # Undistortion is Newton's method; far more steps than a camera of this world needs.
@@ -60,6 +61,17 @@ def rays_to_pixels(model: str, params: Sequence[float], rays: np.ndarray) -> np.
     points = np.asarray(rays, dtype=np.float64).reshape(-1, 2)
     points = _to_angles(points) if MODELS[model].fisheye else points
     return MODELS[model].distort(points, extra) * focal + centre
+
+
+def rays_of(cameras: Mapping[str, Camera]) -> Callable[[str, np.ndarray], tuple]:
+    """What gives the rays of an image's pixels and its focal length: gcsa.local.verifying.Rays."""
+
+    def rays(name: str, pixels: np.ndarray) -> tuple[np.ndarray, float]:
+        camera = cameras[name]
+        found = pixels_to_rays(camera.model, camera.params, pixels)
+        return found, mean_focal(camera.model, camera.params)
+
+    return rays
 
 
 def mean_focal(model: str, params: Sequence[float]) -> float:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from gcsa.datasets.lamar.capture import Session, camera_poses, query_images, read_session
+from gcsa.datasets.lamar.records import Camera
 from gcsa.datasets.sessions import in_order
 from gcsa.datasets.settings import HEADING_CONVENTIONS
 from gcsa.descriptors.hdf5 import open_pack
@@ -56,6 +57,12 @@ class Part:
         trajectory = session.trajectory if self.queries is None else session.alignment
         rotations, positions = camera_poses(session, trajectory)
         return rotations[self.rows], positions[self.rows]
+
+    def cameras(self) -> list[Camera]:
+        """The intrinsics of the images, n of them."""
+        return [
+            self.session.cameras[sensor] for sensor in self.session.listed.sensor_ids[self.rows]
+        ]
 
     def recordings(self) -> np.ndarray:
         """Which recording of its session, and of a rig's which camera, each image is of: (n,) str.
@@ -137,6 +144,17 @@ def read_map(folder: Path) -> Part:
     if session.trajectory is None:
         raise MissingFileError(f"{session.folder / 'trajectories.txt'}: no such file (map poses)")
     return Part(session, np.arange(len(session.listed)))
+
+
+def read_cameras(root: str | os.PathLike, scene: str, split: str) -> dict[str, Camera]:
+    """The intrinsics of all images of a scene, by name."""
+    folder = Path(root) / scene
+    parts = [read_map(folder), *([] if split == "train" else read_queries(folder, split))]
+    return {
+        str(name): camera
+        for part in parts
+        for name, camera in zip(part.names, part.cameras(), strict=True)
+    }
 
 
 def read_queries(folder: Path, split: str, devices: Sequence[str] | None = None) -> list[Part]:

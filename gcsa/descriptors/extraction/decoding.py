@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,13 +17,14 @@ from gcsa.errors import InputError
 
 
 class Photo(NamedTuple):
-    """An image to describe: its name in the output, its file, and the part of it to describe.
+    """An image to describe: its name in the output, its file (or an open one), and the part of it
+    to describe.
 
     box: (left, upper, right, lower) in pixels; None for all of it.
     """
 
     name: str
-    path: Path
+    path: Path | BinaryIO
     box: tuple[int, int, int, int] | None = None
 
 

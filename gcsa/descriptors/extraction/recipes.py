@@ -34,12 +34,14 @@ class Reading:
     published evaluations do. resize: in the place of the network's own. scales: of the descriptors
     that are averaged; one of 1 is the photo alone. reduced: a JPEG of more than twice the size
     wanted is decoded at a half, a quarter or an eighth, which takes a fraction of the time.
+    formats: those of Pillow's that a photo may have; None for any.
     """
 
     orientation: str = "exif"
     resize: Resize | None = None
     scales: tuple[float, ...] = (1.0,)
     reduced: bool = False
+    formats: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,8 +114,9 @@ def _wrong_size(photo: Photo, network: Network, resize: Resize) -> InputError | 
 
 
 def _decode(photo: Photo, network: Network, resize: Resize, how: Reading) -> Decoded:
-    draft = _enough(photo.path, resize) if how.reduced and photo.box is None else None
-    image, (width, height) = imaging.read_rgb(photo.path, draft, how.orientation == "exif")
+    draft = _enough(photo, resize, how) if how.reduced and photo.box is None else None
+    upright = how.orientation == "exif"
+    image, (width, height) = imaging.read_rgb(photo.path, draft, upright, how.formats)
     turned = (image.width > image.height) != (width > height)
     if photo.box is not None:
         image = _part(image, photo)
@@ -131,9 +134,9 @@ def _part(image: Image.Image, photo: Photo) -> Image.Image:
     return image.crop((left, upper, min(right, image.width), min(lower, image.height)))
 
 
-def _enough(path: Path, resize: Resize) -> tuple[int, int]:
+def _enough(photo: Photo, resize: Resize, how: Reading) -> tuple[int, int]:
     """The (width, height) of a JPEG that are enough of it, as it is stored."""
-    with imaging.opened(path) as (_, (width, height)):
+    with imaging.opened(photo.path, formats=how.formats) as (_, (width, height)):
         down, across = resize.size(height, width)
     if resize.exactly is not None:  # of a photo that may be turned yet
         down = across = max(down, across)

@@ -205,6 +205,17 @@ def store(path: Path, about: dict[str, Any], roles: dict[str, list[str]] | None 
     return STORES.get(suffix, Kapture)(path, about)
 
 
+def stated(path: Path) -> dict[str, Any]:
+    """How the descriptors of a file were made, as its store states it; {} where it does not."""
+    if path.suffix.lower() == ".npy":
+        about = path.with_suffix(".json")
+        found = _read_json(about) if about.is_file() else {}
+    else:
+        with reading(path, WRITTEN), open_hdf5(path) as file:
+            found = json.loads(file.attrs.get(ATTRIBUTE, "{}"))
+    return found if isinstance(found, dict) else {}
+
+
 def check_names(names: Sequence[str]) -> None:
     """InputError for an image that lies in the place of another's folder: a.jpg and a.jpg/b.jpg."""
     known = set(names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -15,28 +16,8 @@ from gcsa.descriptors.hdf5 import DescriptorRows
 from gcsa.ranking.index import factory
 from gcsa.ranking.index.build import Opened, folder_of, made_by, open_index
 from gcsa.ranking.index.settings import Searching
-from gcsa.ranking.lists import Ranking
-from gcsa.ranking.search import KEPT, QUERY_CHUNK, again, in_order, own_rows
+from gcsa.ranking.search import again, in_order
 from gcsa.scene import Scene
-
-
-def by_index(scene: Scene, num: int, device: torch.device, searching: Searching) -> Ranking:
-    """The ``num`` database images of each query of a scene that an index finds; padded.
-
-    Several processes share the queries.
-    """
-    found, rows = min(num, len(scene.database)), np.arange(len(scene.queries))
-    part = rows[distributed.share(len(rows))]
-    index = Approximate(scene, found, device, own_rows(scene), searching)
-    step = max(1, min(QUERY_CHUNK, KEPT // max(1, found * searching.again)))
-    blocks = [index.best(part[i : i + step]) for i in range(0, len(part), step)]
-    blocks.append((torch.empty(0, found), torch.empty(0, found, dtype=torch.int64)))
-    indices = np.full((len(rows), num), -1, dtype=np.int64)
-    scores = np.full((len(rows), num), -np.inf, dtype=np.float32)
-    for kept, column in ((scores, 0), (indices, 1)):
-        own = torch.cat([block[column] for block in blocks]).numpy()
-        kept[:, :found] = distributed.gathered(own)
-    return Ranking(indices, scores)
 
 
 class Approximate:
@@ -62,6 +43,12 @@ class Approximate:
         if self._lists is None:
             for part, _ in self.opened.parts:
                 factory.set_parameters(part, searching.parameters)
+
+    def asked(self, scene: Scene, own: np.ndarray) -> Approximate:
+        """As of :meth:`gcsa.ranking.search.Search.asked`."""
+        made = copy.copy(self)
+        made._scene, made._own = scene, own
+        return made
 
     def best(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         """As of :meth:`gcsa.ranking.search.Search.best`; -inf and -1 where too few were found."""

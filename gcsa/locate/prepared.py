@@ -1,0 +1,38 @@
+"""A scene's database made ready once: where were these queries taken, asked again and again."""
+
+from __future__ import annotations
+
+import torch
+
+from gcsa.config import Config
+from gcsa.places.located import Located
+from gcsa.places.locator import Locator
+from gcsa.ranking.lists import Ranking
+from gcsa.ranking.nearby import with_nearby
+from gcsa.ranking.retrieval import Retrieval
+from gcsa.rerankers.posterior import PosteriorConfig, weighed
+from gcsa.scene import Scene
+from gcsa.scoring.calibration import calibration_for
+from gcsa.sideinfo.rules import Rule
+
+
+class Prepared:
+    """What ``gcsa locate`` knows of a scene's database; of its queries it keeps nothing.
+
+    Read and calibrated once; not for several threads at a time.
+    """
+
+    def __init__(self, scene: Scene, config: Config, device: torch.device):
+        self.scene = scene
+        self._near = config.data.near_device
+        self._settings = PosteriorConfig(**vars(config.posterior))
+        self._settings.check()
+        calibration, rule = calibration_for(config, scene), Rule.of(config.data.val_labels)
+        self._retrieval = Retrieval(scene, config.model.K, device, config.data.searching)
+        self._locator = Locator(scene, rule, config.fov, calibration, device)
+
+    def locate(self, scene: Scene) -> tuple[Located, Ranking]:
+        """The queries of ``scene``, which has this database, located; and their first round."""
+        first = self._retrieval(scene)
+        candidates = with_nearby(scene, first, self._near)
+        return weighed(self._locator.asked(scene), candidates, self._settings), first
