@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ def calibrate(
     descriptors, where every program finds it; "scenes": all of the split together, by queries
     whose true poses are known, into ``output``, to be given as posterior.calibration.
     """
+    from gcsa.distributed import from_first
     from gcsa.files import write_text
     from gcsa.places.calibrating import calibrated
     from gcsa.places.calibration import to_text
@@ -54,7 +56,7 @@ def calibrate(
             path = calibration_file(config, judged.scene.name)
             if path is None:
                 raise InputError(f"{judged.scene.name}: has no descriptor file (data.desc_fn)")
-            found[path] = calibrated(judged.scene, rule, config.fov, depth)
+            found[path] = from_first(partial(calibrated, judged.scene, rule, config.fov, depth))
     for path, calibration in found.items():
         write_text(path, to_text(calibration))
     return found
@@ -82,13 +84,15 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
+    from gcsa.distributed.work import program
     from gcsa.places.calibration import words
 
     overrides = options.overrides(args)
     config = load_config(args.conf, overrides)
-    found = calibrate(config, args.source, args.split, args.output, overrides)
-    for path, calibration in found.items():
-        print(f"{path}\n{words(calibration)}\n")
+    with program(config.train.timeout, config.data.outputs):
+        found = calibrate(config, args.source, args.split, args.output, overrides)
+        for path, calibration in found.items():
+            print(f"{path}\n{words(calibration)}\n")
 
 
 if __name__ == "__main__":

@@ -64,16 +64,23 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
+    from gcsa.distributed.work import program
+
+    overrides = options.overrides(args)
+    if args.online and "posterior" not in (args.method, *(args.compare or ())):
+        raise InputError("--online: of --method posterior, which lets frames of a sequence help")
+    config = load_config(args.conf, overrides)
+    with program(config.train.timeout, config.data.outputs):
+        _print(config, args, overrides)
+
+
+def _print(config: Config, args: argparse.Namespace, overrides: Sequence[str]) -> None:
     from gcsa.files import write_text
     from gcsa.rerankers.fusion import Fusion
     from gcsa.scoring.comparison import show_comparison
     from gcsa.scoring.evaluation import compare
     from gcsa.scoring.report import show, without_nan
 
-    overrides = options.overrides(args)
-    if args.online and "posterior" not in (args.method, *(args.compare or ())):
-        raise InputError("--online: of --method posterior, which lets frames of a sequence help")
-    config = load_config(args.conf, overrides)
     fusion = Fusion.given(args.fusion)
     if args.compare is None:
         result = evaluate(config, args.checkpoint, args.split, overrides, fusion, args.method)

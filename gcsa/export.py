@@ -82,7 +82,7 @@ def _write(
     layout: str, config: Config, output: Path, name: str, read: tuple[Scene, Truth | None]
 ) -> dict[str, np.ndarray]:
     """Write a scene but its image files; the paths that these have, by role."""
-    from gcsa.datasets.images import image_path
+    from gcsa.datasets.images import image_path, on_disk
     from gcsa.datasets.kapture import write as kapture
     from gcsa.datasets.utm import write as utm
 
@@ -90,7 +90,7 @@ def _write(
     if layout == "kapture":
 
         def file(image: str) -> Path:
-            return image_path(config.data, name, image)
+            return on_disk(image_path(config.data, name, image))
 
         return kapture.write_scene(output / name, *read, kind.stem, file)
     features = output / "descriptors" / "utm" / name / kind.with_suffix(".h5").name
@@ -103,7 +103,7 @@ def _bring(
     """Link or copy the image files of a scene to their new paths."""
     import logging
 
-    from gcsa.datasets.images import image_path
+    from gcsa.datasets.images import image_path, on_disk
 
     if how == "none":
         return
@@ -111,7 +111,7 @@ def _bring(
     for role, own in paths.items():
         images: ImageSet = roles[role]
         for old, new in zip(images.names, own, strict=True):
-            source = image_path(config.data, name, str(old))
+            source = on_disk(image_path(config.data, name, str(old)))
             lost += not _placed(source, folder / str(new), how)
     if lost:
         text = "%s: %d of %d image files are not there, and left out"

@@ -15,9 +15,10 @@ from PIL import Image, ImageOps
 
 from gcsa.errors import InputError
 from gcsa.files import limits, reading
+from gcsa.files.remote import Remote
 
-# A file by its path, or an open one, whose text is what messages call it.
-Source = str | os.PathLike | BinaryIO
+# A file by its path, in a store, or an open one, whose text is what messages call it.
+Source = str | os.PathLike | Remote | BinaryIO
 JPEG_QUALITY = 70
 EXPECTED = "an image that can be read"
 # Depths by which 16 bits become 8: white stays white.
@@ -40,12 +41,17 @@ def opened(
     with reading(path, EXPECTED), warnings.catch_warnings():
         # From once that it warns; that is said here, of the size that is decoded.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-        with Image.open(path, formats=formats) as file:
+        with Image.open(_readable(path), formats=formats) as file:
             size = file.size
             if draft is not None:
                 file.draft("RGB", draft)
             limits.check("GCSA_MAX_PIXELS", file.width * file.height, path)
             yield file, size
+
+
+def _readable(path: Source) -> str | os.PathLike | BinaryIO:
+    """What Pillow opens."""
+    return io.BytesIO(path.fetched().content or b"") if isinstance(path, Remote) else path
 
 
 def read_rgb(
@@ -80,7 +86,7 @@ def _of_8_bits(image: Image.Image, path: Source) -> Image.Image:
     return grey
 
 
-def read_image(path: str | os.PathLike, longest: int | None = None) -> Image.Image | None:
+def read_image(path: Source, longest: int | None = None) -> Image.Image | None:
     """An image file in RGB, upright, or None where there is none that can be read.
 
     longest: pixels that neither side may exceed; the image is shrunk to that, never enlarged.

@@ -102,18 +102,18 @@ def _read(
     first: Path | None,
 ) -> RankedScene:
     """A scene with its first round: retrieved, or read from a pairs file."""
-    from gcsa.datasets.readers import reader
     from gcsa.descriptors.hdf5 import RESIDENT
     from gcsa.localization.pairs_files import padded, read_candidates
     from gcsa.ranking.batches import RankedScene
     from gcsa.ranking.nearby import with_nearby
     from gcsa.ranking.retrieval import retrieve
+    from gcsa.scoring.reading import read_scene
     from gcsa.sideinfo.affinity import SideInformation, check_kinds
 
     check_kinds(kinds)
     RESIDENT.limit = int(config.data.memory * 1e9)
     data = replace(config.data, train_labels="dist", val_labels="dist")  # no label files
-    scene, _ = reader(data).read(data, name, split)
+    scene, _ = read_scene(data, name, split)
     if first is None:
         candidates = retrieve(scene, depth, device, config.data.searching)
         candidates = with_nearby(scene, candidates, config.data.near_device)
@@ -164,26 +164,28 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
+    from gcsa.distributed.work import program
     from gcsa.rerankers.fusion import Fusion
 
     overrides = options.overrides(args)
     config = load_config(args.conf, overrides)
-    if args.across:
-        _across(args, config)
-        return
-    pairs(
-        config,
-        args.output,
-        args.checkpoint,
-        args.split,
-        args.num,
-        args.from_pairs,
-        args.scores,
-        overrides,
-        Fusion.given(args.fusion),
-        args.min_similarity,
-        args.method,
-    )
+    with program(config.train.timeout, config.data.outputs):
+        if args.across:
+            _across(args, config)
+            return
+        pairs(
+            config,
+            args.output,
+            args.checkpoint,
+            args.split,
+            args.num,
+            args.from_pairs,
+            args.scores,
+            overrides,
+            Fusion.given(args.fusion),
+            args.min_similarity,
+            args.method,
+        )
 
 
 def _across(args: argparse.Namespace, config: Config) -> None:

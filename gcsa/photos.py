@@ -36,13 +36,15 @@ def photos(
     """
     from gcsa.config import load_config
     from gcsa.datasets.folder.gathered import gather, leave_out
+    from gcsa.distributed import from_first
     from gcsa.localization.pairs_files import write_candidates
     from gcsa.locate.answers import locate, summary
     from gcsa.locate.folders import of_folder
     from gcsa.locate.outputs import paths_of, write
 
-    gather(database, queries, output, skip_broken)
-    leave_out(output, _describe(output, weights, device, skip_broken))
+    from_first(lambda: gather(database, queries, output, skip_broken))
+    broken = _describe(output, weights, device, skip_broken)
+    from_first(lambda: leave_out(output, broken))
     config = load_config(None, [f"data.desc_fn={DESC_FN}", *overrides])
     config = of_folder(config, output, [f"data.desc_fn={DESC_FN}"])
     found = locate(config, overrides=overrides)
@@ -123,11 +125,15 @@ def main() -> None:
     weights = None if args.weights is None else Path(args.weights)
     device = args.device or "auto"
     overrides = options.overrides(args)
-    paths, said = photos(
-        *(database, Path(args.queries), output, weights, args.num, overrides, device),
-        args.skip_broken,
-    )
-    print(f"{', '.join(map(str, paths))}: {said}")
+    from gcsa.config import load_config
+    from gcsa.distributed.work import program
+
+    with program(load_config(None, overrides).train.timeout, str(output)):
+        paths, said = photos(
+            *(database, Path(args.queries), output, weights, args.num, overrides, device),
+            args.skip_broken,
+        )
+        print(f"{', '.join(map(str, paths))}: {said}")
 
 
 if __name__ == "__main__":

@@ -175,6 +175,17 @@ class Scene:
                 f"those of the queries {known[1].shape[1]}"
             )
 
+    def asked_by(self, rows: np.ndarray, descriptors: bool = True) -> Scene:
+        """The scene with the queries ``rows`` (m,) alone, which are not checked again.
+
+        descriptors: read those of the queries; else they have none.
+        """
+        part, queries = copy.copy(self), self.queries
+        if not descriptors:
+            queries = replace(queries, descriptors=None)
+        object.__setattr__(part, "queries", queries.of_rows(rows))
+        return part
+
 
 def _check_shape(array: np.ndarray, shape: tuple[int, ...], where: str) -> None:
     if array.shape != shape or array.dtype != np.float64:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,27 +29,32 @@ if TYPE_CHECKING:
 def train(
     config: Config,
     name: str,
-    resume: bool = False,
+    resume: bool | None = False,
     wandb_project: str | None = None,
     tensorboard: bool = False,
 ) -> list[dict[str, Any]]:
-    """Train a run to its last epoch and return the rows of its metrics.csv."""
+    """Train a run to its last epoch and return the rows of its metrics.csv.
+
+    resume: go on with the run of this name; None: where there is one, else begin it.
+    """
     from gcsa import distributed
-    from gcsa.training.run import Run
+    from gcsa.training.run import Run, is_run
     from gcsa.training.session import log_file, session
     from gcsa.training.trackers import trackers
 
-    if config.train.checkpoint and not resume and not Path(config.train.checkpoint).is_file():
+    if config.train.checkpoint and resume is False and not Path(config.train.checkpoint).is_file():
         # Said now: reading a large data set takes minutes.
         raise MissingFileError(f"train.checkpoint: {config.train.checkpoint}: no such checkpoint")
-    with (
-        distributed.processes(config.train.timeout, REMEDY),
-        Run.start(config, name, resume) as run,
-        _told_how_to_go_on(run, wandb_project, tensorboard),
-        log_file(run),
-        trackers(run, wandb_project, tensorboard) as tracked,
-    ):
-        return session(config, run, resume, tracked)
+    with distributed.processes(config.train.timeout, REMEDY):
+        if resume is None:
+            resume = distributed.from_first(lambda: is_run(config, name))
+        with (
+            Run.start(config, name, resume) as run,
+            _told_how_to_go_on(run, wandb_project, tensorboard),
+            log_file(run),
+            trackers(run, wandb_project, tensorboard) as tracked,
+        ):
+            return session(config, run, resume, tracked)
 
 
 @contextmanager
@@ -84,6 +90,12 @@ def parser() -> argparse.ArgumentParser:
         help="go on after the last whole epoch of this run, by name or folder, with its settings "
         "(without RUN: of --name, --conf)",
     )
+    made.add_argument(
+        "--go_on",
+        action="store_true",
+        help="go on with the run of --name where there is one, else begin it: for a command that "
+        "is started again by itself where a process was lost",
+    )
     options.add_device(made)
     made.add_argument("--wandb_project", metavar="P", help="log to Weights & Biases too")
     made.add_argument("--tensorboard", action="store_true", help="write TensorBoard's files too")
@@ -100,7 +112,15 @@ def main() -> None:
     if options.is_override(resumed):  # --resume takes what follows it, an override too
         resumed = ""
     config, name = _run(args, resumed, overrides)
-    train(config, name, args.resume is not None, args.wandb_project, args.tensorboard)
+    if args.go_on and args.resume is not None:
+        raise InputError("--go_on and --resume: only one of them")
+    resume = None if args.go_on or restarted() else args.resume is not None
+    train(config, name, resume, args.wandb_project, args.tensorboard)
+
+
+def restarted() -> bool:
+    """Whether torchrun has started this again, as --max_restarts asks for, in a process's place."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT") or 0) > 0
 
 
 def _run(args: argparse.Namespace, resumed: str, overrides: list[str]) -> tuple[Config, str]:

@@ -72,19 +72,22 @@ def main() -> None:
     from gcsa.benchmark import benchmark
     from gcsa.benchmark.tables import markdown
     from gcsa.config import load_config
+    from gcsa.distributed.work import program
 
     overrides = options.overrides(args)
-    result = benchmark(
-        load_config(args.conf, overrides),
-        checkpoint_files(args.checkpoint),
-        args.split,
-        None if args.methods is None else [name for name in args.methods.split(",") if name],
-        args.candidates,
-        0 if args.no_tuning else args.tune_queries,
-        args.output,
-        overrides,
-    )
-    print(markdown(result), end="")
+    config = load_config(args.conf, overrides)
+    with program(config.train.timeout, config.data.outputs):
+        result = benchmark(
+            config,
+            checkpoint_files(args.checkpoint),
+            args.split,
+            None if args.methods is None else [name for name in args.methods.split(",") if name],
+            args.candidates,
+            0 if args.no_tuning else args.tune_queries,
+            args.output,
+            overrides,
+        )
+        print(markdown(result), end="")
 
 
 if __name__ == "__main__":

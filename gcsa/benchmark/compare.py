@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from gcsa.benchmark.tables import Comparison, Row, write
 from gcsa.benchmark.tuning import check_relevant, training_scenes, tune, with_queries
 from gcsa.config import Config
 from gcsa.descriptors.memory import keep_freed_memory
+from gcsa.distributed.work import Arrays, each
 from gcsa.errors import InputError
 from gcsa.evaluation import metrics
 from gcsa.ranking.lists import Ranking
@@ -74,7 +76,7 @@ def benchmark(
     first = report(config, split, reported.of(None), [s.candidates for s in reported.of(None)])
     if not first["counts"]["with_positives"]:
         raise InputError(f"--split: no query of '{split}' has a relevant image to measure by")
-    settings, source = {c.name: dict(c.settings) for c in entrants}, "defaults, not tuned"
+    training, source = None, "defaults, not tuned"
     if tune_queries > 0:
         training = Views(
             lambda c: training_scenes(_reading(config, c), depth, tune_queries, device),
@@ -82,15 +84,24 @@ def benchmark(
         )
         _check_apart(training.of(None), reported.of(None))
         check_relevant(training.of(None), config)
-        settings = {c.name: tune(c, training.of(c.trained), config) for c in entrants}
         source = _source(training.of(None))
     plain = [s.candidates for s in reported.of(None)]
     figures = {**first["metrics"], **place_figures(config, reported.of(None), plain)}
-    rows = [Row(FIRST_ROUND, figures)]
-    for entrant in entrants:
-        # Inliers that an earlier method counted would cost this one nothing.
-        scenes = [_anew(s) for s in reported.of(entrant.trained)]
-        rows.append(_row(config, split, entrant, scenes, settings[entrant.name], device))
+    for entrant in entrants:  # all processes read together what each works on alone
+        for views in (training, reported):
+            _ = views and views.of(entrant.trained)
+
+    def work(number: int) -> Arrays:
+        row = _measured(entrants[number], training, reported, config, split, device)
+        return {"row": np.array(json.dumps(asdict(row)))}
+
+    def about() -> object:
+        networks = [(t.name, t.model.state_dict()) for t in trained]
+        names = [entrant.name for entrant in entrants]
+        return "benchmark", config, split, num, tune_queries, names, networks, plain
+
+    found = each(len(entrants), work, about)
+    rows = [Row(FIRST_ROUND, figures), *(Row(**json.loads(str(f["row"]))) for f in found)]
     result = Comparison(rows, first["protocol"], first["counts"], num, source, str(device))
     if output is not None:
         write(result, Path(output))
@@ -125,6 +136,23 @@ def _check_apart(training: Sequence[JudgedScene], reported: Sequence[JudgedScene
                 f"{scene.name}: query '{scene.queries.names[common.argmax()]}' would be tuned on "
                 "and reported; choose other scenes or another split, or --no_tuning"
             )
+
+
+def _measured(
+    entrant: Contender,
+    training: Views | None,
+    reported: Views,
+    config: Config,
+    split: str,
+    device: torch.device,
+) -> Row:
+    """One method, tuned where there are scenes for that, on the reported split."""
+    settings = dict(entrant.settings)
+    if training is not None:
+        settings = tune(entrant, training.of(entrant.trained), config)
+    # Inliers that an earlier method counted would cost this one nothing.
+    scenes = [_anew(s) for s in reported.of(entrant.trained)]
+    return _row(config, split, entrant, scenes, settings, device)
 
 
 def _row(

@@ -17,12 +17,13 @@ import torch
 
 from gcsa.benchmark.contenders import Contender
 from gcsa.config import Config
-from gcsa.datasets.readers import reader, scene_names
+from gcsa.datasets.readers import scene_names
 from gcsa.errors import InputError
 from gcsa.evaluation import metrics
 from gcsa.evaluation.truth import Clusters, Truth, check_depth, labels, num_relevant
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
+from gcsa.scoring.reading import read_scene
 from gcsa.scoring.split import JudgedScene, first_round
 from gcsa.sideinfo.affinity import SideInformation
 
@@ -40,12 +41,11 @@ def training_scenes(
     Relevant is what the validation's rule says (``data.val_labels``).
     """
     data = replace(config.data, train_labels=config.data.val_labels)
-    read = reader(data).read
     try:
         names = scene_names(data, "train")
     except InputError as error:
         raise InputError(f"{error}: nothing to tune on, see --no_tuning") from error
-    parts = [read(data, name, "train") for name in names]
+    parts = [read_scene(data, name, "train") for name in names]
     sizes = [len(scene.queries) for scene, _ in parts]
     random = np.random.default_rng(config.train.seed)
     chosen = np.sort(random.permutation(sum(sizes))[:count])

@@ -28,6 +28,7 @@ class DataConfig:
 
     dataset: str = "msls"  # msls | lamar | folder | utm | dbstruct | kapture | roxford5k | ...
     root: str = "datasets"  # holds msls/, lamar/; landmarks: annotations/...; others: the scenes
+    photos: str = ""  # where the photos are, if not below data.root: a folder, or a URL (s3://...)
     database_folder: str = ""  # utm, kapture, ...: the database's folder; empty: the layout's own
     query_folder: str = ""  # likewise of the queries: queries (utm), query (kapture), ...
     outputs: str = "outputs"  # the folder that runs are written to, in training/

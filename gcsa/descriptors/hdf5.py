@@ -119,6 +119,11 @@ class DescriptorRows(NDArrayOperatorsMixin):
     def ndim(self) -> int:
         return 2
 
+    @property
+    def identity(self) -> tuple[np.ndarray, np.ndarray]:
+        """The array and the rows of it: what these are, without reading them."""
+        return self._array, self._rows
+
     def __len__(self) -> int:
         return len(self._rows)
 
@@ -196,6 +201,13 @@ def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = 
         raise InputError(f"{source}: changed while its descriptors were being packed")
     pack.normalised.report(str(source), len(pack.array), normalise, remedy)
     return pack
+
+
+def unpacked(source: Path) -> str | None:
+    """The hash of a descriptor file that is to be packed; None where it is, or is not there."""
+    if not _is_there(source) or _open_fresh(source) is not None:
+        return None
+    return origin.take_note(source, _paths(source)[1])
 
 
 def _paths(source: Path) -> tuple[Path, Path]:

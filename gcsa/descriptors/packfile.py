@@ -47,12 +47,14 @@ def write(
     names: np.ndarray,
     blocks: Iterable[np.ndarray],
     record: Callable[[], dict[str, Any]],
+    own: bool = False,
 ) -> None:
     """Write a pack, all or nothing. blocks: the rows (m, D) float16, in turn, n in all.
 
-    names: (n,) bytes, or (0,). record: asked when all blocks have been taken.
+    names: (n,) bytes, or (0,). record: asked when all blocks have been taken. own: as of
+    :func:`gcsa.files.replacing`.
     """
-    with replacing(path) as temporary, open(temporary, "wb") as file:
+    with replacing(path, own=own) as temporary, open(temporary, "wb") as file:
         write_head(file, shape)
         for block in blocks:
             # Written, not stored through a map: there a full disk ends the process.

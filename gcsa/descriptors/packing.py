@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,17 +35,39 @@ def pack(source: Path, path: Path, content_hash: str) -> None:
 
     Rows are brought to unit length. InputError names the image whose descriptor is none.
     """
+    with opened(source) as found:
+        found.write(path, content_hash, slice(None))
+
+
+@contextmanager
+def opened(source: Path) -> Iterator[Unpacked]:
+    """The descriptors of an HDF5 file, to be packed, all or a part of them."""
     with open_hdf5(source) as file, open(source, "rb") as beside:
         with reading(source, EXPECTED):
             names, lacking = image_names(file, source)
             rows = _Rows(file, beside.fileno(), source, names)
+        yield Unpacked(names, lacking, rows)
+
+
+@dataclass(frozen=True, eq=False)
+class Unpacked:
+    """An open file of descriptors: its images, sorted, those without one, and what reads them."""
+
+    names: list[str]
+    lacking: list[str]
+    rows: _Rows
+
+    def write(self, path: Path, content_hash: str, part: slice, own: bool = False) -> None:
+        """Write the pack of a part of the images. own: as of :func:`gcsa.files.replacing`."""
+        names, source = self.names[part], self.rows.source
         unit = UnitRows(str(source), lambda row: f"image '{names[row]}'")
         packfile.write(
             path,
-            (len(names), rows.length),
+            (len(names), self.rows.length),
             np.array([name.encode() for name in names]),
-            _blocks(rows, names, unit),
-            lambda: pack_record(source.name, content_hash, unit.found, lacking),
+            _blocks(self.rows, names, unit),
+            lambda: pack_record(source.name, content_hash, unit.found, self.lacking),
+            own,
         )
 
 

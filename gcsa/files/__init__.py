@@ -23,10 +23,19 @@ from gcsa.files import disks
 MARK, UTF16 = codecs.BOM_UTF8, (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # The file within a temporary folder, and nothing else is there.
 PART = "part"
+_discards = False
+
+
+def discard_writes(discards: bool) -> None:
+    """Throw away what is written from here on, or keep it: of several processes that do the same
+    work the first alone leaves files.
+    """
+    global _discards
+    _discards = discards
 
 
 @contextmanager
-def replacing(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
+def replacing(path: str | os.PathLike, durable: bool = True, own: bool = False) -> Iterator[Path]:
     """Yield the path of an empty temporary file; on success ``path`` holds what was written to it.
 
     A plain file is replaced at once, by a rename; a link stays, and what it leads to is replaced.
@@ -40,19 +49,20 @@ def replacing(path: str | os.PathLike, durable: bool = True) -> Iterator[Path]:
     Raises InputError where nothing can be written there, as where a folder is; so, too, where the
     disk takes no more, in whatever words the library that writes says that.
     """
-    path = Path(path)
+    path, discarded = Path(path), _discards and not own
     with _told(path):
         stream = _is_stream(path)
         target = Path(os.path.realpath(path))
-        if not stream:
+        elsewhere = stream or discarded
+        if not elsewhere:
             disks.make_folders(target.parent, durable)
-        folder, lock = _own_folder(Path(tempfile.gettempdir()) if stream else target.parent)
+        folder, lock = _own_folder(Path(tempfile.gettempdir()) if elsewhere else target.parent)
     try:
         yield folder / PART
         with _told(path):
-            if stream:
+            if stream and not discarded:
                 _pour(folder / PART, path)
-            else:
+            elif not discarded:
                 _rename(folder / PART, target, durable)
     except InputError:
         raise
@@ -159,7 +169,7 @@ def appending(path: str | os.PathLike) -> Iterator[TextIO]:
     Raises InputError where it cannot be written. A loss in the middle leaves a last line that is
     not whole: its reader passes that over.
     """
-    path = Path(path)
+    path = Path(os.devnull if _discards else path)
     with _told(path):
         file = path.open("a", encoding="utf-8", newline="\n")
     try:

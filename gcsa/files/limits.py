@@ -22,6 +22,7 @@ class Limit:
 
 LIMITS = {
     "GCSA_MAX_PIXELS": Limit(100_000_000, "pixels of a picture, as it is decoded"),
+    "GCSA_MAX_BYTES": Limit(2**28, "bytes or more of a photo in an object store"),
     "GCSA_MAX_UNPACKED": Limit(2**30, "bytes in what is packed to less than a hundredth"),
     "GCSA_MAX_LENGTH": Limit(2**18, "numbers of a descriptor"),
     "GCSA_MAX_NUMBERS": Limit(2**24, "numbers of an image's local features or matches"),

@@ -48,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
+    from gcsa.distributed.work import program
     from gcsa.locate.answers import locate, summary
     from gcsa.locate.folders import of_folder
     from gcsa.locate.outputs import paths_of, write
@@ -62,9 +63,10 @@ def main() -> None:
     config = load_config(args.conf, overrides)
     if args.folder is not None:
         config = of_folder(config, Path(args.folder), overrides)
-    found = locate(config, args.split, names, overrides)
-    write(paths, found, config, args.num, args.max_queries)
-    print(f"{', '.join(map(str, paths))}: {summary(found)}")
+    with program(config.train.timeout, config.data.outputs):
+        found = locate(config, args.split, names, overrides)
+        write(paths, found, config, args.num, args.max_queries)
+        print(f"{', '.join(map(str, paths))}: {summary(found)}")
 
 
 if __name__ == "__main__":

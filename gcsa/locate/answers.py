@@ -5,13 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import torch
 
 from gcsa.config import Config
-from gcsa.datasets.readers import reader, scene_names
+from gcsa.datasets.readers import scene_names
 from gcsa.datasets.settings import check_own_retrieval
 from gcsa.descriptors.hdf5 import RESIDENT
 from gcsa.errors import InputError, nearest
@@ -19,6 +18,7 @@ from gcsa.locate.prepared import Prepared
 from gcsa.places.located import Located
 from gcsa.scene import Scene
 from gcsa.scoring.ranker import pick_device
+from gcsa.scoring.reading import read_scene
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,6 @@ def read(config: Config, name: str, split: str, asked: bool) -> Scene:
     """
     # No label files: what is relevant is nobody's question here.
     data = replace(config.data, train_labels="dist", val_labels="dist")
-    read_scene = reader(data).read
     if asked:
         scene = read_scene(data, name, split)[0]
         # What is left out here is left out altogether, also what is no copy of the truth.
@@ -151,16 +150,8 @@ def _answers(scene: Scene, rows: np.ndarray, config: Config, device: torch.devic
         needed = np.union1d(rows, np.flatnonzero(np.isin(queries.sequences, own[own >= 0])))
     part = replace(scene, queries=queries.of_rows(needed))
     ranking, _ = Prepared(part, config, device).locate(part)
-    return Answers(replace(scene, queries=queries.of_rows(rows)), _of(ranking, needed, rows))
-
-
-def _of(ranking: Located, needed: np.ndarray, rows: np.ndarray) -> Located:
-    """Of the lists of ``needed`` those of ``rows``."""
-    kept = np.searchsorted(needed, rows)
-    each: dict[str, Any] = {
-        n: v[kept] for n, v in vars(ranking).items() if isinstance(v, np.ndarray)
-    }
-    return replace(ranking, **each)
+    kept = ranking.of_rows(np.searchsorted(needed, rows))
+    return Answers(replace(scene, queries=queries.of_rows(rows)), kept)
 
 
 def _report(found: Sequence[Answers]) -> None:

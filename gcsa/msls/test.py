@@ -117,12 +117,14 @@ def parser() -> argparse.ArgumentParser:
 def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
+    from gcsa.distributed.work import program
 
     overrides = options.overrides(args)
     named = {"data.desc_fn": args.desc_fn, "data.batch_size": args.batch_size}
     given = [f"{key}={value}" for key, value in named.items() if value is not None]
     config = load_config(args.conf, [*overrides, *given])
-    test(config, args.checkpoint, args.output, args.num, overrides, args.verbose, args.method)
+    with program(config.train.timeout, config.data.outputs):
+        test(config, args.checkpoint, args.output, args.num, overrides, args.verbose, args.method)
 
 
 if __name__ == "__main__":

@@ -91,16 +91,16 @@ class Locator:
         calibration: Calibration,
         device: torch.device | str = "cpu",
     ):
-        self.scene, self.rule, self.calibration = scene, rule, calibration
-        self.device, database = torch.device(device), scene.database
+        self.rule, self.calibration = rule, calibration
+        self.device, self.about = torch.device(device), (rule, fov_config, calibration)
+        self._take(scene)
         self.places: Places | None = None
         self.kernel: Kernel = identity
         self._near = csr_array(np.eye(0))
         self._centre = np.zeros(2)
-        if database.positions is None:
+        if scene.database.positions is None:
             return
-        positions = database.positions[:, :2]
-        towards = database.headings
+        positions, towards = scene.database.positions[:, :2], scene.database.headings
         if rule.kind == "pose" and towards is None:
             raise InputError(f"{scene.name}: rule 'pose' needs the headings of the database")
         self.places = Places.of(positions, None, device)
@@ -119,12 +119,27 @@ class Locator:
             matrix = overlap_kernel(overlaps_of(scene, fov_config), knots, chance)
             self.kernel = Pairs.of(matrix, device)
         self._near = csr_array(matrix)
+        self._photographed = np.asarray(self._near.sum(axis=1)).ravel()
+
+    def of_queries(self, rows: np.ndarray) -> Locator:
+        """The same for the queries ``rows`` (m,) of the scene alone."""
+        part = copy.copy(self)
+        part.scene = self.scene.asked_by(rows, descriptors=False)
+        part._asked = self._asked[rows]
+        return part
 
     def asked(self, scene: Scene) -> Locator:
         """For other queries of the same database: ``scene`` is :meth:`Scene.asked` of this one."""
         made = copy.copy(self)
-        made.scene = scene
+        made._take(scene)
         return made
+
+    def _take(self, scene: Scene) -> None:
+        """Prepare what all queries of a scene share: those of a part are rows of it."""
+        self.scene, self._own = scene, own_rows(scene)
+        self._asked = np.arange(len(scene.queries))
+        scans = [s.radio for s in (scene.queries, scene.database) if s.radio is not None]
+        self._heard = radio.stack(scans) if len(scans) == 2 else None
 
     def weigh(
         self,
@@ -193,8 +208,8 @@ class Locator:
         """How many photos show the place of each candidate, (Q, N), NaN where padded."""
         if self._near.shape[0] == 0:
             return np.where(rows >= 0, 1.0, np.nan)
-        found = evidence.of_rows(np.asarray(self._near.sum(axis=1)).ravel(), rows)
-        own = own_rows(self.scene)
+        found = evidence.of_rows(self._photographed, rows)
+        own = self._own[self._asked]
         if left_out is None and (own < 0).all():
             return found
         query = np.flatnonzero(own >= 0)
@@ -236,12 +251,10 @@ class Locator:
         return found, observed
 
     def _radio(self, rows: np.ndarray) -> np.ndarray:
-        queries, database = self.scene.queries, self.scene.database
-        if queries.radio is None or database.radio is None:
+        if self._heard is None:
             return np.zeros(rows.shape)
-        heard, count = radio.stack([queries.radio, database.radio]), len(queries)
-        shifted = np.where(rows >= 0, rows + count, -1)
-        affinity = radio.affinity_of_lists(heard, np.arange(count), shifted)
+        shifted = np.where(rows >= 0, rows + len(self._own), -1)
+        affinity = radio.affinity_of_lists(self._heard, self._asked, shifted)
         return evidence.tabulated(affinity, self.calibration.radio_table)
 
     def _of_sequences(self, candidates: Ranking, weighed: Weighed, online: bool) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -40,6 +40,12 @@ class Ranking:
         """The lists cut after ``num`` images."""
         cut = {name: getattr(self, name)[:, :num] for name in self.COLUMNS}
         return replace(self, **cut)
+
+    def of_rows(self, rows: np.ndarray) -> Self:
+        """The lists of the queries ``rows`` (m,)."""
+        arrays = {n: v for n, v in vars(self).items() if isinstance(v, np.ndarray)}
+        some: dict[str, Any] = {name: values[rows] for name, values in arrays.items()}
+        return replace(self, **some)
 
     def without(self, excluded: np.ndarray) -> Ranking:
         """The lists without the images that ``excluded`` (Q, n) bool marks, padded behind."""

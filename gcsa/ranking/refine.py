@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gcsa import distributed
 from gcsa.descriptors.memory import keep_freed_memory
 from gcsa.descriptors.table import Table
+from gcsa.distributed.work import Arrays, divided, pieces_of
 from gcsa.errors import InputError
 from gcsa.models.checkpoint import Model
 from gcsa.models.gcsa import scores
@@ -48,7 +48,7 @@ def scored(
     The first column is the query's own, or of a head the logit of "none of these".
     candidates: lists of at least max(K, L) entries. There is no dropout here, so every image is
     projected once; the batches read projected rows, prepared ahead by ``num_workers`` threads.
-    Where several processes work together each refines its share of the queries.
+    Where several processes work together they divide the queries, batch by batch.
     """
     width = max(model.K, model.L)
     if candidates.indices.shape[1] < width:
@@ -68,14 +68,21 @@ def scored(
         [RankedScene(scene, candidates, side)], table, model.K, model.L, batch_size, num_workers
     )
     projected = project(model, table, every)
-    own = np.arange(len(candidates))[distributed.share(len(candidates))]
-    queries = np.stack([np.zeros_like(own), own], axis=1)
-    refined = [torch.empty(0, 1 + model.K, device=device)] + [
-        read(model, batch.to(device), projected)
-        for batch in stream.batches(queries, Known(every, len(every)))
-    ]
+
+    def work(own: np.ndarray) -> Arrays:
+        queries = np.stack([np.zeros_like(own), own], axis=1)
+        refined = [torch.empty(0, 1 + model.K, device=device)] + [
+            read(model, batch.to(device), projected)
+            for batch in stream.batches(queries, Known(every, len(every)))
+        ]
+        return {"scores": torch.cat(refined).cpu().numpy()}
+
+    def about() -> object:
+        return "refine", scene, candidates, side.about, batch_size, model.K, model.state_dict()
+
+    found = divided(pieces_of(len(candidates), batch_size), work, about)["scores"]
     model.train(was_training)
-    return distributed.gathered(torch.cat(refined).cpu().numpy())
+    return found
 
 
 def check_dimension(model: Model, scene: Scene) -> None:

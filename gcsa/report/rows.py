@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 
 import numpy as np
 
 from gcsa.config import Config
-from gcsa.datasets.images import image_path
+from gcsa.datasets.images import ImageFile, image_path
 from gcsa.datasets.settings import DataConfig
 from gcsa.imaging import jpeg_base64, read_image
 from gcsa.plots.answers import Answer
@@ -26,9 +25,9 @@ class Thumbnails:
 
     def __init__(self, data: DataConfig, longest: int = THUMBNAIL):
         self.images: list[str] = []  # base64
-        self.missing: list[Path] = []
+        self.missing: list[ImageFile] = []
         self._data, self._longest = data, longest
-        self._numbers: dict[Path, int | None] = {}
+        self._numbers: dict[ImageFile, int | None] = {}
 
     def number(self, scene: str, name: str) -> int | None:
         """The number of an image's thumbnail; None where its file cannot be read."""

@@ -13,8 +13,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
 
+from gcsa import distributed
+from gcsa.distributed.work import Arrays, divided, pieces_of
 from gcsa.errors import InputError, nearest
 from gcsa.ranking.lists import Ranking
 from gcsa.rerankers import (
@@ -122,10 +125,30 @@ def apply(
     fov: FovConfig,
     device: torch.device | str = "cpu",
 ) -> Ranking:
-    """The lists of a scene re-ranked by a method of either kind."""
-    if name in PLACES:
+    """The lists of a scene re-ranked by a method of either kind.
+
+    Several processes divide the queries among them, but for methods of so little work that each
+    does all of it.
+    """
+    if name in PLACES and name != "geometric":
         return PLACES[name].rerank(scene, candidates, config, rule, fov)
-    return method(name).rerank(FromDescriptors(scene, device), candidates, config)
+    similarity = None if name in PLACES else FromDescriptors(scene, device)
+
+    def work(rows: np.ndarray) -> Arrays:
+        asked = candidates.of_rows(rows)
+        if similarity is None:
+            part = PLACES[name].rerank(scene.asked_by(rows, False), asked, config, rule, fov)
+        else:
+            part = method(name).rerank(similarity.of_queries(rows), asked, config)
+        return {"indices": part.indices, "scores": part.scores}
+
+    def about() -> object:
+        return name, scene, candidates, config, rule, fov
+
+    # One process looks for all neighbours at once.
+    several = distributed.size() > 1
+    pieces = pieces_of(len(candidates)) if several else [np.arange(len(candidates))]
+    return Ranking(**divided(pieces, work, about))
 
 
 def method(name: str) -> Method:

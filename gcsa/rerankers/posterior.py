@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from gcsa.distributed import from_first
+from gcsa.distributed.work import Arrays, divided, pieces_of, pieces_of_groups
 from gcsa.places import locator as locating
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration, read_calibration
@@ -44,13 +46,15 @@ def posterior(
     rule: what is relevant, where the config says nothing else. calibration: None reads the file
     that the config names, or calibrates on the scene's own database. logits: what a network says
     of the first candidates, in the place of evidence that it has read; only these are re-ranked.
+    Several processes divide the queries, sequences as a whole where their frames help each other.
     """
     config.check()
     rule = Rule.of(config.rule) if config.rule else rule
     if calibration is None and config.calibration:
         calibration = read_calibration(Path(config.calibration))
     if calibration is None:
-        calibration = calibrated(scene, rule, fov, candidates.indices.shape[1])
+        listed = candidates.indices.shape[1]
+        calibration = from_first(lambda: calibrated(scene, rule, fov, listed))
     locator = Locator(scene, rule, fov, calibration, device)
     return weighed(locator, candidates, config, left_out, logits)
 
@@ -64,7 +68,22 @@ def weighed(
 ) -> Located:
     """:func:`posterior` by a locator that is made ready already."""
     # What joined a list because it is near the device's position is least alike, and stands last.
-    K = config.K if locator.scene.queries.positions is None else 0
+    scene = locator.scene
+    K = config.K if scene.queries.positions is None else 0
     if logits is not None:
         K = logits.values.shape[1]
-    return located(locator, candidates, config, K, left_out, logits)
+
+    def work(rows: np.ndarray) -> Arrays:
+        gone = None if left_out is None else left_out[rows]
+        said = None if logits is None else replace(logits, values=logits.values[rows])
+        asked = locator.of_queries(rows), candidates.of_rows(rows)
+        found = vars(located(*asked, config, K, gone, said)).items()
+        return {name: values for name, values in found if name != "calibration"}
+
+    def about() -> object:
+        return "posterior", scene, candidates, config, locator.about, left_out, logits
+
+    pieces, sequences = pieces_of(len(candidates)), scene.queries.sequences
+    if config.sequences != "off" and sequences is not None:
+        pieces = pieces_of_groups(sequences)
+    return Located(**divided(pieces, work, about), calibration=locator.calibration)

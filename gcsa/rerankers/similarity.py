@@ -9,6 +9,7 @@ the database, here: no (G, G) array of all G database images is ever made.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -121,6 +122,13 @@ class FromDescriptors(Similarity):
         self.dim = scene.database.descriptors.shape[1]
         self.image_bytes = self.dim * (4 + np.dtype(scene.database.descriptors.dtype).itemsize)
         self._queries, self._database = self._held(scene.queries), self._held(scene.database)
+
+    def of_queries(self, rows: np.ndarray) -> FromDescriptors:
+        """The same for the queries ``rows`` (m,) of the scene alone."""
+        part = copy.copy(self)
+        part.scene, part.num_queries = self.scene.asked_by(rows), len(rows)
+        part._queries = self._held(part.scene.queries)
+        return part
 
     def database_rows(self, rows: Tensor) -> Tensor:
         """Descriptors of rows (...,) of the database: (..., D) float32."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gcsa.config import Config
 from gcsa.datasets.reader import descriptor_file
+from gcsa.distributed import from_first
 from gcsa.errors import InputError
 from gcsa.files import write_text
 from gcsa.places.calibrating import calibrated, calibrated_on, labelled_sample, mark_of
@@ -33,20 +34,29 @@ def calibration_for(config: Config, scene: Scene) -> Calibration:
         return read_calibration(Path(config.posterior.calibration))
     rule, path = Rule.of(config.data.val_labels), calibration_file(config, scene.name)
     mark = mark_of(scene, rule, config.fov, config.model.K)
-    if path is not None and path.is_file():
-        try:
-            kept = read_calibration(path)
-            if kept.descriptors == mark:
-                return kept
-            logger.info("%s: of another database or rule, made anew", path)
-        except InputError as error:
-            logger.warning("%s; made anew", error)
+    if path is not None and (kept := from_first(lambda: _kept(path, mark))) is not None:
+        return kept
     # In the digits of the file: the next run, which reads it, must find the same.
-    found = replace(calibrated(scene, rule, config.fov, config.model.K), descriptors=mark)
-    found = from_text(to_text(found))
+    found = from_first(lambda: calibrated(scene, rule, config.fov, config.model.K))
+    found = from_text(to_text(replace(found, descriptors=mark)))
     if path is not None and path.parent.is_dir():
         keep(path, found)
     return found
+
+
+def _kept(path: Path, mark: str) -> Calibration | None:
+    """The calibration in a file, where that is of this database and rule."""
+    if not path.is_file():
+        return None
+    try:
+        kept = read_calibration(path)
+    except InputError as error:
+        logger.warning("%s; made anew", error)
+        return None
+    if kept.descriptors == mark:
+        return kept
+    logger.info("%s: of another database or rule, made anew", path)
+    return None
 
 
 def calibration_file(config: Config, scene: str) -> Path | None:

@@ -11,7 +11,7 @@ import torch
 from tqdm import tqdm
 
 from gcsa import distributed
-from gcsa.datasets.readers import reader, scene_names
+from gcsa.datasets.readers import scene_names
 from gcsa.datasets.settings import DataConfig
 from gcsa.descriptors.hdf5 import RESIDENT
 from gcsa.errors import InputError
@@ -22,6 +22,7 @@ from gcsa.ranking.lists import Ranking
 from gcsa.ranking.nearby import similarities, with_nearby
 from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import Scene
+from gcsa.scoring.reading import read_scene
 from gcsa.sideinfo.affinity import SideInformation, check_kinds
 from gcsa.sideinfo.fov import FovConfig
 
@@ -62,13 +63,12 @@ def prepare(
     """
     check_kinds(kinds)
     RESIDENT.limit = int(data.memory * 1e9)
-    names, read = scene_names(data, split), reader(data).read
+    names = scene_names(data, split)
     rule = data.train_labels if split == "train" else data.val_labels
     scenes = []
     quiet = distributed.rank() > 0 or None  # None: if there is no terminal
     for name in tqdm(names, desc=f"reading {split}", unit="scene", leave=False, disable=quiet):
-        with distributed.first_alone():  # the first packs the descriptors, the others find them
-            scene, truth = read(data, name, split)
+        scene, truth = read_scene(data, name, split)
         depth = max(num, len(scene.database)) if isinstance(truth, ListedTruth) else num
         if isinstance(truth, Truth) and truth.judged is not None and read_by_rankers is not None:
             depth = max(read_by_rankers, min(num, truth.judged.depth))

@@ -246,6 +246,7 @@ class SideInformation:
         unknown_radio: str = "zero",
     ):
         check_kinds(kinds)
+        self.about = list(kinds), config, unknown_radio
         if unknown_radio != "zero":
             database, queries = (
                 _heard_as(p, unknown_radio) for p in (scene.database, scene.queries)
@@ -259,8 +260,7 @@ class SideInformation:
     def columns(self, lists: Lists) -> np.ndarray:
         """The columns of all kinds, side by side: (B, 1+K, sum of widths) float32."""
         widths = [width(kind, lists.L) for kind, _ in self._kinds]
-        shape = (len(lists.queries), 1 + lists.K, sum(widths))
-        result = np.zeros(shape, dtype=np.float32)
+        result = np.zeros((len(lists.queries), 1 + lists.K, sum(widths)), dtype=np.float32)
         start = 0
         for (kind, columns), wide in zip(self._kinds, widths, strict=True):
             if columns is not None:

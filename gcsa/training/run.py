@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 # Settings that may differ when a run is resumed: they change where and how long, not what.
 FREE_SETTINGS = {
     "data.root",
+    "data.photos",
     "data.outputs",
     "data.descriptors",
     "data.num_workers",
@@ -178,6 +179,11 @@ def selected_by(config: Config) -> str:
 def before(config: Config) -> str:
     """What row 0 of metrics.csv is of."""
     return "no training" if config.train.system == "descriptor" else "no re-ranking"
+
+
+def is_run(config: Config, name: str) -> bool:
+    """Whether there is a run of this name to go on with."""
+    return (Path(config.data.outputs) / "training" / name / CONFIG).is_file()
 
 
 def find_run(name: str, overrides: Sequence[str] = ()) -> Path:

@@ -20,7 +20,7 @@ from PIL import Image
 
 from gcsa import distributed
 from gcsa.config import Config, as_dict
-from gcsa.datasets.images import image_path
+from gcsa.datasets.images import image_path, missing
 from gcsa.errors import InputError
 from gcsa.files import write_text, writing
 from gcsa.plots.pictures import top
@@ -147,4 +147,4 @@ def _strips(
 
 
 def _has_image(config: Config, scene: Scene, query: int) -> bool:
-    return image_path(config.data, scene.name, str(scene.queries.names[query])).is_file()
+    return not missing([image_path(config.data, scene.name, str(scene.queries.names[query]))])

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from gcsa.errors import InputError
+from gcsa.files.remote import Remote
 
 
 class Photo(NamedTuple):
@@ -24,7 +25,7 @@ class Photo(NamedTuple):
     """
 
     name: str
-    path: Path | BinaryIO
+    path: Path | Remote | BinaryIO
     box: tuple[int, int, int, int] | None = None
 
 

@@ -109,6 +109,12 @@ class Journal:
             file.seek(row.offset)
             return np.frombuffer(file.read(row.size), dtype=self._dtype)
 
+    def settle(self) -> None:
+        """Close the file of this process, so that others find all of it, on other machines too."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
     def remove(self) -> None:
         """Remove all of it: its rows are in the file that they were for."""
         self._open.close()

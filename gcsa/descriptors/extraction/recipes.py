@@ -20,6 +20,7 @@ from gcsa.descriptors.extraction.decoding import Decoded, Photo
 from gcsa.descriptors.networks import Network
 from gcsa.descriptors.networks.preprocessing import Resize
 from gcsa.errors import InputError
+from gcsa.files.remote import Remote
 
 # A JPEG that is shrunk further than this is decoded at a fraction of its size, where that is asked.
 ENOUGH = 2
@@ -87,15 +88,17 @@ def _sha256(path: Path) -> str:
 def check_sizes(photos: Sequence[Photo], network: Network, resize: Resize, workers: int) -> None:
     """InputError for the first photo of a size that the network cannot take after resizing.
 
-    Headers alone are read; what cannot be read at all is told of when it is described.
+    Headers alone are read; what cannot be read at all is told of when it is described, and so is
+    all that is wrong with photos in an object store, which are fetched once.
     """
     if resize.exactly is not None:
         network.check_size(*resize.exactly)
         return
     why_not = partial(_wrong_size, network=network, resize=resize)
+    near = [photo for photo in photos if not isinstance(photo.path, Remote)]
     with ThreadPoolExecutor(workers) as pool:
-        for start in range(0, len(photos), HEADERS):
-            for reason in pool.map(why_not, photos[start : start + HEADERS]):
+        for start in range(0, len(near), HEADERS):
+            for reason in pool.map(why_not, near[start : start + HEADERS]):
                 if reason is not None:
                     raise reason
 
@@ -114,6 +117,8 @@ def _wrong_size(photo: Photo, network: Network, resize: Resize) -> InputError | 
 
 
 def _decode(photo: Photo, network: Network, resize: Resize, how: Reading) -> Decoded:
+    if isinstance(photo.path, Remote):
+        photo = photo._replace(path=photo.path.fetched())
     draft = _enough(photo, resize, how) if how.reduced and photo.box is None else None
     upright = how.orientation == "exif"
     image, (width, height) = imaging.read_rgb(photo.path, draft, upright, how.formats)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
 from gcsa.config import Config
-from gcsa.datasets.images import image_path
+from gcsa.datasets.images import ImageFile, image_path, missing
 from gcsa.datasets.readers import reader, scene_names
 from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
@@ -38,7 +37,7 @@ class Collection:
     """
 
     scenes: list[Placed]
-    paths: list[Path]
+    paths: list[ImageFile]
     positions: np.ndarray
     headings: np.ndarray
     number: np.ndarray
@@ -61,7 +60,7 @@ def collect(config: Config) -> Collection:
     """The photos of all training scenes; InputError where one is not on disk, or has no truth."""
     data = without_descriptors(config.data)
     scenes: list[Placed] = []
-    paths: list[Path] = []
+    paths: list[ImageFile] = []
     parts: list[tuple[np.ndarray, ...]] = []
     for number, name in enumerate(scene_names(data, "train")):
         scene, truth = reader(data).read(data, name, "train")
@@ -74,9 +73,8 @@ def collect(config: Config) -> Collection:
         scenes.append(placed)
         paths += [image_path(data, name, image) for image in names]
         parts.append(known)
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise InputError(f"{missing[0]}: no such photo, nor {len(missing) - 1} others of training")
+    if lost := missing(paths):
+        raise InputError(f"{lost[0]}: no such photo, nor {len(lost) - 1} others of training")
     return Collection(scenes, paths, *(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 

@@ -18,6 +18,7 @@ from gcsa.descriptors.networks import load_network
 from gcsa.descriptors.networks.network import Network
 from gcsa.errors import InputError
 from gcsa.files import reading
+from gcsa.imaging import Source
 from gcsa.losses import make_loss
 from gcsa.ranking.lists import Ranking
 from gcsa.scoring.split import JudgedScene
@@ -149,7 +150,7 @@ class Describing(Optimised):
         return torch.from_numpy(described).to(self.device)
 
     @torch.no_grad()
-    def describe(self, paths: Sequence[Path]) -> np.ndarray:
+    def describe(self, paths: Sequence[Source]) -> np.ndarray:
         """Descriptors (n, D) float32 of photos, of which each process describes a share."""
         self.model.eval()
         own = list(paths[distributed.share(len(paths))])

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from gcsa.training.describing.augmentation import Augmentation
 class Photos:
     """Photos by their numbers. paths: (N,). workers: threads that decode; 0 decodes here."""
 
-    paths: Sequence[Path]
+    paths: Sequence[imaging.Source]
     resize: Resize
     augmentation: Augmentation
     workers: int
@@ -41,7 +40,7 @@ class Photos:
         made = self.pool.map if self.pool is not None else map
         return torch.stack(list(made(self._one, paths, seeds)))
 
-    def _one(self, path: Path, seed: Sequence[int] | None) -> Tensor:
+    def _one(self, path: imaging.Source, seed: Sequence[int] | None) -> Tensor:
         image, _ = imaging.read_rgb(path, upright=False)
         if seed is None:
             return self.resize(_pixels(image))[0]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 
 from gcsa.config import Config
-from gcsa.datasets.images import image_path
+from gcsa.datasets.images import ImageFile, image_path, missing
 from gcsa.datasets.readers import reader, scene_names
 from gcsa.errors import InputError
 from gcsa.evaluation.listed import ListedTruth
@@ -24,7 +23,7 @@ from gcsa.sideinfo.affinity import SideInformation
 from gcsa.training.describing.collection import without_descriptors
 
 # Paths -> descriptors (n, D), float32 of unit length.
-Describe = Callable[[list[Path]], np.ndarray]
+Describe = Callable[[list[ImageFile]], np.ndarray]
 
 
 class Validation:
@@ -41,9 +40,8 @@ class Validation:
         }
         for name, (scene, _) in self.scenes.items():
             paths = [path for images in _roles(scene) for path in self._paths(name, images)]
-            missing = [path for path in paths if not path.is_file()]
-            if missing:
-                raise InputError(f"{missing[0]}: no such photo, nor {len(missing) - 1} others")
+            if lost := missing(paths):
+                raise InputError(f"{lost[0]}: no such photo, nor {len(lost) - 1} others")
 
     def __len__(self) -> int:
         return sum(len(images) for scene, _ in self.scenes.values() for images in _roles(scene))
@@ -64,7 +62,7 @@ class Validation:
             scenes.append(JudgedScene(described, candidates, side, None, truth))
         return scenes, [scene.candidates for scene in scenes]
 
-    def _paths(self, scene: str, images: ImageSet) -> list[Path]:
+    def _paths(self, scene: str, images: ImageSet) -> list[ImageFile]:
         return [image_path(self.data, scene, str(name)) for name in images.names]
 
 
