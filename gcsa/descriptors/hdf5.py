@@ -205,7 +205,7 @@ def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = 
 
 def unpacked(source: Path) -> str | None:
     """The hash of a descriptor file that is to be packed; None where it is, or is not there."""
-    if not _is_there(source) or _open_fresh(source) is not None:
+    if not _is_there(source) or _open_fresh(source) or _open_coded(source):
         return None
     return origin.take_note(source, _paths(source)[1])
 

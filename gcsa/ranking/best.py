@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-_kernels: Any
 try:
     from gcsa import _kernels
 except ImportError:  # installed without a compiler
     _kernels = None
 
-COMPILED = hasattr(_kernels, "best_joined")
+joined: Any = getattr(_kernels, "best_joined", None)
+written: Any = getattr(_kernels, "best_written", None)
+COMPILED = joined is not None
 # Keys that a query keeps beyond those wanted, in their number and at least: the more, the less
 # often it casts off.
 SPARE, LEAST = 2, 64
@@ -41,15 +42,13 @@ class Best:
     def join(self, scores: Tensor, first: int) -> None:
         """Scores (count, c) float32 of what is numbered from ``first`` on; -inf joins never."""
         found = scores.numpy()
-        self._each(lambda *kept, part: _kernels.best_joined(*kept, self._num, found[part], first))
+        self._each(lambda *kept, part: joined(*kept, self._num, found[part], first))
 
     def result(self) -> tuple[Tensor, Tensor]:
         """Scores and numbers (count, num), best first, -inf and -1 where there are fewer."""
         scores = np.empty((len(self._counts), self._num), dtype=np.float32)
         numbers = np.empty(scores.shape, dtype=np.int64)
-        self._each(
-            lambda *kept, part: _kernels.best_written(*kept, self._num, scores[part], numbers[part])
-        )
+        self._each(lambda *kept, part: written(*kept, self._num, scores[part], numbers[part]))
         return torch.from_numpy(scores), torch.from_numpy(numbers)
 
     def _each(self, work: Any) -> None:

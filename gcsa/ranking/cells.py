@@ -85,7 +85,7 @@ def near_devices(
     own = own_rows(scene)
     for query in np.flatnonzero(~empty):
         rows = chosen[query][chosen[query] != own[query]]
-        _fill(scene, query, rows, indices[query], scores[query])
+        _fill(scene, int(query), rows, indices[query], scores[query])
     if empty.any():
         rest = replace(scene, queries=scene.queries.of_rows(np.flatnonzero(empty)))
         found = everywhere(rest)
