@@ -85,12 +85,14 @@ def page() -> str:
 setup(
     long_description=page(),
     long_description_content_type="text/markdown",
-    # The shipped settings are edited at the top level, and installed inside the package.
-    packages=[*find_packages(include=["gcsa*"]), "gcsa.configs"],
-    package_dir={"gcsa.configs": "configs"},
+    # The shipped settings, and the network of --method place, lie at the top level, and are
+    # installed inside the package.
+    packages=[*find_packages(include=["gcsa*"]), "gcsa.configs", "gcsa.checkpoints"],
+    package_dir={"gcsa.configs": "configs", "gcsa.checkpoints": "checkpoints"},
     package_data={
         "gcsa": ["py.typed"],
         "gcsa.configs": ["*.yaml"],
+        "gcsa.checkpoints": ["place_universal.pth.tar"],
         "gcsa.locate": ["*.html", "*.css", "*.js"],
         "gcsa.report": ["*.html", "*.css", "*.js"],
         "gcsa.serve": ["*.html", "*.css", "*.js"],

@@ -92,7 +92,7 @@ def draw(folder: Path, count: int, queries: int, length: int) -> float:
     names = np.array([f"map/{row:06d}.jpg" for row in range(count)])
     write_model(folder, Views(names, mapped, [CAMERA] * count, [None] * count))
     np.savez(folder / "asked.npz", rotations=asked.rotations, positions=asked.positions)
-    # A photo's neighbours are every fourth of the nearest: twenty to either side.
+    # A photo's neighbours are among the 23 nearest: a dozen to either side.
     met = np.unique(np.clip(np.add.outer(rows, np.arange(-30, SHARED + 30)), 0, count - 1))
     both = (np.concatenate([getattr(p, f) for p in (mapped[met], asked)]) for f in vars(asked))
     named = np.concatenate([names[met], query_names(queries)])

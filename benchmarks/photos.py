@@ -17,7 +17,7 @@ import pandas as pd
 import gcsa
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.places.calibrating import calibrated_on, database_of, labelled_sample
-from gcsa.rerankers import RERANKERS
+from gcsa.rerankers import LOCATING, RERANKERS
 from gcsa.scene import ImageSet, Scene
 from gcsa.sideinfo.evidence import of_rows
 from gcsa.sideinfo.fov import FovConfig
@@ -80,7 +80,7 @@ class Photos:
         if method in RERANKERS:
             return self._by_group(method)
         known = {"positions": self.positions, "headings": self.headings, "exclude": self.exclude}
-        if method == "posterior":
+        if method in LOCATING:
             options |= {"query_headings": self.query_headings, "rule": self.rule}
         return gcsa.rank(
             self.queries, self.database, method, candidates=self.depth, **known, **options

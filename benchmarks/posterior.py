@@ -27,9 +27,11 @@ from gcsa.evaluation.confidence import auc_pr, error_by_chance, expected_calibra
 from gcsa.evaluation.places import distance_figures, first_distances, place_numbers, place_recall
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration
-from gcsa.places.locator import Locator, PosteriorConfig
+from gcsa.places.locator import Locator
+from gcsa.places.settings import PosteriorConfig
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.nearby import with_nearby
+from gcsa.rerankers.place import open_network
 from gcsa.rerankers.posterior import PosteriorConfig as MethodConfig
 from gcsa.rerankers.posterior import posterior
 from gcsa.scoring.calibration import calibrate_on_scenes
@@ -190,6 +192,10 @@ def photo_rows(photos: Photos) -> Rows:
     for name in (None, *rerankers.RERANKERS, *NEIGHBOURS):
         yield name or "no re-ranking", photo_figures(photos, photos.rank(name))
     found = {"self": photos.calibrated(), "best on these queries": photos.best()}
+    yield (
+        "place, self, precision",
+        photo_figures(photos, photos.rank("place", calibration=found["self"])),
+    )
     for source, calibration in found.items():
         for word, objective in OBJECTIVES.items():
             lists = photos.rank("posterior", calibration=calibration, objective=objective)
@@ -246,6 +252,13 @@ def milliseconds(world: World) -> list[list[str]]:
             return locator.locate(judged.candidates, config)
 
         lines.append([f"{world.name}, N = {width}, {word}", f"{1e3 * cpu_time(once) / count:.3f}"])
+    network, weighed = open_network(""), locator.weigh(judged.candidates)
+
+    def correct() -> object:
+        return locator._learned(judged.candidates, weighed, network)
+
+    name = f"{world.name}, N = {width}, the network of places beside"
+    lines.append([name, f"{1e3 * cpu_time(correct) / count:.3f}"])
     return lines
 
 

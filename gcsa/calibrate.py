@@ -62,6 +62,42 @@ def calibrate(
     return found
 
 
+def learn(
+    config: Config, split: str = "val", overrides: Sequence[str] = ()
+) -> dict[Path, tuple[str, bool]]:
+    """Adapt the network of places to the scenes of a split, each by its database's own images.
+
+    Returns {file: (what was found, whether it was kept)}; a file is written, beside the
+    descriptors, only where the adapted network is better on a held-out part of the database.
+    """
+    from gcsa.models.place_files import save_place
+    from gcsa.places.calibrating import mark_of
+    from gcsa.rerankers.place import open_network
+    from gcsa.scoring.calibration import network_file
+    from gcsa.scoring.ranker import pick_device
+    from gcsa.scoring.report import judging
+    from gcsa.scoring.split import prepare
+    from gcsa.sideinfo.rules import Rule
+    from gcsa.training.placing.adapting import adapted, words
+
+    config = judging(config, split)
+    rule, depth = Rule.of(config.data.val_labels), config.model.K
+    found = {}
+    for judged in prepare(config.data, config.fov, [], split, depth, pick_device("cpu")):
+        path = network_file(config, judged.scene.name)
+        if path is None:
+            raise InputError(f"{judged.scene.name}: has no descriptor file (data.desc_fn)")
+        start = open_network(config.place.checkpoint)
+        result = adapted(judged.scene, rule, config.fov, start, depth, config.train.seed)
+        if result.better:
+            mark = mark_of(judged.scene, rule, config.fov, depth)
+            save_place(path, result.network, {"mark": mark})
+        else:
+            path.unlink(missing_ok=True)  # of an earlier call, which this one outdates
+        found[path] = words(result), result.better
+    return found
+
+
 def parser() -> argparse.ArgumentParser:
     made = options.program(
         "calibrate",
@@ -73,6 +109,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_conf(made)
     made.add_argument(
         "--source", default="database", help="database (default; no labels needed) or scenes"
+    )
+    made.add_argument(
+        "--learn",
+        action="store_true",
+        help="also adapt the network of --method place to each scene by its database's own images; "
+        "minutes, and kept only where it is better on images that were held out",
     )
     options.add_split(made)
     options.add_device(made)
@@ -93,6 +135,9 @@ def main() -> None:
         found = calibrate(config, args.source, args.split, args.output, overrides)
         for path, calibration in found.items():
             print(f"{path}\n{words(calibration)}\n")
+        learnt = learn(config, args.split, overrides) if args.learn else {}
+        for path, (said, _) in learnt.items():
+            print(f"{path}\n{said}\n")
 
 
 if __name__ == "__main__":

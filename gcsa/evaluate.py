@@ -65,9 +65,10 @@ def main() -> None:
     args = parser().parse_intermixed_args()
     from gcsa.config import load_config
     from gcsa.distributed.work import program
+    from gcsa.rerankers import LOCATING
 
     overrides = options.overrides(args)
-    if args.online and "posterior" not in (args.method, *(args.compare or ())):
+    if args.online and not set(LOCATING) & {args.method, *(args.compare or ())}:
         raise InputError("--online: of --method posterior, which lets frames of a sequence help")
     config = load_config(args.conf, overrides)
     with program(config.train.timeout, config.data.outputs):

@@ -57,6 +57,13 @@ def add_method(parser: argparse._ActionsContainer, option: str = "--method") -> 
     )
 
 
+def add_locating(parser: argparse._ActionsContainer) -> None:
+    """What locates queries: the posterior, or what corrects it."""
+    parser.add_argument(
+        "--method", metavar="NAME", help="posterior (default), or place: a trained network corrects"
+    )
+
+
 def add_online(parser: argparse._ActionsContainer) -> None:
     """Frames of a sequence help each other, the past alone: a setting of the posterior."""
     parser.add_argument(

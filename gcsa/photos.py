@@ -25,14 +25,15 @@ def photos(
     overrides: Sequence[str] = (),
     device: str = "auto",
     skip_broken: bool = False,
+    method: str | None = None,
 ) -> tuple[list[Path], str]:
     """Locate the photos below ``queries`` among those below ``database``.
 
     Returns the files that it wrote, and in words what was found.
     output: a folder, which gets images.csv, descriptors, pairs.txt, where.geojson, where.csv and
     where.html. weights: of a descriptor network, as published; None for the one that ships.
-    num: images of the database that a query is paired with. What is there already of an earlier
-    call is used again.
+    method: of :data:`gcsa.rerankers.LOCATING`. num: images of the database that a query is paired
+    with. What is there already of an earlier call is used again.
     """
     from gcsa.config import load_config
     from gcsa.datasets.folder.gathered import gather, leave_out
@@ -41,13 +42,14 @@ def photos(
     from gcsa.locate.answers import locate, summary
     from gcsa.locate.folders import of_folder
     from gcsa.locate.outputs import paths_of, write
+    from gcsa.rerankers import DEFAULT
 
     from_first(lambda: gather(database, queries, output, skip_broken))
     broken = _describe(output, weights, device, skip_broken)
     from_first(lambda: leave_out(output, broken))
     config = load_config(None, [f"data.desc_fn={DESC_FN}", *overrides])
     config = of_folder(config, output, [f"data.desc_fn={DESC_FN}"])
-    found = locate(config, overrides=overrides)
+    found = locate(config, overrides=overrides, method=method or DEFAULT)
     paths = paths_of(output / "where.geojson")
     write(paths, found, config, 5, 100)
     pairs = output / "pairs.txt"
@@ -106,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--weights", metavar="FILE", help="another network's, as published (gcsa extract --list)"
     )
+    options.add_locating(made)
     options.add_skip_broken(made)
     options.add_num(made, 20, "pairs a query")
     options.add_device(made)
@@ -132,6 +135,7 @@ def main() -> None:
         paths, said = photos(
             *(database, Path(args.queries), output, weights, args.num, overrides, device),
             args.skip_broken,
+            args.method,
         )
         print(f"{', '.join(map(str, paths))}: {said}")
 

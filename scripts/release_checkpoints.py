@@ -16,6 +16,8 @@ from pathlib import Path
 from gcsa.errors import MissingFileError, run_program
 from gcsa.files import replacing
 from gcsa.models.checkpoint import load_checkpoint, read_settings, save_checkpoint
+from gcsa.models.place_files import load_place, save_place
+from gcsa.places.inputs import FEATURES, PAIRS
 
 logger = logging.getLogger("gcsa")
 
@@ -51,13 +53,32 @@ def release(what: Release, outputs: Path, target: Path) -> None:
         logger.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
 
 
+PLACE = "place_universal"
+
+
+def release_place(outputs: Path, target: Path) -> None:
+    """Write the network of places: its last epoch, as none was chosen by what is reported."""
+    runs = sorted((outputs / "training" / PLACE).glob("checkpoint_[0-9]*.pth.tar"))
+    if not runs:
+        raise MissingFileError(
+            f"{outputs / 'training' / PLACE}: no such checkpoint; bash scripts/place_universal.sh"
+        )
+    path = target / f"{PLACE}.pth.tar"
+    save_place(path, load_place(runs[-1], FEATURES, PAIRS), read_settings(runs[-1]))
+    logger.info("%s: %.1f MB", path, path.stat().st_size / 1e6)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", metavar="NAME", help=f"{PLACE}, of scripts/{PLACE}.sh")
     parser.add_argument(
         "--outputs", default="outputs/quickstart/outputs", help="of the quick start"
     )
     parser.add_argument("--target", default="checkpoints", help="folder to write into")
     args = parser.parse_args()
+    if args.only == PLACE:
+        release_place(Path(args.outputs), Path(args.target))
+        return
     for what in RELEASES:
         release(what, Path(args.outputs), Path(args.target))
 

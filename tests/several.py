@@ -2,9 +2,10 @@
 
     torchrun ... tests/several.py FOLDER
 
-FOLDER has settings.json, the overrides of a world and "kill": {attempt: {"rank", "after"}}, which
-process kills itself in which of torchrun's attempts, and after which event. Events, a line each, go
-to FOLDER/events.RANK: pieces that were made or read, epochs that were kept.
+FOLDER has settings.json: the overrides of a world, "only" the programs to run, and "kill":
+{attempt: {"rank", "after", "count"}}, which process kills itself in which of torchrun's attempts,
+and after how many events of a kind. Events, a line each, go to FOLDER/events.RANK: pieces that were
+made or read, epochs that were kept.
 """
 
 from __future__ import annotations
@@ -68,8 +69,8 @@ def commands(folder: Path, settings: list[str]) -> list[list[str]]:
     ]
 
 
-def run(folder: Path, settings: list[str]) -> None:
-    """All of it. To be called with the constants of SMALL set."""
+def run(folder: Path, settings: list[str], only: list[str] | None = None) -> None:
+    """All of it, or some programs only. To be called with the constants of SMALL set."""
     with work.keeping(folder / "parts"):
         for number in (1, 7, 40):
             found = retrieve(scene(), number, search="fp32")
@@ -77,6 +78,8 @@ def run(folder: Path, settings: list[str]) -> None:
                 (folder / "out").mkdir(exist_ok=True)
                 np.savez(folder / "out" / f"{number}.npz", **vars(found))
     for words in commands(folder, settings):
+        if only is not None and words[0] not in only:
+            continue
         sys.argv = ["gcsa", *words]
         with redirect_stdout(io.StringIO()) as said:
             main()
@@ -124,7 +127,7 @@ def work_of_one() -> None:
     torch.set_num_threads(1)
     observe(folder, asked["kill"])
     with distributed.processes(30.0, work.REMEDY):
-        run(folder, asked["settings"])
+        run(folder, asked["settings"], asked["only"])
 
 
 if __name__ == "__main__":

@@ -128,7 +128,7 @@ def test_archives_hold_the_package_and_its_settings(dist):
     (sdist,) = dist.glob("*.tar.gz")
     with zipfile.ZipFile(wheel) as archive:
         names = {n for n in archive.namelist() if "dist-info/" not in n and ".so" not in n}
-    assert names == here | settings
+    assert names == here | settings | {"gcsa/checkpoints/place_universal.pth.tar"}
     with tarfile.open(sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert here <= names and set(SOURCES) <= names

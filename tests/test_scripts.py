@@ -12,6 +12,7 @@ TOO_EARLY = {
     "summary.py": (["{none}", "--seconds", "1"], "no such report; bash scripts/quickstart.sh"),
     "ablation.py": (["--seeds", "0"], "--seeds: 0 is less than 1"),
     "place_loss_study.py": (["--seeds", "0"], "--seeds: 0 is less than 1"),
+    "place_study.py": (["--rows", "nothing"], "--rows: no row ['nothing']; expected of"),
     "radio_pruning.py": (["--fractions", "25"], "--fractions: 25 are not shares above 0, up to 1"),
 }
 

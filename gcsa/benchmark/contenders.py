@@ -14,7 +14,7 @@ from gcsa.errors import InputError
 from gcsa.models.checkpoint import Model
 from gcsa.places.calibrating import calibrated
 from gcsa.ranking.lists import Ranking
-from gcsa.rerankers import NAMES, PLACES, method
+from gcsa.rerankers import LOCATING, NAMES, PLACES, method
 from gcsa.rerankers.fusion import NORMALISATIONS, fuse
 from gcsa.rerankers.similarity import FromDescriptors
 from gcsa.scoring.ranker import open_checkpoint, rerank
@@ -124,13 +124,15 @@ def _all(config: Config) -> list[str]:
 def _by_place(name: str, num: int, config: Config) -> Contender:
     known, rule = PLACES[name], Rule.of(config.data.val_labels)
     settings = {k: v for k, v in vars(known.config()).items() if k not in ("K", "rule")}
-    if name == "posterior":
+    if name in LOCATING:
         settings |= vars(config.posterior)
+    if name == "place":
+        settings["checkpoint"] = config.place.checkpoint
 
     def start(scene: JudgedScene) -> Tried:
         # A scene calibrates itself once, whatever is tried on it.
         common = {}
-        if name == "posterior":
+        if name in LOCATING:
             common["calibration"] = calibrated(scene.scene, rule, config.fov, num)
 
         def tried(**settings: Any) -> Ranking:

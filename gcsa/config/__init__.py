@@ -17,6 +17,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gcsa.config import train as train_config
+from gcsa.config.systems import check_system
 from gcsa.config.train import TrainConfig
 from gcsa.datasets.settings import CANDIDATES, HEADING_CONVENTIONS, UNKNOWN_RADIO, DataConfig
 from gcsa.descriptors.settings import DescriptorConfig
@@ -27,7 +28,8 @@ from gcsa.losses import LossConfig, check_loss
 from gcsa.losses.mining import MiningConfig
 from gcsa.models.csa import CSAConfig
 from gcsa.models.gcsa import ModelConfig
-from gcsa.places.locator import PosteriorConfig
+from gcsa.models.place import PlaceConfig
+from gcsa.places.settings import PosteriorConfig
 from gcsa.sideinfo.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.sideinfo.rules import Rule
 from gcsa.written import from_command_line, read_yaml, typed
@@ -48,6 +50,7 @@ class Config:
     loss: LossConfig = field(default_factory=LossConfig)
     mining: MiningConfig = field(default_factory=MiningConfig)
     posterior: PosteriorConfig = field(default_factory=PosteriorConfig)
+    place: PlaceConfig = field(default_factory=PlaceConfig)
     descriptor: DescriptorConfig = field(default_factory=DescriptorConfig)
     train: TrainConfig = field(default_factory=TrainConfig)
 
@@ -68,8 +71,9 @@ def load_config(path: str | Path | None = None, overrides: Sequence[str] = ()) -
     check_choices(result)
     _check_bounds(result)
     check_loss(result.train.loss, result.loss, result.train.own_positive)
-    _check_system(result)
+    check_system(result)
     result.posterior.check()
+    result.place.check()
     result.descriptor.check()
     return result
 
@@ -242,51 +246,3 @@ def check_field(fov: FovConfig) -> None:
         overlap_with(np.zeros(2), 0.0, np.empty((0, 2)), np.empty(0), **fov.kwargs())
     except ValueError as error:
         raise InputError(f"fov: {error}") from error
-
-
-def _check_system(config: Config) -> None:
-    """Settings that the network, or the stage that it is trained in, has no use for."""
-    model, train = config.model, config.train
-    if config.mining.growth > 1 and train.schedule in train_config.BY_STEP:
-        raise InputError(
-            f"mining.growth: train.schedule={train.schedule} changes the rate at every step; it "
-            "goes with step and milestones"
-        )
-    if train.system == "descriptor":
-        _check_descriptor(config)
-        return
-    unused = {
-        "model.affinity": model.affinity,
-        "train.init_proj": train.init_proj != "random",
-        "train.freeze_input_proj": train.freeze_input_proj,
-        "train.mining": train.mining,
-    }
-    wrong = [key for key, given in unused.items() if given]
-    if train.system == "csa" and wrong:
-        raise InputError(f"{wrong[0]}: CSA has no projection and reads no side information")
-    if train.mining and model.num_layers > 0:
-        raise InputError("train.mining: tuples train the projection alone (model.num_layers=0)")
-    if train.mining and model.K < 1 + config.mining.negatives:
-        raise InputError(
-            f"model.K: {model.K} is less than the {1 + config.mining.negatives} images of a mined "
-            "tuple without the query (1 + mining.negatives)"
-        )
-
-
-def _check_descriptor(config: Config) -> None:
-    """What batches of descriptors and their loss have to do with each other."""
-    batches, loss = config.descriptor.batches, config.train.loss
-    if (loss == "cosface") != (batches == "groups"):
-        raise InputError(
-            f"train.loss: {loss} with descriptor.batches={batches}; groups are classified by "
-            "cosface, and nothing else is"
-        )
-    if loss == "place":
-        raise InputError("train.loss: place is of logits, which descriptors have none of")
-    if config.train.checkpoint:
-        raise InputError("train.checkpoint: descriptors start from descriptor.weights")
-    unused = "projection nearby mining init_proj freeze_input_proj compile".split()
-    default = TrainConfig()
-    wrong = [k for k in unused if getattr(config.train, k) != getattr(default, k)]
-    if wrong:
-        raise InputError(f"train.{wrong[0]}: descriptors have no use for it")

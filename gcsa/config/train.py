@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 # Settings that are one of a few words.
 CHOICES = {
-    "system": ("gcsa", "csa", "descriptor"),
+    "system": ("gcsa", "csa", "place", "descriptor"),
     "optimizer": ("adam", "adamw", "sgd"),
     "schedule": ("step", "milestones", "cosine", "linear"),
     "precision": ("auto", "fp32", "bf16", "fp16"),
@@ -21,7 +21,7 @@ BY_STEP = ("cosine", "linear")
 class TrainConfig:
     """Section ``train``: how the network is trained, and on what."""
 
-    system: str = "gcsa"  # gcsa | csa: sections model, csa | descriptor: section descriptor
+    system: str = "gcsa"  # gcsa | csa: sections model, csa | place, descriptor: their sections
     optimizer: str = "adam"  # adam | adamw | sgd
     learning_rate: float = 1e-4  # schedule step: at the start; cosine: the highest
     weight_decay: float = 0.0  # of all that is trained; sgd of gcsa and csa: but biases and norms

@@ -20,7 +20,6 @@ from gcsa.places.calibration import Calibration, read_calibration
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine
 from gcsa.ranking.retrieval import retrieve
-from gcsa.rerankers.posterior import posterior
 from gcsa.scene import Scene
 from gcsa.scoring.ranker import as_trained, pick_device
 from gcsa.sideinfo.affinity import SideInformation
@@ -90,8 +89,9 @@ def rank(
     query_descriptors (Q, D), database_descriptors (n, D): of unit length.
     method: None, the first round; a re-ranker of :data:`gcsa.rerankers.NAMES` by name, with
         ``settings`` over its defaults; or a checkpoint, its file or what :func:`load` made of it.
-        "posterior" returns a :class:`Located`: ``.position`` (Q, 2) and ``.radius`` (Q,) in metres,
-        ``.confidence`` (Q,), ``.probability`` (Q, N), beside the lists.
+        "posterior", and "place", which a trained network corrects, return a :class:`Located`:
+        ``.position`` (Q, 2) and ``.radius`` (Q,) in metres, ``.confidence`` (Q,),
+        ``.probability`` (Q, N), beside the lists. What is said of "posterior" below goes for both.
     candidates: how many are listed and re-ranked, 255 if not given, or as many as the checkpoint
         reads; N is that, or n where the database is smaller.
     positions (n, 2) or (n, 3), headings (n,), query_headings (Q,): read by checkpoints that were
@@ -146,7 +146,7 @@ def rank(
     else:
         num = candidates or CANDIDATES
         given = dict(settings or {})
-        if method == "posterior":
+        if method in rerankers.LOCATING:
             given |= {"objective": str(objective), "rule": rule}
         ranking = _by_method(
             scene, method, _first(scene, num, left_out, place), given, place, calibration, left_out
@@ -189,8 +189,9 @@ def _by_method(
             hint = nearest(key, names)
             raise InputError(f"settings: {name} has no parameter '{key}'{hint}")
     config, by = known.config(**settings), Rule.of("dist")
-    if name == "posterior":
-        return posterior(scene, first, config, by, FovConfig(), calibration, device, left_out)
+    if name in rerankers.LOCATING:
+        locate = rerankers.LOCATING[name].rerank
+        return locate(scene, first, config, by, FovConfig(), calibration, device, left_out)
     return rerankers.apply(name, scene, first, config, by, FovConfig(), device)
 
 

@@ -18,9 +18,11 @@ from gcsa.localization.views import FIELD
 NEIGHBOURS = 10  # images that one is triangulated with
 LOOKED = 40  # of those that see most in common; those at the same spot tell no depth
 BASELINE = 0.2  # metres that a neighbour stands away, where there are enough
-# Of so many nearest images that look within TURN of the same way every fourth is a neighbour: the
-# very nearest stand at the same spot, and nobody knows how long a unit of the model is.
-NEAREST, STRIDE = 400, 4
+# Of so many nearest images those that look within TURN of the same way; of these the nearest, and
+# ever fewer further off. The near ones match best, the far ones tell depth, and nobody knows how
+# long a unit of the model is (other spreads: docs/hloc.md).
+NEAREST = 400
+SPREAD = np.array([1, 2, 3, 4, 6, 8, 11, 14, 18, 23]) - 1
 TURN = np.radians(60)
 KEPT = 4096  # images whose neighbours stay in memory
 
@@ -83,5 +85,4 @@ class Nearest:
         _, near = self._tree.query(self._positions[row], k=[*range(1, count + 1)])
         alike = self._axes[near] @ self._axes[row] >= np.cos(TURN)
         near = near[(near != row) & alike]
-        spread = near[STRIDE - 1 :: STRIDE][:NEIGHBOURS]
-        return spread if len(spread) == NEIGHBOURS else near[:NEIGHBOURS]
+        return near[SPREAD] if len(near) > SPREAD[-1] else near[: len(SPREAD)]

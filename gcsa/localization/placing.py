@@ -1,8 +1,9 @@
 """Cameras and rigs placed by points that they and retrieved images see: P3P in a RANSAC, PoseLib's.
 
 The candidates are put into clusters that see something in common; each cluster proposes a pose, and
-the one that most keypoints agree with is taken. Candidates of one place hold together so, and those
-of look-alikes do not add to it. (Sarlin et al., From Coarse to Fine, CVPR 2019.)
+so do all candidates together, and the one that most keypoints agree with is taken. A cluster has no
+matches of look-alikes elsewhere (Sarlin et al., From Coarse to Fine, CVPR 2019); all together have
+those of one place whose images are not neighbours in the map.
 """
 
 from __future__ import annotations
@@ -55,13 +56,22 @@ def place(queries: Sequence[Asked], surfaces: Surfaces) -> Placed:
     placed = Placed(Poses.missing(len(queries)), np.zeros(len(queries), dtype=np.int64))
     for number, query in enumerate(queries):
         placed.pairs += sum(map(len, query.lists))
-        for part in clusters(query.lists, surfaces.near):
+        for part in proposing(query.lists, surfaces.near):
             pose, count = _pose(query, part, surfaces)
             if count >= LEAST and count > placed.inliers[number]:
                 placed.poses.rotations[number] = pose.rotations
                 placed.poses.positions[number] = pose.positions
                 placed.inliers[number] = count
     return placed
+
+
+def proposing(lists: Sequence[np.ndarray], near: Near) -> list[set[int]]:
+    """The groups of images whose matches propose a pose: each cluster, and all where there are two.
+
+    Clusters come first, so that one of them is taken where all together agree with no more.
+    """
+    groups = clusters(lists, near)
+    return groups if len(groups) < 2 else [*groups, set().union(*groups)]
 
 
 def clusters(lists: Sequence[np.ndarray], near: Near) -> list[set[int]]:

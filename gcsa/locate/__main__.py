@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="GeoJSON file to write; .csv and .html beside it",
     )
+    options.add_locating(made)
     options.add_num(made, 5, "best images a query")
     many = "queries with a place on the page; the files have all (default: 100)"
     made.add_argument("--max_queries", type=int, default=100, metavar="N", help=many)
@@ -52,6 +53,7 @@ def main() -> None:
     from gcsa.locate.answers import locate, summary
     from gcsa.locate.folders import of_folder
     from gcsa.locate.outputs import paths_of, write
+    from gcsa.rerankers import DEFAULT
 
     for option in ("num", "max_queries"):
         if getattr(args, option) < 1:
@@ -64,7 +66,7 @@ def main() -> None:
     if args.folder is not None:
         config = of_folder(config, Path(args.folder), overrides)
     with program(config.train.timeout, config.data.outputs):
-        found = locate(config, args.split, names, overrides)
+        found = locate(config, args.split, names, overrides, args.method or DEFAULT)
         write(paths, found, config, args.num, args.max_queries)
         print(f"{', '.join(map(str, paths))}: {summary(found)}")
 

@@ -16,6 +16,7 @@ from gcsa.descriptors.hdf5 import RESIDENT
 from gcsa.errors import InputError, nearest
 from gcsa.locate.prepared import Prepared
 from gcsa.places.located import Located
+from gcsa.rerankers import DEFAULT, LOCATING
 from gcsa.scene import Scene
 from gcsa.scoring.ranker import pick_device
 from gcsa.scoring.reading import read_scene
@@ -54,21 +55,28 @@ class Answers:
 
 
 def locate(
-    config: Config, split: str = "val", names: Sequence[str] = (), overrides: Sequence[str] = ()
+    config: Config,
+    split: str = "val",
+    names: Sequence[str] = (),
+    overrides: Sequence[str] = (),
+    method: str = DEFAULT,
 ) -> list[Answers]:
     """Locate the queries of a split, or those that are named.
 
-    names: of queries; their last part, or that without suffix, is enough. The devices' own
-    readings are evidence (``data.query_gps``) where the data set has them, unless ``overrides``,
-    the command line's, say otherwise: then none is. The truth is read by nobody.
+    method: of :data:`gcsa.rerankers.LOCATING`. names: of queries; their last part, or that without
+    suffix, is enough. The devices' own readings are evidence (``data.query_gps``) where the data
+    set has them, unless ``overrides``, the command line's, say otherwise: then none is. The truth
+    is read by nobody.
     """
     check_own_retrieval(config.data, "locate")
+    if method not in LOCATING:
+        raise InputError(f"--method: '{method}' is not one of {', '.join(LOCATING)}")
     RESIDENT.limit = int(config.data.memory * 1e9)
     device = pick_device(config.train.device)
     asked = any(word.startswith("data.query_gps=") for word in overrides)
     scenes = [read(config, name, split, asked) for name in scene_names(config.data, split)]
     found = [
-        _answers(scene, rows, config, device)
+        _answers(scene, rows, config, device, method)
         for scene, rows in zip(scenes, _chosen(scenes, names), strict=True)
         if len(rows)
     ]
@@ -142,14 +150,16 @@ def _listed(scenes: Sequence[Scene]) -> str:
     return ", ".join(scene.name for scene in scenes)
 
 
-def _answers(scene: Scene, rows: np.ndarray, config: Config, device: torch.device) -> Answers:
+def _answers(
+    scene: Scene, rows: np.ndarray, config: Config, device: torch.device, method: str
+) -> Answers:
     """The queries of ``rows`` located; frames of their sequences help where settings say so."""
     needed, queries = rows, scene.queries
     if config.posterior.sequences != "off" and queries.sequences is not None:
         own = queries.sequences[rows]
         needed = np.union1d(rows, np.flatnonzero(np.isin(queries.sequences, own[own >= 0])))
     part = replace(scene, queries=queries.of_rows(needed))
-    ranking, _ = Prepared(part, config, device).locate(part)
+    ranking, _ = Prepared(part, config, device, method).locate(part)
     kept = ranking.of_rows(np.searchsorted(needed, rows))
     return Answers(replace(scene, queries=queries.of_rows(rows)), kept)
 

@@ -19,7 +19,7 @@ from gcsa.ranking.lists import Ranking
 from gcsa.scene import Common, ImageSet, Scene
 from gcsa.sideinfo import radio
 from gcsa.sideinfo.fov import FovConfig
-from gcsa.sideinfo.rules import OVERLAP, Poses, Rule, one_place
+from gcsa.sideinfo.rules import OVERLAP, Poses, Rule, one_place, reach_of
 
 # Fewer images than this, of known position, tell less than the defaults do.
 LEAST = 30
@@ -192,11 +192,6 @@ def database_of(scene: Scene, rule: Rule, fov_config: FovConfig) -> Database:
             groups = None
     near_by = _places(scene, rule, fov_config)
     return Database(database.positions[:, :2], near_by, database.headings, groups, database.times)
-
-
-def reach_of(rule: Rule, fov_config: FovConfig) -> float:
-    """Metres within which images of one place by the rule lie, about."""
-    return rule.reach if rule.kind in ("dist", "pose") else fov_config.radius / 5
 
 
 def _places(scene: Scene, rule: Rule, fov_config: FovConfig) -> csr_array:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -103,13 +104,7 @@ class Discs:
 
     def __init__(self, reach: float, device: torch.device | str = "cpu", largest: float = 1000.0):
         self.reach = reach
-        count = 1 + math.ceil(math.log(largest / SMALLEST_SPREAD) / math.log(RATIO))
-        spreads = SMALLEST_SPREAD * RATIO ** np.arange(count)
-        # Exact at every eighth offset: between them linear to 1e-4, and the rest is quick.
-        fine, coarse = (np.linspace(-TAILS, TAILS, n + 1) for n in (STEPS, STEPS // 8))
-        exact = [disc(np.abs(reach + coarse * s), s, reach) for s in spreads]
-        table = [np.interp(fine, coarse, row) for row in exact]
-        self._table = torch.tensor(np.array(table), dtype=torch.float32, device=device)
+        self._table = torch.from_numpy(_tabulated(reach, largest)).to(device)
 
     def __call__(self, distance: torch.Tensor, spread: torch.Tensor) -> torch.Tensor:
         """Distances (B, H, N) and spreads (B, H) -> (B, H, N); a spread keeps to the table's."""
@@ -124,6 +119,17 @@ class Discs:
         entry = place.clamp_(0, STEPS).to(torch.int32)
         entry += (level.to(torch.int32) * (STEPS + 1))[..., None]
         return torch.index_select(table.view(-1), 0, entry.view(-1)).view(entry.shape)
+
+
+@lru_cache(maxsize=8)
+def _tabulated(reach: float, largest: float) -> np.ndarray:
+    """:func:`disc` over spreads up to ``largest`` (rows) and offsets from the reach, float32."""
+    count = 1 + math.ceil(math.log(largest / SMALLEST_SPREAD) / math.log(RATIO))
+    spreads = SMALLEST_SPREAD * RATIO ** np.arange(count)
+    # Exact at every eighth offset: between them linear to 1e-4, and the rest is quick.
+    fine, coarse = (np.linspace(-TAILS, TAILS, n + 1) for n in (STEPS, STEPS // 8))
+    exact = [disc(np.abs(reach + coarse * s), s, reach) for s in spreads]
+    return np.array([np.interp(fine, coarse, row) for row in exact], dtype=np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,8 +8,9 @@ import numpy as np
 
 from gcsa.errors import InputError
 from gcsa.places.calibration import Calibration
-from gcsa.places.locator import Locator, PosteriorConfig
+from gcsa.places.locator import Locator
 from gcsa.places.logits import Logits
+from gcsa.places.settings import PosteriorConfig
 from gcsa.ranking.lists import Ranking
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 import math
-from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from scipy.sparse import csr_array
 
 from gcsa.errors import InputError, given
+from gcsa.models.place import PlaceNet
+from gcsa.places.affinities import Affinities
 from gcsa.places.calibration import Calibration
 from gcsa.places.kernels import (
     Discs,
@@ -23,9 +25,11 @@ from gcsa.places.kernels import (
     near,
     overlap_kernel,
 )
+from gcsa.places.learned import learned, with_relevance
 from gcsa.places.logits import Logits
 from gcsa.places.posterior import Posterior, RankingConfig, posterior
 from gcsa.places.sequences import ChainConfig, chain
+from gcsa.places.settings import PosteriorConfig
 from gcsa.places.standing import Observed, Spread
 from gcsa.places.verified import verified
 from gcsa.places.weighed import Weighed
@@ -35,52 +39,14 @@ from gcsa.scene import Scene
 from gcsa.sideinfo import evidence, fov, radio
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.pairs import on_one_level
-from gcsa.sideinfo.rules import Rule
-
-OBJECTIVES = {"precision": 1.0, "recall": 0.0}
-SEQUENCES = ("off", "both", "online")
-
-
-@dataclass
-class PosteriorConfig:
-    """Section ``posterior``: how the posterior over places ranks, and by which numbers."""
-
-    objective: str = "precision"  # precision | recall | a weight: 1 is precision, 0 recall
-    calibration: str = ""  # file of gcsa calibrate; empty: the database calibrates itself
-    verify: int = 50  # candidates whose local features are matched, at most, where there are any
-    sequences: str = "off"  # frames of a query's sequence help each other: off | both | online
-
-    @property
-    def precision(self) -> float:
-        """The weight of the objective; InputError where it is none."""
-        if self.objective in OBJECTIVES:
-            return OBJECTIVES[self.objective]
-        try:
-            weight = float(self.objective)
-        except ValueError:
-            weight = math.nan
-        if not 0 <= weight <= 1:
-            raise InputError(
-                f"posterior.objective: '{self.objective}' is neither precision nor recall nor a "
-                "weight from 0 to 1"
-            )
-        return weight
-
-    def check(self) -> None:
-        """Raise InputError at a value that cannot be."""
-        _ = self.precision
-        if self.sequences not in SEQUENCES:
-            raise InputError(
-                f"posterior.sequences: '{self.sequences}' is not one of {', '.join(SEQUENCES)}"
-            )
-        if self.verify < 0:
-            raise InputError(f"posterior.verify: {self.verify} is less than 0")
+from gcsa.sideinfo.rules import Rule, reach_of
 
 
 class Locator:
     """What a scene's queries are located by, prepared once for any lists of candidates.
 
-    rule: what is relevant, which chooses the kernel. Everything that the scene lacks says nothing.
+    rule: what is relevant, which chooses the kernel. network: corrects the evidence, where given.
+    Everything that the scene lacks says nothing.
     """
 
     def __init__(
@@ -90,10 +56,18 @@ class Locator:
         fov_config: FovConfig,
         calibration: Calibration,
         device: torch.device | str = "cpu",
+        network: PlaceNet | None = None,
     ):
         self.rule, self.calibration = rule, calibration
-        self.device, self.about = torch.device(device), (rule, fov_config, calibration)
+        self.device = torch.device(device)
+        self.about = (
+            rule,
+            fov_config,
+            calibration,
+            None if network is None else network.state_dict(),
+        )
         self._take(scene)
+        self.network, self.reach = network, reach_of(rule, fov_config)
         self.places: Places | None = None
         self.kernel: Kernel = identity
         self._near = csr_array(np.eye(0))
@@ -126,12 +100,14 @@ class Locator:
         part = copy.copy(self)
         part.scene = self.scene.asked_by(rows, descriptors=False)
         part._asked = self._asked[rows]
+        vars(part).pop("affinities", None)  # they are of all queries
         return part
 
     def asked(self, scene: Scene) -> Locator:
         """For other queries of the same database: ``scene`` is :meth:`Scene.asked` of this one."""
         made = copy.copy(self)
         made._take(scene)
+        vars(made).pop("affinities", None)
         return made
 
     def _take(self, scene: Scene) -> None:
@@ -179,19 +155,45 @@ class Locator:
         matched = logits is not None and logits.has_read("local")
         if config.verify and self.scene.local is not None and not matched:
             weighed = self._verified(candidates, weighed, config.verify)
+        relevance = None
+        if self.network is not None:
+            added, relevance = self._learned(candidates, weighed, self.network)
+            weighed = weighed.beside(learned=added)
         total = weighed.total
         if config.sequences != "off":
             total = total + self._of_sequences(candidates, weighed, config.sequences == "online")
-        return posterior(
+        found = posterior(
             torch.from_numpy(total).to(self.device),
             torch.from_numpy(candidates.indices).to(self.device),
             c.none,
             self.kernel,
             self.places,
-            Spread(c.spread, c.turn),
+            self.spread,
             weighed.observed,
             RankingConfig(precision=config.precision),
         )
+        if relevance is None or self.places is not None or config.precision < 1:
+            return found
+        return with_relevance(found, relevance, candidates.valid)
+
+    @property
+    def spread(self) -> Spread:
+        """How far a query is from the photo that shows its place."""
+        return Spread(self.calibration.spread, self.calibration.turn)
+
+    @cached_property
+    def affinities(self) -> Affinities:
+        """What candidates have to do with each other, for a network."""
+        return Affinities(
+            self.scene, self.places, self.kernel, self.spread, self.reach, self.device
+        )
+
+    def _learned(
+        self, candidates: Ranking, weighed: Weighed, network: PlaceNet
+    ) -> tuple[np.ndarray, np.ndarray]:
+        between = None if network.pairs is None else self.affinities
+        listed = candidates.scores, candidates.indices
+        return learned(network, between, *listed, weighed, self.calibration.none, self.device)
 
     def _verified(self, candidates: Ranking, weighed: Weighed, most: int) -> Weighed:
         """With the evidence of local features."""

@@ -39,6 +39,7 @@ class Sample:
     similarity; relevant, valid: bool. rows: of the database. photos: how many show the place of
     each candidate. turn: from the candidate's heading to the query's, radians. distance: from
     candidate to query, metres. measured: other numbers by kind, "radio" say. weight: of a query.
+    own: (Q,) row of the database that a query is; None where the queries are others.
     """
 
     similarity: np.ndarray
@@ -50,6 +51,7 @@ class Sample:
     distance: np.ndarray
     weight: np.ndarray
     measured: dict[str, np.ndarray] = field(default_factory=dict)
+    own: np.ndarray | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +132,7 @@ def own_queries(
     positions = database.positions[chosen]
     found = sample(database, rows, similarity, relevant, positions, headings, weight, extra)
     # Those of the query's own session would betray its place: they count only where it is.
-    return replace(found, photos=photos)
+    return replace(found, photos=photos, own=chosen)
 
 
 def sample(

@@ -19,6 +19,7 @@ import torch
 from gcsa import distributed
 from gcsa.distributed.work import Arrays, divided, pieces_of
 from gcsa.errors import InputError, nearest
+from gcsa.places.located import Located
 from gcsa.ranking.lists import Ranking
 from gcsa.rerankers import (
     augmentation,
@@ -28,6 +29,7 @@ from gcsa.rerankers import (
     icfrr,
     k_reciprocal,
     neighbours,
+    place,
     posterior,
     raw_affinity,
 )
@@ -100,11 +102,26 @@ class PlaceMethod:
     grid: Mapping[str, list] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class LocatingMethod(PlaceMethod):
+    """One that answers where a query was taken, beside its lists, and reads section posterior."""
+
+    rerank: Callable[..., Located]
+
+
+LOCATING: dict[str, LocatingMethod] = {
+    "posterior": LocatingMethod(posterior.PosteriorConfig, posterior.posterior),
+    "place": LocatingMethod(place.PlaceMethodConfig, place.place),
+}
+# What locates photos where nobody says otherwise: the one that measured better on photos that
+# neither was made for (docs/learning.md).
+DEFAULT = "posterior"
+
 PLACES: dict[str, PlaceMethod] = {
     "neighbours": PlaceMethod(neighbours.NeighboursConfig, neighbours.by_distance),
     "neighbours-overlap": PlaceMethod(neighbours.NeighboursConfig, neighbours.by_overlap),
     "geometric": PlaceMethod(geometric.GeometricConfig, geometric.geometric),
-    "posterior": PlaceMethod(posterior.PosteriorConfig, posterior.posterior),
+    **LOCATING,
 }
 NAMES = (*RERANKERS, *PLACES)
 

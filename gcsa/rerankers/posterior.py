@@ -10,7 +10,8 @@ import torch
 
 from gcsa.distributed import from_first
 from gcsa.distributed.work import Arrays, divided, pieces_of, pieces_of_groups
-from gcsa.places import locator as locating
+from gcsa.models.place import PlaceNet
+from gcsa.places import settings as locating
 from gcsa.places.calibrating import calibrated
 from gcsa.places.calibration import Calibration, read_calibration
 from gcsa.places.located import Located, located
@@ -40,12 +41,14 @@ def posterior(
     device: torch.device | str = "cpu",
     left_out: np.ndarray | None = None,
     logits: Logits | None = None,
+    network: PlaceNet | None = None,
 ) -> Located:
     """The candidates by the posterior over places, with position, radius and confidence.
 
     rule: what is relevant, where the config says nothing else. calibration: None reads the file
     that the config names, or calibrates on the scene's own database. logits: what a network says
     of the first candidates, in the place of evidence that it has read; only these are re-ranked.
+    network: what corrects the evidence.
     Several processes divide the queries, sequences as a whole where their frames help each other.
     """
     config.check()
@@ -55,7 +58,7 @@ def posterior(
     if calibration is None:
         listed = candidates.indices.shape[1]
         calibration = from_first(lambda: calibrated(scene, rule, fov, listed))
-    locator = Locator(scene, rule, fov, calibration, device)
+    locator = Locator(scene, rule, fov, calibration, device, network)
     return weighed(locator, candidates, config, left_out, logits)
 
 

@@ -12,6 +12,7 @@ from gcsa.datasets.reader import descriptor_file
 from gcsa.distributed import from_first
 from gcsa.errors import InputError
 from gcsa.files import write_text
+from gcsa.models.checkpoint import read_settings
 from gcsa.places.calibrating import calibrated, calibrated_on, labelled_sample, mark_of
 from gcsa.places.calibration import Calibration, from_text, read_calibration, to_text
 from gcsa.scene import Scene
@@ -20,7 +21,7 @@ from gcsa.sideinfo.rules import Rule
 
 logger = logging.getLogger(__name__)
 
-SUFFIX = ".calibration.yaml"
+SUFFIX, NETWORK = ".calibration.yaml", ".place.pth.tar"
 
 
 def calibration_for(config: Config, scene: Scene) -> Calibration:
@@ -63,6 +64,29 @@ def calibration_file(config: Config, scene: str) -> Path | None:
     """Where the calibration of a scene lies; None where it has no descriptor file."""
     file = descriptor_file(config.data, scene)
     return None if file is None else file.with_name(file.name + SUFFIX)
+
+
+def network_file(config: Config, scene: str) -> Path | None:
+    """Where a network of places lies that was learned for a scene; see :func:`calibration_file`."""
+    file = descriptor_file(config.data, scene)
+    return None if file is None else file.with_name(file.name + NETWORK)
+
+
+def network_for(config: Config, scene: Scene) -> str:
+    """The checkpoint of the network of places for a scene; empty for the one that ships.
+
+    ``place.checkpoint``, or what ``gcsa calibrate --learn`` left beside the descriptors, where that
+    is of this database and rule.
+    """
+    path = network_file(config, scene.name)
+    if config.place.checkpoint or path is None or not path.is_file():
+        return config.place.checkpoint
+    rule = Rule.of(config.data.val_labels)
+    mark = mark_of(scene, rule, config.fov, config.model.K)
+    if (read_settings(path) or {}).get("mark") == mark:
+        return str(path)
+    logger.info("%s: of another database or rule, not used", path)
+    return ""
 
 
 def keep(path: Path, calibration: Calibration) -> None:

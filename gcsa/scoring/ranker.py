@@ -22,13 +22,14 @@ from gcsa.datasets.settings import DataConfig
 from gcsa.errors import InputError
 from gcsa.files import reading
 from gcsa.models.checkpoint import Model, load_checkpoint, read_settings
+from gcsa.models.place_files import is_place
 from gcsa.places.logits import Logits
 from gcsa.ranking.batches import RankedScene
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.refine import refine, scored
 from gcsa.rerankers.fusion import Fusion, fuse
-from gcsa.rerankers.posterior import PosteriorConfig, posterior
-from gcsa.scoring.calibration import calibration_for
+from gcsa.scene import Scene
+from gcsa.scoring.calibration import calibration_for, network_for
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import Rule
 
@@ -137,9 +138,9 @@ def open_ranker(
 ) -> Ranker:
     """A ranker by the file of a checkpoint, or by the name of a method; without both, none.
 
-    A method re-ranks ``model.K`` candidates, with its default parameters; ``posterior`` reads
-    section posterior, and what is relevant from ``data.val_labels``. With a checkpoint that gives
-    logits (``train.loss=place``) these are its evidence. overrides: the command line's
+    A method re-ranks ``model.K`` candidates, with its default parameters; those that locate read
+    sections posterior and place, and what is relevant from ``data.val_labels``. With a checkpoint
+    that gives logits (``train.loss=place``) these are its evidence. overrides: the command line's
     ``section.key=value``, which the config holds already. fusion: with the first round's scores.
     """
     both = checkpoint is not None and method is not None
@@ -150,6 +151,9 @@ def open_ranker(
             "--fusion: of the first round and a re-ranking; --checkpoint or --method is missing"
         )
     device = pick_device(config.train.device)
+    if checkpoint is not None and is_place(checkpoint):
+        trained = replace(config, place=replace(config.place, checkpoint=checkpoint))
+        return _of_method(trained, "place", fusion, device)
     if checkpoint is not None:
         opened = open_checkpoint(checkpoint, config, overrides, device)
         by = _of_both if both else _of_checkpoint
@@ -187,7 +191,7 @@ def _of_both(
             f"{file}: gives cosines, and --method posterior with a checkpoint needs logits; train "
             "one with train.loss=place, or leave one of the two out"
         )
-    located = _posterior(config, device)
+    located = _locating(config, "posterior", device)
 
     def rank(scene: RankedScene) -> Ranking:
         ahead = config.data.batch_size, config.data.num_workers
@@ -206,25 +210,33 @@ def _of_method(config: Config, name: str, fusion: Fusion | None, device: torch.d
         given = scene.scene, scene.candidates, settings, rule, config.fov
         return rerankers.apply(name, *given, device)
 
-    order = _posterior(config, device) if name == "posterior" else by_name
+    located = name in rerankers.LOCATING
+    order = _locating(config, name, device) if located else by_name
 
     def rank(scene: RankedScene) -> Ranking:
         return fused(scene.candidates, order(scene), fusion)
 
-    return Ranker(name, config, [], config.model.K, rank, located=name == "posterior")
+    return Ranker(name, config, [], config.model.K, rank, located=located)
 
 
-def _posterior(config: Config, device: torch.device) -> Callable[..., Ranking]:
-    """The re-ranker ``posterior`` by the settings: (scene, what a network says) -> lists."""
-    settings = PosteriorConfig(**vars(config.posterior), K=config.model.K)
-    rule = Rule.of(config.data.val_labels)
+def _locating(config: Config, name: str, device: torch.device) -> Callable[..., Ranking]:
+    """A method that locates, by the settings: (scene, what a network says) -> lists."""
+    by, rule = rerankers.LOCATING[name], Rule.of(config.data.val_labels)
 
     def order(scene: RankedScene, logits: Logits | None = None) -> Ranking:
+        settings = by.config(**located_by(config, name, scene.scene), K=config.model.K)
         calibration = calibration_for(config, scene.scene)
         given = scene.scene, scene.candidates, settings, rule, config.fov
-        return posterior(*given, calibration, device, logits=logits)
+        beside = {} if logits is None else {"logits": logits}
+        return by.rerank(*given, calibration, device, **beside)
 
     return order
+
+
+def located_by(config: Config, name: str, scene: Scene) -> dict[str, Any]:
+    """What the settings say of a method that locates a scene's queries."""
+    beside = {"checkpoint": network_for(config, scene)} if name == "place" else {}
+    return vars(config.posterior) | beside
 
 
 def plain_rule(config: Config, scenes: Sequence[RankedScene]) -> str | None:

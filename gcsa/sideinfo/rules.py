@@ -145,6 +145,11 @@ def one_place(
     return overlaps(fov_config, poses, poses, i, j) >= OVERLAP
 
 
+def reach_of(rule: Rule, fov_config: FovConfig) -> float:
+    """Metres within which images of one place by the rule lie, about."""
+    return rule.reach if rule.kind in ("dist", "pose") else fov_config.radius / 5
+
+
 def _known(poses: Poses) -> np.ndarray:
     known = np.isfinite(poses.positions).all(axis=1)
     return known & np.isfinite(given(poses.headings, "headings"))

@@ -10,10 +10,12 @@ from gcsa.config import Config
 from gcsa.descriptors.networks.network import Network
 from gcsa.evaluation.metrics import KS
 from gcsa.models.checkpoint import Model
+from gcsa.models.place import PlaceNet
 from gcsa.ranking.lists import Ranking
 from gcsa.scoring.ranker import rerank
 from gcsa.scoring.split import JudgedScene, prepare
 from gcsa.training.describing.describing import Describing
+from gcsa.training.placing.course import Placing
 from gcsa.training.trainer import Trainer
 
 Validated = tuple[list[JudgedScene], list[Ranking]]
@@ -26,7 +28,7 @@ class Course(Protocol):
     def words(self) -> str: ...
 
     @property
-    def model(self) -> Model | Network: ...
+    def model(self) -> Model | Network | PlaceNet: ...
 
     @property
     def learning_rate(self) -> float: ...
@@ -64,4 +66,6 @@ def open_course(config: Config, device: torch.device, fresh: bool) -> Course:
     """What the settings train. fresh: False where a state will replace its weights."""
     if config.train.system == "descriptor":
         return Describing(config, device, fresh)
+    if config.train.system == "place":
+        return Placing(config, device, fresh)
     return Reranking(config, device, fresh)

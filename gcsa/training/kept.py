@@ -16,6 +16,8 @@ from gcsa.config import Config
 from gcsa.errors import InputError
 from gcsa.files import reading
 from gcsa.models.checkpoint import load_checkpoint, read_settings, read_torch
+from gcsa.models.place_files import load_place
+from gcsa.places.inputs import FEATURES, PAIRS
 from gcsa.training.network_files import network_tensors
 
 logger = logging.getLogger(__name__)
@@ -71,6 +73,8 @@ def _from_checkpoint(folder: Path, epoch: int, path: Path, config: Config) -> di
     with reading(path, "a checkpoint of this run"):
         if config.train.system == "descriptor":
             tensors = network_tensors(path)
+        elif config.train.system == "place":
+            tensors = load_place(path, FEATURES, PAIRS).state_dict()
         else:
             tensors = load_checkpoint(path, sizes=config.model)[0].state_dict()
     return {"rows": _rows(folder, epoch), "model": tensors}

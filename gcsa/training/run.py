@@ -25,6 +25,8 @@ from gcsa.descriptors.networks.network import Network
 from gcsa.errors import InputError, MissingFileError, nearest
 from gcsa.files import make_folder, replacing
 from gcsa.models.checkpoint import Model, save_archive, save_checkpoint
+from gcsa.models.place import PlaceNet
+from gcsa.models.place_files import save_place
 from gcsa.training.holding import held
 from gcsa.training.kept import METRICS, STATE, last_state
 from gcsa.training.network_files import save_network
@@ -96,7 +98,10 @@ class Run:
         return len(self.rows) - 1
 
     def finish_epoch(
-        self, row: dict[str, Any], model: Model | Network, training_state: dict[str, Any]
+        self,
+        row: dict[str, Any],
+        model: Model | Network | PlaceNet,
+        training_state: dict[str, Any],
     ) -> None:
         """Keep an epoch: its checkpoint, its row of metrics.csv, and what resuming needs."""
         self.rows.append(row)
@@ -137,10 +142,13 @@ class Run:
             f"{self.best()['epoch']}), {none:.2f} without; docs/troubleshooting.md has what helps"
         )
 
-    def _save(self, model: Model | Network, row: dict[str, Any], name: str) -> None:
+    def _save(self, model: Model | Network | PlaceNet, row: dict[str, Any], name: str) -> None:
         settings = {"config": as_dict(self.config), "epoch": row["epoch"], "metrics": row}
         if isinstance(model, Network):
             save_network(self.folder / name, model, settings)
+            return
+        if isinstance(model, PlaceNet):
+            save_place(self.folder / name, model, settings)
             return
         save_checkpoint(self.folder / name, model, self.config.model.affinity, settings)
 
@@ -173,12 +181,14 @@ class Run:
 
 def selected_by(config: Config) -> str:
     """The metric of validation that the best epoch is the highest of."""
+    if config.train.system == "place":
+        return "recall@1"  # it finds the place; the kernel fills the list
     return config.descriptor.best if config.train.system == "descriptor" else "mAP@10"
 
 
 def before(config: Config) -> str:
     """What row 0 of metrics.csv is of."""
-    return "no training" if config.train.system == "descriptor" else "no re-ranking"
+    return "no training" if config.train.system in ("descriptor", "place") else "no re-ranking"
 
 
 def is_run(config: Config, name: str) -> bool:

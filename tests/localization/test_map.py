@@ -22,7 +22,7 @@ from gcsa.localization import localize as program
 from gcsa.localization.hloc_files import read_results, write_query_list
 from gcsa.localization.mapped import LocalFiles, fallback, map_poses, surfaces_of
 from gcsa.localization.model import read_model, write_model
-from gcsa.localization.placing import _seen, clusters
+from gcsa.localization.placing import _seen
 from gcsa.localization.poses import Poses, pose_errors
 from gcsa.localization.rigs import Device
 from gcsa.localization.views import Views
@@ -32,12 +32,6 @@ from gcsa.ranking.lists import Ranking
 from gcsa.scene import ImageSet, Scene
 
 pytest.importorskip("poselib", reason="pip install gcsa[localize]")
-
-
-def test_candidates_of_two_places_are_two_clusters():
-    near = [np.array(n) for n in ([1], [0, 2], [1], [4], [3], [])]
-    found = clusters([np.array([0, 2, 3]), np.array([1, 4, 5])], near)
-    assert sorted(map(sorted, found)) == [[0, 1, 2], [3, 4], [5]]
 
 
 CAMERA = Camera("SIMPLE_RADIAL", 320, 240, (200.0, 160.0, 120.0, 0.05))

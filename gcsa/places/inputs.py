@@ -1,0 +1,146 @@
+"""What :class:`gcsa.models.place.PlaceNet` reads, as numbers that mean the same for any data set.
+
+Similarities are standardised by list, evidence is in nats, distances are in units of the rule that
+says what is relevant. What is unknown is 0, beside a flag that says so. Nothing depends on the
+order of the candidates, only on their similarities. B queries, K candidates, M keys.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gcsa.places.affinities import AFFINITIES, Affinities
+
+# Kinds of evidence beside looks that a token tells of, with a flag each: 0 is unknown.
+KINDS = ("density", "compass", "position", "radio", "local")
+# Where they stand in a token, behind similarity, gap, rank and looks.
+OF_KINDS = slice(4, 4 + 2 * len(KINDS))
+# What of a list the query's token tells.
+OF_LIST = 10
+# similarity, gap, rank, looks; the kinds; log p, p; of the list; which of three kinds of token.
+FEATURES = 4 + 2 * len(KINDS) + 2 + OF_LIST + 3
+# Of a pair: the affinities, and whether either is the query's token or that of "none of these".
+PAIRS = len(AFFINITIES) + 3
+# No logarithm of a probability is told below this.
+LEAST = -12.0
+FAINT = 1e-6  # a spread of similarities below this is of images all alike
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The evidence of B queries, as tensors.
+
+    similarity: (B, K). kinds: name to (B, K), 0 unknown; none: (B,), the logit of "none of these".
+    valid: (B, K), False where padded.
+    """
+
+    similarity: Tensor
+    kinds: dict[str, Tensor]
+    none: Tensor
+    valid: Tensor
+
+    @property
+    def total(self) -> Tensor:
+        """The sum of all kinds, (B, K), -inf where padded."""
+        return sum(self.kinds.values(), torch.zeros_like(self.similarity)).masked_fill(
+            ~self.valid, -torch.inf
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """The arguments of :class:`gcsa.models.place.PlaceNet`."""
+
+    tokens: Tensor
+    pairs: Tensor | None
+    keys: Tensor
+    seen: Tensor
+
+
+def inputs_of(
+    evidence: Evidence, rows: Tensor, queries: Tensor, affinities: Affinities | None, keys: int
+) -> Inputs:
+    """The inputs of B queries.
+
+    rows: (B, K) of the database, -1 padded; queries: (B,) rows of the queries. affinities: None
+    for a network without layers. keys: how many candidates all attend to, at most.
+    """
+    total, valid = evidence.total, evidence.valid
+    similarity = standardised(evidence.similarity, valid)
+    tokens = _tokens(evidence, total, similarity)
+    M = min(keys, rows.shape[1])
+    top = torch.topk(total, M, dim=1).indices
+    first = torch.arange(2, device=rows.device).expand(len(rows), 2)
+    numbers = torch.cat([first, top + 2], dim=1)
+    seen = torch.nn.functional.pad(valid.gather(1, top), (2, 0), value=True)
+    pairs = None
+    if affinities is not None:
+        pairs = _pairs(affinities, queries, rows, top, similarity)
+    return Inputs(tokens, pairs, numbers, seen)
+
+
+def standardised(similarity: Tensor, valid: Tensor) -> Tensor:
+    """Similarities (B, K) with mean 0 and variance 1 in each list, 0 where padded."""
+    count = valid.sum(1, keepdim=True).clamp(min=1)
+    known = similarity.masked_fill(~valid, 0)
+    offset = (known - known.sum(1, keepdim=True) / count).masked_fill(~valid, 0)
+    spread = (offset.square().sum(1, keepdim=True) / count).sqrt().clamp(min=FAINT)
+    return offset / spread
+
+
+def _tokens(evidence: Evidence, total: Tensor, similarity: Tensor) -> Tensor:
+    """Features (B, 2 + K, F): the query, "none of these", the candidates."""
+    B, K = similarity.shape
+    logits = torch.cat([total, evidence.none[:, None]], dim=1)
+    logs = torch.log_softmax(logits, dim=1).clamp(min=LEAST)
+    chance = logs.exp()
+    best = similarity.masked_fill(~evidence.valid, -torch.inf).max(1, keepdim=True).values
+    rank = (-similarity.masked_fill(~evidence.valid, -torch.inf)).argsort(1).argsort(1)
+    tokens = similarity.new_zeros(B, 2 + K, FEATURES)
+    own = [similarity, best - similarity, torch.log1p(rank) / 3, evidence.kinds["looks"] / 4]
+    for name in KINDS:
+        kind = evidence.kinds.get(name, torch.zeros_like(similarity))
+        own += [kind.clamp(-6, 6), (kind != 0).to(kind.dtype)]
+    torch.stack(own, dim=-1, out=(each := similarity.new_empty(B, K, len(own))))
+    tokens[:, 2:, : len(own)] = each
+    place = len(own)
+    tokens[:, 2:, place], tokens[:, 2:, place + 1] = logs[:, :-1] / 5, 3 * chance[:, :-1]
+    tokens[:, 1, place], tokens[:, 1, place + 1] = logs[:, -1] / 5, 3 * chance[:, -1]
+    tokens[:, :, place + 2 : place + 2 + OF_LIST] = _of_list(evidence, logs, chance)[:, None]
+    for number, part in enumerate((slice(0, 1), slice(1, 2), slice(2, None))):
+        tokens[:, part, FEATURES - 3 + number] = 1
+    tokens[:, 2:] *= evidence.valid[..., None]
+    return tokens
+
+
+def _of_list(evidence: Evidence, logs: Tensor, chance: Tensor) -> Tensor:
+    """How sure a list is of its best, (B, OF_LIST): gaps, contrast, probabilities, length."""
+    similarity = standardised(evidence.similarity, evidence.valid)
+    first = similarity.masked_fill(~evidence.valid, -torch.inf)
+    first = first.topk(min(10, first.shape[1]), dim=1).values.clamp(min=LEAST)
+    gaps = [first[:, 0] - first[:, min(k, first.shape[1] - 1)] for k in (1, 4, 9)]
+    looks = evidence.kinds["looks"]
+    count = evidence.valid.sum(1).clamp(min=1)
+    contrast = (looks.square().sum(1) / count).sqrt() / 3
+    entropy = -(chance * logs).sum(1) / 2
+    found = [first[:, 0], *gaps, contrast, evidence.none / 3]
+    found += [3 * chance[:, -1], 3 * chance[:, :-1].max(1).values, entropy, count.log() / 5]
+    return torch.stack(found, dim=-1)
+
+
+def _pairs(
+    affinities: Affinities, queries: Tensor, rows: Tensor, top: Tensor, similarity: Tensor
+) -> Tensor:
+    """Affinities (B, A, 2 + K, 2 + M) of every token with the query, "none" and the keys."""
+    B, K = rows.shape
+    pairs = similarity.new_zeros(B, PAIRS, 2 + K, 2 + top.shape[1])
+    affinities.between(rows, top, pairs[:, : len(AFFINITIES), 2:, 2:])
+    own = pairs[:, : len(AFFINITIES), 2:, 0]
+    affinities.with_query(queries, rows, own)
+    own[:, 0] = similarity / 2
+    pairs[:, : len(AFFINITIES), 0, 2:] = own.gather(2, top[:, None].expand(-1, len(AFFINITIES), -1))
+    pairs[:, -3, :, 0] = pairs[:, -2, :, 1] = pairs[:, -1, :2] = 1
+    return pairs
