@@ -18,8 +18,8 @@ from pathlib import Path
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
 
-CORE = ["fov", "convex", "radio"]  # and with GEOS: geos, geos_ctx
-SHELL = ["module", "shell_fov", "shell_radio"]
+CORE = ["fov", "convex", "radio", "best"]  # and with GEOS: geos, geos_ctx
+SHELL = ["module", "shell_fov", "shell_radio", "shell_best"]
 C_FLAGS = ["-std=c11", "-O3", "-Wall", "-Wextra", "-pthread"]
 WITHOUT_GEOS = (
     "gcsa: compiled without GEOS, fields of view wider than 180 degrees will be slower; "

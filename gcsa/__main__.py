@@ -21,6 +21,7 @@ PROGRAMS = {
     "folder.describe": "descriptors of own photos, for trying out",
     "photos": "say where own photos were taken, by others, in one command",
     "extract": "descriptors of photos, by any published network",
+    "reduce": "make descriptors shorter, and see what that costs",
     "match": "local features of photos, and matches of pairs",
     "datasets.landmarks.convert": "convert feature files of landmark data sets",
     "lamar.labels": "compute which candidates of LaMAR's queries are positive",

@@ -115,7 +115,7 @@ def _read(
     data = replace(config.data, train_labels="dist", val_labels="dist")  # no label files
     scene, _ = read_scene(data, name, split)
     if first is None:
-        candidates = retrieve(scene, depth, device, config.data.search)
+        candidates = retrieve(scene, depth, device, config.data.searching)
         candidates = with_nearby(scene, candidates, config.data.near_device)
     else:
         candidates = padded(read_candidates(first, scene), depth)
@@ -150,6 +150,12 @@ def parser() -> argparse.ArgumentParser:
         metavar="S",
         help="leave out candidates of our retrieval that are less alike than this (hloc: 0)",
     )
+    made.add_argument(
+        "--across",
+        action="store_true",
+        help="search the databases of all scenes together: the first round, in one file, each "
+        "name led by its scene",
+    )
     made.add_argument("--scores", metavar="FILE", help="also write 'query database score' lines")
     options.add_overrides(made)
     return made
@@ -164,6 +170,9 @@ def main() -> None:
     overrides = options.overrides(args)
     config = load_config(args.conf, overrides)
     with program(config.train.timeout, config.data.outputs):
+        if args.across:
+            _across(args, config)
+            return
         pairs(
             config,
             args.output,
@@ -177,6 +186,18 @@ def main() -> None:
             args.min_similarity,
             args.method,
         )
+
+
+def _across(args: argparse.Namespace, config: Config) -> None:
+    from gcsa.localization.pairs_across import pairs_across
+
+    for option in ("checkpoint", "method", "fusion", "from_pairs", "min_similarity"):
+        if getattr(args, option) is not None:
+            raise InputError(f"--across and --{option}: re-ranking is of one scene's images")
+    if args.num < 1:
+        raise InputError(f"--num: {args.num} is less than 1")
+    path = pairs_across(config, args.output, args.split, args.num, args.scores)
+    logger.info("%s: pairs across all scenes", path)
 
 
 if __name__ == "__main__":

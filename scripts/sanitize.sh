@@ -24,7 +24,7 @@ export UBSAN_OPTIONS=print_stacktrace=1 PYTHONMALLOC=malloc OMP_NUM_THREADS=1
 export SANITIZED="$folder/gcsa" PYTHONPATH="$PWD"
 
 echo "sanitize: the tests of the kernels"
-kernels="tests/sideinfo/test_fov.py tests/sideinfo/test_radio.py tests/sideinfo/test_changing_indices.py"
+kernels="tests/sideinfo/test_fov.py tests/sideinfo/test_radio.py tests/sideinfo/test_changing_indices.py tests/ranking/test_best.py"
 read -ra tests <<<"${TESTS:-$kernels}"
 "$python" tests/fuzz/sanitized.py "${tests[@]}" \
     -k "not setup and not install and not memory and not grow"

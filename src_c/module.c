@@ -1,4 +1,4 @@
-/* gcsa._kernels: the compiled parts of gcsa.sideinfo.fov and gcsa.sideinfo.radio. */
+/* gcsa._kernels: the compiled parts of gcsa.sideinfo.fov, gcsa.sideinfo.radio, gcsa.ranking.best. */
 #include "shell.h"
 
 static int get_buffer(PyObject *object, Py_buffer *view, const expected *what)
@@ -64,6 +64,8 @@ static PyMethodDef methods[] = {
 #ifdef GCSA_GEOS
     {"geos_overlaps", geos_overlaps, METH_VARARGS, geos_overlaps_doc},
 #endif
+    {"best_joined", best_joined, METH_VARARGS, best_joined_doc},
+    {"best_written", best_written, METH_VARARGS, best_written_doc},
     {"radio_affinities", radio_affinities_of, METH_VARARGS, radio_affinities_doc},
     {NULL, NULL, 0, NULL},
 };
@@ -71,7 +73,7 @@ static PyMethodDef methods[] = {
 static struct PyModuleDef definition = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_kernels",
-    .m_doc = "Compiled parts; gcsa.sideinfo.fov and gcsa.sideinfo.radio are the ways in.",
+    .m_doc = "Compiled parts; sideinfo.fov, sideinfo.radio and ranking.best are the ways in.",
     .m_size = 0,
     .m_methods = methods,
 };

@@ -11,7 +11,7 @@
 
 /* Of a buffer. */
 typedef struct {
-    const char *name, *kind, *formats; /* of Python's struct: d f l q */
+    const char *name, *kind, *formats; /* of Python's struct: d f l q L Q */
     int least, most, flags;            /* dimensions; flags of the buffer protocol */
 } expected;
 
@@ -25,6 +25,9 @@ void release_buffers(Py_buffer *views, int count);
 PyObject *convex_overlaps(PyObject *module, PyObject *args);
 PyObject *geos_overlaps(PyObject *module, PyObject *args);
 PyObject *radio_affinities_of(PyObject *module, PyObject *args);
+PyObject *best_joined(PyObject *module, PyObject *args);
+PyObject *best_written(PyObject *module, PyObject *args);
 extern const char convex_overlaps_doc[], geos_overlaps_doc[], radio_affinities_doc[];
+extern const char best_joined_doc[], best_written_doc[];
 
 #endif

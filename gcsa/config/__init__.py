@@ -30,7 +30,6 @@ from gcsa.models.csa import CSAConfig
 from gcsa.models.gcsa import ModelConfig
 from gcsa.models.place import PlaceConfig
 from gcsa.places.settings import PosteriorConfig
-from gcsa.ranking.retrieval import CHOICES as SEARCHES
 from gcsa.sideinfo.fov import CUTOFFS, FovConfig, overlap_with
 from gcsa.sideinfo.rules import Rule
 from gcsa.written import from_command_line, read_yaml, typed
@@ -162,6 +161,7 @@ def _no_list(key: str, changes: dict[str, dict[str, Any]]) -> str | None:
 
 def check_choices(config: Config) -> None:
     """Values that are one of a few words."""
+    config.data.searching.check()
     for key in ("train_labels", "val_labels"):
         try:
             Rule.of(getattr(config.data, key))
@@ -172,7 +172,6 @@ def check_choices(config: Config) -> None:
         "data.candidates": (config.data.candidates, CANDIDATES),
         "data.local_model": (config.data.local_model, LEAST),
         "data.unknown_radio": (config.data.unknown_radio, UNKNOWN_RADIO),
-        "data.search": (config.data.search, SEARCHES),
         "fov.cutoff": (config.fov.cutoff, CUTOFFS),
         **{
             f"train.{key}": (getattr(config.train, key), allowed)

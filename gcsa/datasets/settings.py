@@ -6,6 +6,7 @@ import logging
 from dataclasses import dataclass, field
 
 from gcsa.errors import InputError
+from gcsa.ranking.index.settings import Searching
 from gcsa.sideinfo.radio import UNKNOWN
 
 logger = logging.getLogger(__name__)
@@ -44,12 +45,17 @@ class DataConfig:
     subtask: str = "all"  # MSLS: images of validation and test; training takes every image
     query_gps: bool = False  # the queries' own GPS readings are evidence: another task
     near_device: int = 50  # database images nearest to a query's device position that join its list
+    device_cells: float = 0.0  # search within so many times a device's accuracy; 0: everywhere
     train_labels: str = "fov"  # relevant in training: fov | dist | pose | score | geometry | ...
     val_labels: str = "dist"  # relevant in the metrics, likewise; also dist@10, pose@10,45, cluster
     batch_size: int = 32  # queries of a training step
     num_workers: int = 8  # threads that prepare batches ahead of the model
     memory: float = 8.0  # gigabytes of the mapped descriptor files that may stay resident
-    search: str = "auto"  # first round: auto | fp32 | half | faiss, the same result by each
+    search: str = "auto"  # auto | fp32 | half | faiss: the same; or an index: IVF4096,PQ64
+    index_parameters: str = ""  # how an index is searched, by faiss: nprobe=16, efSearch=128
+    index_again: int = 4  # of an index: so many times the list are compared again exactly
+    index_sample: int = 262144  # database images that an index is trained on
+    index_part: int = 1000000  # database images that an index is added at a time
     candidates: str = "search"  # LaMAR: search | labels (its files' topk) | published (of those)
     on_device: bool = False  # keep the training descriptors on the GPU (2 bytes a number)
     radio_dropout: float = 0.0  # share of the heard radio entries dropped in training
@@ -57,6 +63,18 @@ class DataConfig:
     unknown_radio: str = "zero"  # affinity of images without radio: zero | published (as if far)
     heading_convention: str = "correct"  # LaMAR: correct | published (mirrored)
     distractors: bool = False  # Oxford and Paris: with the million images of R1M
+
+    @property
+    def searching(self) -> Searching:
+        """How the first round is searched."""
+        return Searching(
+            self.search,
+            self.index_parameters,
+            self.index_again,
+            self.index_sample,
+            self.index_part,
+            self.device_cells,
+        )
 
 
 def check_scene_name(name: str, option: str) -> None:

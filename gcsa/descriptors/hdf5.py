@@ -12,6 +12,7 @@ counts them over all packs, and gives them back to the system when they pass its
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import threading
@@ -25,6 +26,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from gcsa.descriptors import earlier, origin, packfile
+from gcsa.descriptors.codes import open_codes
 from gcsa.descriptors.lengths import Normalised
 from gcsa.descriptors.memory import check_whole, mapped_bytes, release
 from gcsa.descriptors.packing import EXPECTED, pack, read_record
@@ -92,8 +94,18 @@ class DescriptorRows(NDArrayOperatorsMixin):
     them all. NumPy functions and operators take it as the array that it stands for.
     """
 
-    def __init__(self, array: np.ndarray, rows: np.ndarray):
-        self._array, self._rows = array, rows
+    def __init__(self, array: np.ndarray, rows: np.ndarray, pack: Pack | None = None):
+        self._array, self._rows, self._pack = array, rows, pack
+
+    @property
+    def home(self) -> tuple[Path, str] | None:
+        """The file that they are of, and a hash of its content and of which rows they are; None
+        where no such is known.
+        """
+        if self._pack is None or not self._pack.content_hash:
+            return None
+        of = self._pack.content_hash.encode() + np.asarray(self._rows, "<i8").tobytes()
+        return self._pack.source, hashlib.blake2b(of, digest_size=16).hexdigest()
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -147,12 +159,14 @@ class Pack:
 
     ``source`` is the HDF5 file it was made from; ``keys`` are the names as UTF-8 bytes, sorted.
     ``normalised``: the rows that are not of unit length in the source; here all are.
+    ``content_hash``: of the source. Of a file of codes ``array`` is decoded where it is read.
     """
 
     source: Path
     keys: np.ndarray
-    array: np.ndarray
+    array: Any
     normalised: Normalised = Normalised()
+    content_hash: str = ""
 
     @property
     def names(self) -> np.ndarray:
@@ -171,7 +185,7 @@ class Pack:
                 f"{self.source}: no descriptor for image '{names[missing[0]]}'{others}; "
                 f"the file's names are like '{self.keys[0].decode()}'"
             )
-        return DescriptorRows(self.array, index)
+        return DescriptorRows(self.array, index, self)
 
 
 def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = NORMALISE) -> Pack:
@@ -182,7 +196,7 @@ def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = 
     otherwise they are an InputError that names the image, and the remedy.
     """
     source = Path(source)
-    pack = _open_fresh(source) or _pack_once(source)
+    pack = _open_fresh(source) or _open_coded(source) or _pack_once(source)
     if pack is None:
         raise InputError(f"{source}: changed while its descriptors were being packed")
     pack.normalised.report(str(source), len(pack.array), normalise, remedy)
@@ -191,7 +205,7 @@ def open_pack(source: str | os.PathLike, normalise: bool = False, remedy: str = 
 
 def unpacked(source: Path) -> str | None:
     """The hash of a descriptor file that is to be packed; None where it is, or is not there."""
-    if not _is_there(source) or _open_fresh(source) is not None:
+    if not _is_there(source) or _open_fresh(source) or _open_coded(source):
         return None
     return origin.take_note(source, _paths(source)[1])
 
@@ -226,7 +240,15 @@ def _open_fresh(source: Path) -> Pack | None:
     if record.lacking:
         text = "%s: %d images have no descriptor ('%s', ...); was the extraction interrupted?"
         logger.warning(text, source, record.lacking, record.first_lacking)
-    return Pack(source, content.names, content.array, record.normalised)
+    return Pack(source, content.names, content.array, record.normalised, record.content_hash)
+
+
+def _open_coded(source: Path) -> Pack | None:
+    """The descriptors of a file of codes, which needs no pack; None where it is none."""
+    coded = open_codes(source) if _is_there(source) else None
+    if coded is None:
+        return None
+    return Pack(source, coded.names, coded.array, content_hash=coded.content)
 
 
 def _pack_once(source: Path) -> Pack | None:

@@ -34,7 +34,7 @@ class Prepared:
             network = open_network(network_for(config, scene), str(device))
         self._settings.check()
         calibration, rule = calibration_for(config, scene), Rule.of(config.data.val_labels)
-        self._retrieval = Retrieval(scene, config.model.K, device, config.data.search)
+        self._retrieval = Retrieval(scene, config.model.K, device, config.data.searching)
         self._locator = Locator(scene, rule, config.fov, calibration, device, network)
 
     def locate(self, scene: Scene) -> tuple[Located, Ranking]:

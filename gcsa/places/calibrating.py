@@ -130,7 +130,6 @@ def own_sample(scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int)
         database,
         scene.database.descriptors,
         relevant,
-        reach_of(rule, fov_config),
         candidates,
         measured=measured,
     )

@@ -17,6 +17,8 @@ from gcsa.sideinfo.evidence import of_rows, wrapped
 
 # Queries compared with the database at a time.
 CHUNK = 256
+# Images of the database that these are compared with at a time: bounds the memory.
+COLUMNS = 1 << 16
 # Photos taken within so many microseconds were taken together, where no session says it.
 TOGETHER = 5 * 60 * 1_000_000
 # Photos further apart in time were taken on two occasions.
@@ -79,17 +81,22 @@ class Database:
         """How many images show the place of each, itself among them: (n,)."""
         return np.asarray(self.near.sum(axis=1)).ravel()
 
-    def photos_without(self, out: np.ndarray) -> np.ndarray:
-        """The same for queries (q,), from which the images ``out`` (q, n) bool are left out."""
-        return self.photos - (csr_array(out.astype(np.float64)) @ self.near.T).toarray()
+    def photos_without(self, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """The same of the images ``rows`` (q, N), without what was taken together with the queries
+        ``query`` (q,): (q, N).
+        """
+        near = csr_array(self.near[rows.ravel()]).tocoo()
+        gone = near.data * self.together(query[near.row // rows.shape[1]], near.col)
+        left_out = np.bincount(near.row, gone, rows.size).reshape(rows.shape)
+        return self.photos[rows] - left_out
 
-    def together(self, query: np.ndarray, reach: float) -> np.ndarray:
-        """Which images were taken together with those of rows ``query`` (q,): (q, n) bool."""
-        same = query[:, None] == np.arange(len(self.positions))
+    def together(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Whether the images of rows ``a`` and ``b``, which broadcast, were taken together."""
+        same = a == b
         if self.groups is not None:
-            same |= self.groups[query][:, None] == self.groups
+            same = same | (self.groups[a] == self.groups[b])
         elif self.times is not None:
-            same |= np.abs(self.times[query][:, None] - self.times) <= TOGETHER
+            same = same | (np.abs(self.times[a] - self.times[b]) <= TOGETHER)
         return same
 
 
@@ -101,7 +108,6 @@ def own_queries(
     database: Database,
     descriptors: np.ndarray,
     rule: Between,
-    reach: float,
     num: int,
     most: int = 2000,
     measured: dict[str, Between] | None = None,
@@ -109,14 +115,14 @@ def own_queries(
 ) -> Sample:
     """Images of the database as queries of all others; at most ``most`` of them, at random.
 
-    rule: of the relevant pairs; reach: metres within which they lie. num: candidates a query.
+    rule: of the relevant pairs. num: candidates a query.
     What queries weigh: see :func:`weights`.
     """
     random = np.random.default_rng(seed)
     known = np.flatnonzero(np.isfinite(database.positions).all(1))
     chosen = np.sort(random.permutation(known)[:most])
     parts = [
-        _own_block(database, descriptors, rule, reach, num, chosen[i : i + CHUNK])
+        _own_block(database, descriptors, rule, num, chosen[i : i + CHUNK])
         for i in range(0, len(chosen), CHUNK)
     ]
     rows, similarity, relevant, photos, counts = map(np.concatenate, zip(*parts, strict=True))
@@ -192,22 +198,35 @@ def _own_block(
     database: Database,
     descriptors: np.ndarray,
     rule: Between,
-    reach: float,
     num: int,
     query: np.ndarray,
 ) -> tuple[np.ndarray, ...]:
     """Rows, similarity, relevance, photos (q, N) of the lists, (q, 2) for :func:`weights`."""
-    alike = np.asarray(descriptors[query], np.float32) @ np.asarray(descriptors, np.float32).T
-    out = database.together(query, reach)
-    alike[out] = -np.inf
-    num = min(num, alike.shape[1])
-    rows = np.argpartition(-alike, num - 1, axis=1)[:, :num]
-    order = np.argsort(-np.take_along_axis(alike, rows, 1), axis=1, kind="stable")
+    rows, similarity = np.empty((len(query), 0), np.int64), np.empty((len(query), 0), np.float32)
+    counts = np.zeros((len(query), 2), dtype=np.int64)
+    asked, num = np.asarray(descriptors[query], np.float32), min(num, len(database.positions))
+    for start in range(0, len(database.positions), COLUMNS):
+        them = np.asarray(descriptors[start : start + COLUMNS], np.float32)
+        there = np.broadcast_to(start + np.arange(len(them)), (len(query), len(them)))
+        out = database.together(query[:, None], there[:1])
+        alike = asked @ them.T
+        alike[out] = -np.inf
+        alike_by_rule = rule(query, there)
+        counts += np.stack([alike_by_rule.sum(1), (alike_by_rule & ~out).sum(1)], 1)
+        rows, similarity = _best(
+            np.concatenate([rows, there], 1), np.concatenate([similarity, alike], 1), num
+        )
+    order = np.argsort(-similarity, axis=1, kind="stable")
     rows = np.take_along_axis(rows, order, 1)
-    similarity = np.take_along_axis(alike, rows, 1).astype(np.float64)
-    everything = np.broadcast_to(np.arange(alike.shape[1]), alike.shape)
-    alike_by_rule = rule(query, everything)
-    counts = np.stack([alike_by_rule.sum(1), (alike_by_rule & ~out).sum(1)], 1)
+    similarity = np.take_along_axis(similarity, order, 1).astype(np.float64)
     relevant = rule(query, rows) & np.isfinite(similarity)
-    photos = np.take_along_axis(database.photos_without(out), rows, 1)
+    photos = database.photos_without(query, rows)
     return np.where(np.isfinite(similarity), rows, -1), similarity, relevant, photos, counts
+
+
+def _best(rows: np.ndarray, similarity: np.ndarray, num: int) -> tuple[np.ndarray, np.ndarray]:
+    """The ``num`` most alike of each list (q, m), in no order; all where there are fewer."""
+    if rows.shape[1] <= num:
+        return rows, similarity
+    kept = np.argpartition(-similarity, num - 1, axis=1)[:, :num]
+    return np.take_along_axis(rows, kept, 1), np.take_along_axis(similarity, kept, 1)

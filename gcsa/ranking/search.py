@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import copy
-import importlib
 import importlib.util
-import logging
 from collections.abc import Callable
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gcsa.errors import InputError
+from gcsa.ranking.best import COMPILED, Best
+from gcsa.ranking.index import factory
 from gcsa.scene import Scene
 
 # Descriptors are compared in blocks of this many queries by this many database images: large
@@ -25,7 +24,7 @@ KEPT = 1 << 24
 # A search in half precision keeps this many times the entries, to be compared again.
 SPARE = 2
 # Up to this length of descriptors, and for databases of up to this many bytes in float32, faiss is
-# the fastest on a CPU: benchmarks/retrieval.py.
+# the fastest on a CPU where nothing was compiled: benchmarks/retrieval.py.
 FAISS_LENGTH, FAISS_BYTES = 1024, 4 << 30
 
 
@@ -41,7 +40,8 @@ class Search:
     """Exact search of a scene's database, in chunks of both sides.
 
     Most time should go into the matrix product. So a chunk of scores is not sorted: only what
-    beats the worst that is kept so far is looked at, and few entries do after the first chunks.
+    beats the worst that is kept so far is looked at, and few entries do after the first chunks;
+    see :mod:`gcsa.ranking.best`, and :class:`Masked` where that is not compiled, or on a GPU.
     """
 
     dtype = torch.float32
@@ -49,6 +49,7 @@ class Search:
     def __init__(self, scene: Scene, num: int, device: torch.device, own: np.ndarray):
         self.scene, self.num, self.device, self.own = scene, num, device, own
         shape = DATABASE_CHUNK, scene.database.descriptors.shape[1]
+        self._compiled = COMPILED and device.type == "cpu"
         # Used again and again: fresh memory costs more than what is done with it.
         self._database = torch.empty(shape, dtype=self.dtype, device=device)
         self._scores = torch.empty(QUERY_CHUNK, DATABASE_CHUNK, device=device)
@@ -62,22 +63,22 @@ class Search:
     def best(self, rows: np.ndarray) -> tuple[Tensor, Tensor]:
         """Scores and database rows (q, num) of the best for the queries ``rows``, on the host."""
         best, index = self.top(rows, self.num)
-        return _in_order(best, index)
+        return (best, index) if self._compiled else in_order(best, index)
 
     def top(self, rows: np.ndarray, num: int) -> tuple[Tensor, Tensor]:
-        """The ``num`` best for the queries ``rows`` by the scores of this search, in no order."""
+        """The ``num`` best for the queries ``rows`` by the scores of this search; in order only
+        where compiled.
+        """
         queries = self._move(self.scene.queries.descriptors[rows]).to(self.dtype)
         own = torch.from_numpy(self.own[rows]).to(self.device)
-        best = torch.full((len(rows), num), -torch.inf, device=self.device)
-        index = torch.full((len(rows), num), -1, dtype=torch.int64, device=self.device)
-        least = best[:, :1]
+        kept = Best(len(rows), num) if self._compiled else Masked(len(rows), num, self.device)
         for start in range(0, len(self.scene.database), DATABASE_CHUNK):
             block = self._move(self.scene.database.descriptors[start : start + DATABASE_CHUNK])
             scores = self._product(queries, self._database[: len(block)].copy_(block), block)
             mine = (own >= start) & (own < start + len(block))
             scores[mine, own[mine] - start] = -torch.inf
-            best, index, least = _merge(best, index, least, scores, start)
-        return best, index
+            kept.join(scores, start)
+        return kept.result()
 
     def _product(self, queries: Tensor, database: Tensor, block: Tensor) -> Tensor:
         """Scores of queries and a chunk of the database; block: the chunk before rounding."""
@@ -108,8 +109,8 @@ class Half(Search):
         count = min(SPARE * self.num, len(self.scene.database))
         rough, index = self.top(rows, count)
         queries = self._move(self.scene.queries.descriptors[rows])
-        exact, order = self._again(queries, index).sort(dim=1, descending=True)
-        scores, index = _in_order(exact[:, : self.num], index.gather(1, order[:, : self.num]))
+        exact, order = again(self.scene, queries, index).sort(dim=1, descending=True)
+        scores, index = in_order(exact[:, : self.num], index.gather(1, order[:, : self.num]))
         # What was not kept scored ``least`` at most. In truth it can score more: by as much as
         # rounding moved the two vectors, and the product; 1e-5 is for sums of rounded numbers.
         unit = torch.finfo(self.dtype).eps / 2
@@ -121,16 +122,6 @@ class Half(Search):
             scores[unsure], index[unsure] = self._exact.best(rows[unsure.numpy()])
         return scores, index
 
-    def _again(self, queries: Tensor, index: Tensor) -> Tensor:
-        """Scores in float32 of what was found."""
-        exact = torch.empty(index.shape, device=self.device)
-        for i in range(len(index)):
-            found = index[i].clamp(min=0).cpu().numpy()
-            exact[i] = (
-                self._move(self.scene.database.descriptors[found]).float() @ queries[i].float()
-            )
-        return exact.masked_fill_(index < 0, -torch.inf)
-
     def _product(self, queries: Tensor, database: Tensor, block: Tensor) -> Tensor:
         self._shift = torch.maximum(self._shift, _shift(block, self.dtype).max())
         return _product_in_half(queries, database)
@@ -140,13 +131,7 @@ class Faiss:
     """Exact search by faiss, where it is installed."""
 
     def __init__(self, scene: Scene, num: int, device: torch.device, own: np.ndarray):
-        logging.getLogger("faiss").setLevel(logging.WARNING)  # it tells which build it loads
-        try:
-            faiss = importlib.import_module("faiss")
-        except ImportError as error:
-            raise InputError(
-                "data.search: faiss is not installed (pip install faiss-cpu)"
-            ) from error
+        faiss = factory.faiss()
         self.scene, self.own = scene, own
         # One more than asked for: the query's own image may be among them.
         self._kept, self._asked = num, min(num + 1, len(scene.database))
@@ -166,13 +151,44 @@ class Faiss:
         queries = self.scene.queries.descriptors[rows].astype(np.float32)
         scores, index = self._index.search(queries, self._asked)
         scores[index == self.own[rows][:, None]] = -np.inf
-        scores, index = _in_order(torch.from_numpy(scores), torch.from_numpy(index))
+        scores, index = in_order(torch.from_numpy(scores), torch.from_numpy(index))
         return scores[:, : self._kept], index[:, : self._kept]
+
+
+def again(scene: Scene, queries: Tensor, index: Tensor) -> Tensor:
+    """Scores in float32 of queries (q, D) and the database rows (q, m) found for each, -inf for
+    -1; from the descriptors themselves, on the device of ``queries``.
+    """
+    exact = torch.full(index.shape, -torch.inf, device=queries.device)
+    for i, found in enumerate(index.cpu().numpy()):
+        kept = np.flatnonzero(found >= 0)
+        rows = np.ascontiguousarray(scene.database.descriptors[found[kept]])
+        exact[i, kept] = torch.from_numpy(rows).to(queries.device).float() @ queries[i].float()
+    return exact
 
 
 def _shift(descriptors: Tensor, dtype: torch.dtype) -> Tensor:
     """How far rounding to ``dtype`` moves descriptors, (n,)."""
     return (descriptors.float() - descriptors.to(dtype).float()).norm(dim=1)
+
+
+class Masked:
+    """As :class:`gcsa.ranking.best.Best` but for the order, by torch on any device."""
+
+    def __init__(self, count: int, num: int, device: torch.device):
+        self._best = torch.full((count, num), -torch.inf, device=device)
+        self._index = torch.full((count, num), -1, dtype=torch.int64, device=device)
+        self._least = self._best[:, :1]
+
+    def join(self, scores: Tensor, first: int) -> None:
+        """Scores (count, c) float32 of what is numbered from ``first`` on."""
+        self._best, self._index, self._least = _merge(
+            self._best, self._index, self._least, scores, first
+        )
+
+    def result(self) -> tuple[Tensor, Tensor]:
+        """Scores and numbers (count, num), in no order."""
+        return self._best, self._index
 
 
 def _merge(
@@ -234,7 +250,7 @@ def _nonzero(mask: Tensor) -> tuple[Tensor, Tensor]:
     return flat // mask.shape[1], flat
 
 
-def _in_order(scores: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+def in_order(scores: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """Falling scores, equal ones by index; on the host."""
     scores, order = scores.sort(dim=1, descending=True)
     index = index.gather(1, order)
@@ -258,7 +274,8 @@ def fastest(scene: Scene, num: int, device: torch.device) -> str:
     if native and n >= 100 * SPARE * num:  # where comparing again is little beside the search
         return "half"
     fits = length <= FAISS_LENGTH and 4 * n * length <= FAISS_BYTES
-    return "faiss" if fits and importlib.util.find_spec("faiss") else "fp32"
+    quicker = not COMPILED and fits and importlib.util.find_spec("faiss")
+    return "faiss" if quicker else "fp32"
 
 
 SEARCHES: dict[str, Callable[..., Search | Faiss]] = {"fp32": Search, "half": Half, "faiss": Faiss}

@@ -103,7 +103,7 @@ def first_round(
             "(LaMAR, data.train_labels and data.val_labels: score)"
         )
     if judged is None or not (data.candidates == "labels" or _as_published(data, judged)):
-        return retrieve(scene, num, device, data.search)
+        return retrieve(scene, num, device, data.searching)
     logger.info("%s: candidates are those of its label file", scene.name)
     indices = judged.topk[:, :num]
     scores = np.minimum.accumulate(similarities(scene, indices), axis=1)

@@ -103,7 +103,7 @@ def rule_of(database):
 
 def test_own_queries_leave_out_what_was_taken_together():
     database, looks = town()
-    found = samples.own_queries(database, looks, rule_of(database), 25.0, 50)
+    found = samples.own_queries(database, looks, rule_of(database), 50)
     groups = database.groups
     for q in range(len(found.rows)):
         listed = found.rows[q][found.valid[q]]
@@ -117,18 +117,32 @@ def test_own_queries_leave_out_what_was_taken_together():
     assert (np.diff(np.where(found.valid, found.similarity, -9), axis=1) <= 0).all()
 
 
+@pytest.mark.parametrize("columns", [1, 7, 50])
+def test_a_database_in_pieces_gives_the_same_sample(columns, monkeypatch):
+    database, looks = town()
+    whole = samples.own_queries(database, looks, rule_of(database), 50)
+    monkeypatch.setattr(samples, "COLUMNS", columns)
+    pieces = samples.own_queries(database, looks, rule_of(database), 50)
+    np.testing.assert_allclose(pieces.similarity, whole.similarity, atol=1e-6)
+    np.testing.assert_allclose(pieces.weight, whole.weight)
+    same = pieces.rows == whole.rows
+    assert same.mean() > 0.95, "others are equally alike"
+    for name in ("relevant", "photos"):
+        np.testing.assert_allclose(getattr(pieces, name)[same], getattr(whole, name)[same])
+
+
 def test_times_leave_out_what_was_taken_within_minutes():
     database, _ = town()
     minutes = np.arange(120) * 60_000_000
     timed = replace(database, groups=None, times=minutes)
-    out = timed.together(np.array([50]), 25.0)[0]
+    out = timed.together(np.array([50]), np.arange(120))
     assert np.flatnonzero(out).tolist() == list(range(45, 56))
     assert timed.sessions == 1 and database.sessions == 12
 
 
 def test_a_small_database_calibrates_itself():
     database, looks = town()
-    found = samples.own_queries(database, looks, rule_of(database), 25.0, 100)
+    found = samples.own_queries(database, looks, rule_of(database), 100)
     fitted = fitting.fit([found], "database", 25.0, database.sessions)
     chance, none = fitting.chances(found, fitted)
     assert np.allclose(chance.sum(1) + none, 1)

@@ -234,3 +234,29 @@ def test_poses_that_are_not_known(street, tmp_path):
     table.write_text("name,x,y,place\na,,,p\nb,,,p\n")
     with pytest.raises(InputError, match="positions of its database are not known"):
         pairs_from_poses(config, output)
+
+
+def test_pairs_across_all_scenes(tmp_path, caplog, monkeypatch):
+    cities = {"cph": "train_val", "sf": "train_val"}
+    paths = write_world(tmp_path, cities, dim=16)
+    words = [f"{key}={value}" for key, value in paths.items()]
+    out, scores = tmp_path / "p.txt", tmp_path / "s.txt"
+    more = ["--num", "5", "--output", str(out), "--scores", str(scores), "--across"]
+    monkeypatch.setattr("sys.argv", ["gcsa pairs", *more, *words, "data.val_scenes=[cph,sf]"])
+    with caplog.at_level(logging.INFO):
+        program.main()
+    assert "cph: the first images of 20 queries are " in caplog.text
+    config = load_config(overrides=[*words, "data.val_scenes=[cph,sf]"])
+    scenes = [scene_of(config, name)[0] for name in cities]
+    queries, images = read_pairs(out)
+    names = np.concatenate([np.char.add(f"{s.name}/", s.database.names) for s in scenes])
+    rows = np.concatenate([np.asarray(s.database.descriptors, "f4") for s in scenes])
+    for scene in scenes:
+        similarity = np.asarray(scene.queries.descriptors, "f4") @ rows.T
+        best = names[np.argsort(-similarity, axis=1)[:, :5]]
+        for query, expected in zip(scene.queries.names, best, strict=True):
+            assert set(images[queries == f"{scene.name}/{query}"]) == set(expected)
+    assert len(scores.read_text().splitlines()) == 200
+    monkeypatch.setattr("sys.argv", ["gcsa pairs", *more, *words, "--method", "posterior"])
+    with pytest.raises(InputError, match="--across and --method: re-ranking is of one scene's"):
+        program.main()

@@ -57,7 +57,7 @@ class Validation:
                 for images in _roles(scene)
             )
             described = replace(scene, database=database, queries=queries)
-            candidates = retrieve(described, num, device, self.data.search)
+            candidates = retrieve(described, num, device, self.data.searching)
             side = SideInformation(described, [], self.config.fov, self.data.unknown_radio)
             scenes.append(JudgedScene(described, candidates, side, None, truth))
         return scenes, [scene.candidates for scene in scenes]

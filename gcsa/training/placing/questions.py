@@ -17,7 +17,7 @@ from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
 from gcsa.scoring.split import JudgedScene, prepare
 from gcsa.sideinfo.fov import FovConfig
-from gcsa.sideinfo.rules import Rule, reach_of
+from gcsa.sideinfo.rules import Rule
 from gcsa.training.placing.variants import variant
 
 
@@ -111,7 +111,7 @@ def own_questions(
     database = database_of(scene, rule, fov)
     if database.sessions == 1:
         database = replace(database, groups=None)
-    left_out = database.together(own, reach_of(rule, fov))
+    left_out = database.together(own[:, None], np.arange(len(scene.database)))
     queries = scene.database.of_rows(own)
     # What a database knows beyond a query, a query does not report of itself.
     queries = replace(queries, positions=None, accuracy=None, frames=None, sequences=None)
