@@ -60,12 +60,8 @@ class Locator:
     ):
         self.rule, self.calibration = rule, calibration
         self.device = torch.device(device)
-        self.about = (
-            rule,
-            fov_config,
-            calibration,
-            None if network is None else network.state_dict(),
-        )
+        corrected_by = None if network is None else network.state_dict()
+        self.about = rule, fov_config, calibration, corrected_by
         self._take(scene)
         self.network, self.reach = network, reach_of(rule, fov_config)
         self.places: Places | None = None
@@ -192,8 +188,8 @@ class Locator:
         self, candidates: Ranking, weighed: Weighed, network: PlaceNet
     ) -> tuple[np.ndarray, np.ndarray]:
         between = None if network.pairs is None else self.affinities
-        listed = candidates.scores, candidates.indices
-        return learned(network, between, *listed, weighed, self.calibration.none, self.device)
+        given = candidates.scores, candidates.indices, weighed, self.calibration.none
+        return learned(network, between, *given, self.device)
 
     def _verified(self, candidates: Ranking, weighed: Weighed, most: int) -> Weighed:
         """With the evidence of local features."""
