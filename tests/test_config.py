@@ -229,7 +229,7 @@ def test_a_wrong_file_is_named(tmp_path):
         ("data: {root: {a: b}}", "data.root: expected a value or a list of values"),
         (
             "- 1",
-            "expected the sections data, fov, model, csa, loss, mining, posterior, place",
+            "expected the sections data, fov, model, csa, loss, mining, posterior, place, desc",
         ),
     ]:
         path.write_text(text)

@@ -70,8 +70,8 @@ def adapted(
     network = PlaceNet(**start.sizes)
     network.load_state_dict(start.state_dict())
     _train(network, train, num, seed)
-    found = [measured(net, test, num) for net in (None, start, network)]
-    return Adapted(network.eval(), *found, len(every))
+    bare, before, after = (measured(net, test, num) for net in (None, start, network))
+    return Adapted(network.eval(), bare, before, after, len(every))
 
 
 def held_out(questions: Questions, seed: int) -> np.ndarray:

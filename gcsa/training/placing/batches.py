@@ -79,7 +79,7 @@ def joined(parts: Sequence[Read]) -> Read:
 
     evidence = Evidence(
         of_all(lambda part: part.evidence.similarity),
-        {name: of_all(lambda part, name=name: kind(part, name)) for name in sorted(names)},
+        {name: torch.cat([kind(part, name) for part in parts]) for name in sorted(names)},
         of_all(lambda part: part.evidence.none),
         of_all(lambda part: part.evidence.valid),
     )

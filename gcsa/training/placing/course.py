@@ -112,7 +112,7 @@ def make_place(config: Config, fresh: bool) -> PlaceNet:
     )
     # What training never sees (a device's position, say) must say nothing of itself afterwards.
     with torch.no_grad():
-        made.embed[0].weight[:, OF_KINDS] = 0
+        next(made.embed.parameters())[:, OF_KINDS] = 0
     if not fresh or not config.train.checkpoint:
         return made
     found = load_place(config.train.checkpoint, FEATURES, PAIRS)

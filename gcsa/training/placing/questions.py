@@ -56,7 +56,7 @@ class Questions:
 
 def training_questions(config: Config, device: torch.device) -> list[Questions]:
     """All questions of the training scenes of a config, and of the configs that it names."""
-    found = []
+    found: list[Questions] = []
     for each in [config, *map(load_config, config.place.also)]:
         scenes = prepare(each.data, each.fov, [], "train", config.model.K, device)
         for judged in scenes:
