@@ -46,6 +46,12 @@ NETWORKS = {
 LARGE = (768, 1024)
 
 
+def shapes() -> dict[str, dict[str, list[int]]]:
+    """Names and shapes of the tensors of each network of the table."""
+    found: dict[str, dict[str, list[int]]] = json.loads(gzip.decompress(TENSORS.read_bytes()))
+    return found
+
+
 def drawn(tensors: dict[str, list[int]], folder: Path) -> Network:
     """A network of these tensors, name -> shape, with random weights."""
     generator = torch.Generator().manual_seed(0)
@@ -192,7 +198,7 @@ def main() -> None:
     print(f"{describe()}\n", flush=True)
     peak = peak_gflops(size=512 if args.quick else None)
     chosen = {"cosplace_ResNet18_512": (64, 96)} if args.quick else NETWORKS
-    known = json.loads(gzip.decompress(TENSORS.read_bytes()))
+    known = shapes()
     rows, taken = [], []
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)

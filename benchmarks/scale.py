@@ -167,7 +167,7 @@ def run(args: argparse.Namespace, root: Path) -> list[list[str]]:
     clock.skip()
     order = trainer.sampler.epoch(np.random.default_rng(0))[: 32 * steps]
     trainer.model.train()
-    for batch, projected, weight in trainer._batches(order):
+    for batch, projected, weight in trainer._batches(order, 1):
         trainer.step(batch, projected, weight)
     seconds = clock.lap("a training window of stage 2", f"{steps} steps of 32 queries")
     clock.rows[-1][-1] += f"; {1e3 * seconds / len(order):.0f} ms a query"

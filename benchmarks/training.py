@@ -65,13 +65,13 @@ def measure(settings: list[str], scene: JudgedScene, steps: int) -> dict[str, fl
     trainer.model.train()
     order = trainer.sampler.epoch(np.random.default_rng(0))
     size = config.data.batch_size
-    warm = trainer._batches(order[: 2 * size])
+    warm = trainer._batches(order[: 2 * size], 1)
     for batch, projected, weight in warm:
         trainer.step(batch, projected, weight)
     prepared, now = 0.0, clock(device)
     start = mark = now()
     images = []
-    for batch, projected, weight in trainer._batches(order[: steps * size]):
+    for batch, projected, weight in trainer._batches(order[: steps * size], 1):
         prepared += now() - mark
         images.append(len(batch.descriptors) if batch.descriptors is not None else len(projected))
         trainer.step(batch, projected, weight)

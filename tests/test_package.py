@@ -22,8 +22,8 @@ import gcsa
 
 ROOT = Path(__file__).parents[1]
 # What a build reads; neither .git nor tests nor what is compiled already.
-SOURCES = """gcsa src_c configs docs setup.py pyproject.toml MANIFEST.in README.md LICENSE
-    CHANGELOG.md CITATION.cff CONTRIBUTING.md requirements.txt""".split()
+SOURCES = """gcsa src_c configs checkpoints docs setup.py pyproject.toml MANIFEST.in README.md
+    LICENSE CHANGELOG.md CITATION.cff CONTRIBUTING.md requirements.txt""".split()
 PROGRAMS = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
     for path in (ROOT / "gcsa").rglob("*.py")

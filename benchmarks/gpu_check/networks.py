@@ -146,7 +146,7 @@ def _gradients(scene: JudgedScene, device: torch.device) -> float:
         trainer = _trainer(scene, where, ["train.optimizer=sgd", "train.momentum=0"])
         before = _weights(trainer)
         batch, projected, weight = next(
-            trainer._batches(trainer.sampler.epoch(np.random.default_rng(0)))
+            trainer._batches(trainer.sampler.epoch(np.random.default_rng(0)), 1)
         )
         trainer.model.train()
         trainer.step(batch, projected, weight)

@@ -19,7 +19,7 @@ from gcsa.descriptors.extraction.stores import store
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.descriptors.networks import Network, fused
 
-# A network of each backbone and head, of tests/data/network_tensors.txt.gz; (width, height).
+# A network of each backbone and head, of tests/data/network_tensors.json.gz; (width, height).
 BACKBONES = {
     "cosplace_ResNet18_512": (128, 96),
     "mixvpr_4096": (320, 320),

@@ -255,7 +255,7 @@ def test_a_frozen_identity_projection_works(world):
 
 def test_a_loss_that_is_not_finite_stops_the_run(world, monkeypatch):
     monkeypatch.setattr(
-        "gcsa.training.network.scores", lambda refined: refined[:, :, 0] * float("nan")
+        "gcsa.training.network.scores", lambda refined, *head: refined[:, :, 0] * float("nan")
     )
     with pytest.raises(InputError, match="epoch 1, step 1: the loss is nan; try a lower"):
         run(world, "a", STAGE_2)
