@@ -91,7 +91,7 @@ def test_no_tensor_of_the_cpu_meets_one_of_the_gpu(check, results):
         photos_described.check(made, GPU, True)
         sizes.measure_all(made, GPU, True)
     assert not made.wrong, made.markdown()
-    assert len(made.rows) == 39 and {row.verdict for row in made.rows} == {"ok"}
+    assert len(made.rows) > 38 and {row.verdict for row in made.rows} == {"ok"}
     for what in ("loss sare", "data.on_device", "first round, half", "posterior, fov, recall"):
         assert what in {row.what for row in made.rows}
 
