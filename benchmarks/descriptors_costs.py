@@ -41,7 +41,7 @@ def speed(args: argparse.Namespace) -> list[str]:
     course.frozen = None
     seconds = cpu_time(lambda: course._step(step, (0, 1, 1)), 3)
     operations = flops(course.model, *config.descriptor.pixels())
-    rate = 1e9 * peak_gflops()
+    rate = 1e9 * peak_gflops(size=512 if args.quick else None)
     start = time.process_time()
     course.describe(course.collection.paths[:200])
     mining = (time.process_time() - start) / min(200, photos) * photos
