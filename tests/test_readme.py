@@ -116,3 +116,14 @@ def test_hloc_is_given_lamars_images_and_no_more(tmp_path):
         for line in file.read_text().splitlines()
     )
     assert len(listed) == written
+
+
+def test_nothing_else_lies_at_the_top():
+    """A file of somebody's trial that was added by mistake would; a source archive has no .git."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    command = ["git", "ls-files", "--full-name", ":(top,glob)*"]
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    kept = """.gitignore CHANGELOG.md CITATION.cff CONTRIBUTING.md LICENSE MANIFEST.in README.md
+        demo.ipynb pyproject.toml requirements-lock.txt requirements.txt setup.py"""
+    assert sorted(listed.stdout.split()) == sorted(kept.split())

@@ -6,13 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gcsa.ranking import best, search
+from gcsa.ranking import search
 from gcsa.ranking.best import Best
 from gcsa.ranking.retrieval import retrieve
 from gcsa.scene import ImageSet, Scene
 
 _kernels = pytest.importorskip("gcsa._kernels", reason="nothing is compiled")
-pytestmark = pytest.mark.skipif(not best.COMPILED, reason="compiled before there was this kernel")
 
 INF = np.inf
 

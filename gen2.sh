@@ -1,1 +1,0 @@
-for s in "$@"; do while [ ! -f /tmp/p16/w$s/miniworld.json ]; do sleep 2; done; PYTHONPATH=/work/wt-p16 OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive nice -n 5 /work/main/.venv/bin/python /tmp/p16/export.py /tmp/p16/w$s /tmp/p16/s$s.pkl > ex$s.log; done
