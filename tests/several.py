@@ -103,12 +103,15 @@ def observe(folder: Path, kill: dict[str, dict]) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def observed(path, make):
-        def made():
-            result = make()
-            events.write(f"{attempt} made {path.name}\n")
-            return result
+        fresh = []
 
-        found = kept(path, made)
+        def making():
+            fresh.append(path.name)
+            return make()
+
+        found = kept(path, making)
+        # Not before it is written: torchrun may end the process between the two.
+        events.writelines(f"{attempt} made {name}\n" for name in fresh)
         happened("piece", path.name)
         return found
 
