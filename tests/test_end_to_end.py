@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
 import pytest
+from commands import call
 
 TINY = {
     "data.train_scenes": "[trondheim,amsterdam]",
@@ -17,14 +16,6 @@ TINY = {
     "data.desc_fn": "global-feats-miniworld.h5",
     "train.device": "cpu",
 }
-
-
-def call(module: str, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *map(str, arguments)], capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
 
 
 @pytest.fixture(scope="module")

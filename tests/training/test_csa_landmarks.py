@@ -3,12 +3,11 @@
 import csv
 import json
 import pickle
-import subprocess
-import sys
 
 import numpy as np
 import pytest
 import torch
+from commands import call
 from conftest import overrides
 from landmarks import DIM, NETWORKS, write_landmarks
 
@@ -49,17 +48,11 @@ def settings(*parts, conf="csa_augrsfm120k"):
 def test_by_the_programs(tmp_path):
     """Three networks train, the loss falls; roxford5k is scored with more candidates."""
     several = written(tmp_path, images=200, landmarks=20, noise=0.6)
-
-    def call(module, *arguments):
-        command = [sys.executable, "-m", module, "--conf", "configs/csa_augrsfm120k.yaml"]
-        done = subprocess.run([*command, *map(str, arguments)], capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
-
+    conf = ["--conf", "configs/csa_augrsfm120k.yaml"]
     faster = {"train.num_epochs": 3, "train.warmup_epochs": 1, "train.learning_rate": 0.01,
               "data.batch_size": 8, "csa.dropout": 0, "csa.path_dropout": 0,
               "model.K": 24, "model.L": 15}  # fmt: skip
-    call("gcsa.train", "--name", "csa", *overrides(several, faster))
+    call("gcsa.train", *conf, "--name", "csa", *overrides(several, faster))
     folder = tmp_path / "outputs" / "training" / "csa"
     with open(folder / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -67,11 +60,11 @@ def test_by_the_programs(tmp_path):
     # That network alone takes part in validation and in the test.
     checkpoint, report = folder / "checkpoint_3.pth.tar", tmp_path / "report.json"
     test = [*overrides(several, {"model.L": 15}), "data.dataset=roxford5k", "--json", report]
-    printed = call("gcsa.evaluate", "--checkpoint", checkpoint, "model.K=30", *test)
+    printed = call("gcsa.evaluate", *conf, "--checkpoint", checkpoint, "model.K=30", *test)
     figures = json.loads(report.read_text())
     assert list(figures["scenes"]) == [f"roxford5k: {NETWORK}"]
     assert f"{100 * figures['metrics']['hard mAP']:.2f}" in printed
-    call("gcsa.evaluate", *test)
+    call("gcsa.evaluate", *conf, *test)
     before = json.loads(report.read_text())["metrics"]
     assert figures["metrics"] != before and figures["counts"]["queries"] == 20
 
