@@ -1,6 +1,7 @@
 """Two processes do what one does: the same weights and metrics, every query counted once."""
 
 import csv
+import logging
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from commands import call
 from conftest import STAGE_2, overrides
 
 from gcsa import distributed
@@ -18,17 +20,20 @@ from gcsa.training.trainer import _own_part
 EXACT = {"model.input_dropout": 0, "model.attn_dropout": 0, "train.num_epochs": 2}
 
 
-def start(world, name, processes, *settings):
+def words(world, name, *settings):
+    """What gcsa.train is told."""
     conf = f"{world['data.root']}/c.yaml"
     with open(conf, "w") as file:
         file.write("train: {learning_rate: 1.0e-3}\n")
-    launch = ["-m", "torch.distributed.run", f"--nproc_per_node={processes}", "--master_port=0"]
-    launch = (
-        [] if processes == 1 else [*launch, "--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0"]
-    )
-    command = [sys.executable, *launch, "-m", "gcsa.train", "--name", name, "--conf", conf]
+    return ["--name", name, "--conf", conf, *overrides(world, EXACT, *settings)]
+
+
+def start(*told):
+    """Two processes of gcsa.train."""
+    launch = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--master_port=0"]
+    launch += ["--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.run([*command, *overrides(world, EXACT, *settings)], env=environment,
+    return subprocess.run([sys.executable, *launch, "-m", "gcsa.train", *told], env=environment,
                           capture_output=True, text=True)  # fmt: skip
 
 
@@ -41,13 +46,15 @@ def results(world, name):
 
 @pytest.mark.parametrize("stage", [{"train.projection": "shared"},
                                    {**STAGE_2, "train.projection": "shared"}])  # fmt: skip
-def test_two_processes_train_as_one_does(world, stage):
+def test_two_processes_train_as_one_does(world, stage, caplog):
     # 40 training queries in batches of 12: the last is shared unequally, 20 validation queries.
     settings = {**stage, "data.batch_size": 12}
-    for name, processes in (("one", 1), ("two", 2)):
-        done = start(world, name, processes, settings)
-        assert done.returncode == 0, done.stderr
-        assert done.stderr.count("epoch 2: loss") == 1, "one process speaks"
+    with caplog.at_level(logging.INFO):
+        call("gcsa.train", *words(world, "one", settings))
+    done = start(*words(world, "two", settings))
+    assert done.returncode == 0, done.stderr
+    for said in (caplog.text, done.stderr):
+        assert said.count("epoch 2: loss") == 1, "one process speaks"
     (one, weights), (two, others) = results(world, "one"), results(world, "two")
     assert len(one) == len(two) == 3
     for row, other in zip(one, two, strict=True):
@@ -62,7 +69,7 @@ def test_two_processes_train_as_one_does(world, stage):
 
 
 def test_one_line_for_bad_input_from_several_processes(world):
-    done = start(world, "a", 2, {"data.batch_size": 7})
+    done = start(*words(world, "a", {"data.batch_size": 7}))
     assert done.returncode != 0
     assert done.stderr.count("error: data.batch_size: 7 queries are not a multiple of the 2") == 1
 
