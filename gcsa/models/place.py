@@ -12,7 +12,8 @@ positions, where no rule tells which images show one place, what is to be added 
 probability that a candidate is relevant. With the last weights at zero both are nothing, and the
 posterior is exactly the calibrated one: there training begins.
 
-Shapes: B queries, T = 2 + K tokens, S = 2 + M keys, F features of a token, A of a pair.
+Shapes: B queries, T = 2 + K tokens, S = 2 + M keys, F features of a token, A affinities of a pair,
+H heads.
 """
 
 from __future__ import annotations
@@ -76,8 +77,43 @@ class Correction(NamedTuple):
     relevance: Tensor
 
 
+class Pairs(NamedTuple):
+    """Affinities of two candidates, (B, A, K, M), and of the query with each, (B, A, K)."""
+
+    among: Tensor
+    query: Tensor
+
+
+class Biases(NamedTuple):
+    """Of the attention of tokens to keys: of candidates to candidates (B, H, K, M), to the query
+    and "none" (B, H, K, 2), and of those two to all keys (B, H, 2, S).
+
+    They lie apart because the first are nearly all, and would be copied to lie in one tensor.
+    """
+
+    among: Tensor
+    left: Tensor
+    top: Tensor
+
+    def added_to(self, weight: Tensor) -> Tensor:
+        """The logits (B, H, T, S) of the attention, with them, in place."""
+        weight[:, :, 2:, 2:] += self.among
+        weight[:, :, 2:, :2] += self.left
+        weight[:, :, :2] += self.top
+        return weight
+
+    def of_layers(self, heads: int) -> list[Biases]:
+        """Of each layer its own."""
+        parts = (each.split(heads, 1) for each in self)
+        return [Biases(*each) for each in zip(*parts, strict=True)]
+
+
 class PairBias(nn.Module):
-    """Affinities (B, A, T, S) of pairs -> biases (B, outputs, T, S)."""
+    """A small network of the affinities of two tokens, which yields a bias a head and layer.
+
+    Beside A affinities it reads three flags: the key is the query's token, the key is "none", the
+    token is one of these two.
+    """
 
     def __init__(self, affinities: int, hidden: int, outputs: int):
         super().__init__()
@@ -85,12 +121,25 @@ class PairBias(nn.Module):
         self.inner = nn.Linear(affinities, hidden)
         self.outer = nn.Linear(hidden, outputs, bias=False)
 
-    def forward(self, pairs: Tensor) -> Tensor:
-        B, A, T, S = pairs.shape
+    def forward(self, pairs: Pairs, top: Tensor) -> Biases:
+        """pairs: see :class:`Pairs`; top: (B, M) int64, columns of the keys."""
+        B, A, K = pairs.query.shape
+        left = self.inner.weight.new_zeros(B, A + 3, K, 2)
+        left[:, :A, :, 0] = pairs.query
+        first = left.new_zeros(B, A + 3, 2, 2 + top.shape[1])
+        first[:, :A, 0, 2:] = pairs.query.gather(2, top[:, None].expand(-1, A, -1))
+        first[:, -1] = 1
+        for part in (left, first):
+            part[:, -3, :, 0] = part[:, -2, :, 1] = 1
+        return Biases(self._bias(pairs.among), self._bias(left), self._bias(first))
+
+    def _bias(self, read: Tensor) -> Tensor:
+        """(B, A, T, S) -> (B, outputs, T, S); flags that it lacks are 0."""
+        B, A, T, S = read.shape
         # Products batch by batch: those of a matrix with a batch copy and turn all of it.
-        inner = self.inner.weight.expand(B, -1, -1)
+        inner = self.inner.weight[:, :A].expand(B, -1, -1)
         bias = self.inner.bias[:, None].expand(B, -1, 1)
-        flat = functional.relu(torch.baddbmm(bias, inner, pairs.view(B, A, T * S)), inplace=True)
+        flat = functional.relu(torch.baddbmm(bias, inner, read.view(B, A, T * S)), inplace=True)
         return torch.bmm(self.outer.weight.expand(B, -1, -1), flat).view(B, -1, T, S)
 
 
@@ -107,14 +156,17 @@ class Layer(nn.Module):
             nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
         )
 
-    def forward(self, x: Tensor, keys: Tensor, bias: Tensor) -> Tensor:
-        """x: (B, T, width); keys: (B, S) tokens; bias: (B, heads, T, S)."""
+    def forward(self, x: Tensor, keys: Tensor, biases: Biases, unseen: Tensor | None) -> Tensor:
+        """x: (B, T, width); keys: (B, S) tokens; unseen: (B, S) bool, those that are padding."""
         B, T, W = x.shape
         y = self.attn_norm(x)
         seen = y.gather(1, keys[..., None].expand(-1, -1, W))
         q = self.query(y).view(B, T, self.heads, -1).transpose(1, 2)
         k, v = self.key_value(seen).view(B, keys.shape[1], 2, self.heads, -1).permute(2, 0, 3, 1, 4)
-        weight = torch.matmul(q, k.transpose(-1, -2)) * (W // self.heads) ** -0.5 + bias
+        q = q * (W // self.heads) ** -0.5
+        weight = biases.added_to(torch.matmul(q, k.transpose(-1, -2)))
+        if unseen is not None:
+            weight = weight.masked_fill(unseen[:, None, None], -torch.inf)
         mixed = torch.matmul(torch.softmax(weight, dim=-1), v)
         x = x + self.out(mixed.transpose(1, 2).reshape(B, T, W))
         return x + self.mlp(self.mlp_norm(x))
@@ -152,20 +204,21 @@ class PlaceNet(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(
-        self, tokens: Tensor, pairs: Tensor | None, keys: Tensor, seen: Tensor
-    ) -> Correction:
+    def forward(self, tokens: Tensor, pairs: Pairs | None, top: Tensor, seen: Tensor) -> Correction:
         """What is to be added; see the module.
 
-        tokens: (B, T, F), the query first, then "none", then the candidates. pairs: (B, A, T, S),
-        token with key; None without layers. keys: (B, S) int64, the tokens that all attend to;
-        seen: (B, S) bool, False for a key that is padding.
+        tokens: (B, T, F), the query first, then "none", then the candidates. pairs: None without
+        layers. top: (B, M) int64, columns of the candidates that all attend to; seen: (B, M) bool,
+        False for one that is padding.
         """
         x = self.embed(tokens)
         if self.pairs is not None and pairs is not None:
-            biases = self.pairs(pairs).masked_fill(~seen[:, None, None], -torch.inf)
-            for layer, bias in zip(self.layers, biases.split(self.heads, 1), strict=True):
-                x = layer(x, keys, bias)
+            first = torch.arange(2, device=top.device).expand(len(top), 2)
+            keys = torch.cat([first, top + 2], dim=1)
+            unseen = None if seen.all() else functional.pad(~seen, (2, 0), value=False)
+            biases = self.pairs(pairs, top).of_layers(self.heads)
+            for layer, each in zip(self.layers, biases, strict=True):
+                x = layer(x, keys, each, unseen)
         change = self.head(self.norm(x))
         return Correction(change[:, 2:, 0], change[:, 1, 0], change[:, 2:, 1])
 

@@ -50,60 +50,62 @@ class Affinities:
         if database.radio is not None and queries.radio is not None:
             self._query_radio = radio.stack([queries.radio, database.radio])
 
-    def between(self, rows: Tensor, top: Tensor, out: Tensor) -> None:
-        """Write the affinities of candidates ``rows`` (B, K), -1 padded, with those of columns
-        ``top`` (B, M), into ``out`` (B, A, K, M), zeros before."""
+    def between(self, rows: Tensor, top: Tensor) -> Tensor:
+        """The affinities (B, A, K, M) of candidates ``rows`` (B, K), -1 padded, with those of
+        columns ``top`` (B, M)."""
         keys = rows.gather(1, top)
-        valid = (rows >= 0)[:, :, None] & (keys >= 0)[:, None]
+        shape = len(rows), len(AFFINITIES), rows.shape[1], keys.shape[1]
+        out = torch.zeros(shape, device=rows.device)
+        out[:, NUMBER["itself"]].scatter_(1, top[:, None], 1)
+        self._looks(rows, top, out[:, NUMBER["looks"]])
         a, b = rows.clamp(min=0), keys.clamp(min=0)
-        columns = torch.arange(rows.shape[1], device=rows.device)
-        itself = columns[None, :, None] == top[:, None]
-        out[:, NUMBER["itself"]] = itself
-        self._looks(a, b, valid & ~itself, out[:, NUMBER["looks"]])
         if self.places is not None:
             self._positions(rows, keys, top, out)
         if self._headings is not None:
-            turn = self._headings[a][:, :, None] - self._headings[b][:, None]
-            _cosine(turn, out[:, NUMBER["headed"]], out[:, NUMBER["facing"]])
+            headings = self._headings[a], self._headings[b]
+            _cosine(*headings, out[:, NUMBER["headed"]], out[:, NUMBER["facing"]])
         if self._radio is not None:
             self._heard(self._radio, rows, keys, out[:, NUMBER["heard"]], out[:, NUMBER["radio"]])
         if self._groups is not None:
             one, other = self._groups[a][:, :, None], self._groups[b][:, None]
             out[:, NUMBER["together"]] = (one == other) & (one >= 0)
-        out *= valid[:, None]
+        return _where_both(rows >= 0, keys >= 0, out)
 
-    def with_query(self, queries: Tensor, rows: Tensor, out: Tensor) -> None:
-        """Write those of the queries (B,) with their candidates into ``out`` (B, A, K)."""
-        valid = rows >= 0
+    def with_query(self, queries: Tensor, rows: Tensor) -> Tensor:
+        """Those of the queries (B,) with their candidates, (B, A, K)."""
+        out = torch.zeros(len(rows), len(AFFINITIES), rows.shape[1], device=rows.device)
         if self._headings is not None and self._query_headings is not None:
-            turn = self._query_headings[queries][:, None] - self._headings[rows.clamp(min=0)]
-            _cosine(turn, out[:, NUMBER["headed"]], out[:, NUMBER["facing"]])
+            headings = self._headings[rows.clamp(min=0)], self._query_headings[queries][:, None]
+            found = (out[:, NUMBER[name], :, None] for name in ("headed", "facing"))
+            _cosine(*headings, *found)
         if self._query_radio is not None:
             count = len(self.scene.queries)
-            shifted = torch.where(valid, rows + count, -1)
+            shifted = torch.where(rows >= 0, rows + count, -1)
             heard, value = out[:, NUMBER["heard"], None], out[:, NUMBER["radio"], None]
             self._heard(self._query_radio, queries[:, None], shifted, heard, value)
-        out *= valid[:, None]
+        return _where_both(rows >= 0, None, out)
 
-    def _looks(self, a: Tensor, b: Tensor, counted: Tensor, out: Tensor) -> None:
-        """Inner products of descriptors, standardised by list, 0 where not ``counted``."""
-        images, place = torch.unique(a, return_inverse=True)
-        rows = np.asarray(self.scene.database.descriptors[images.cpu().numpy()], np.float32)
-        described = torch.from_numpy(rows).to(a.device)
-        # A key is one of the list, so that its descriptor is there already.
-        keys = described[torch.searchsorted(images, b)]
-        value = torch.bmm(described[place], keys.transpose(1, 2))
-        count = counted.sum((1, 2), keepdim=True).clamp(min=1)
-        value -= (value * counted).sum((1, 2), keepdim=True) / count
-        value *= counted
-        spread = (value.square().sum((1, 2), keepdim=True) / count).sqrt().clamp(min=1e-6)
-        out.copy_((value / spread).clamp_(-MOST, MOST))
+    def _looks(self, rows: Tensor, top: Tensor, out: Tensor) -> None:
+        """Inner products of descriptors, standardised by list; 0 of padding and of an image with
+        itself."""
+        images, place = torch.unique(rows.clamp(min=0), return_inverse=True)
+        described = torch.from_numpy(self.scene.database.descriptors[images.cpu().numpy()])
+        described = described.to(rows.device).float()
+        each, keys = (_rows(described, number) for number in (place, place.gather(1, top)))
+        value = torch.bmm(each, keys.transpose(1, 2)).scatter_(1, top[:, None], 0)
+        valid = rows >= 0
+        held = valid.gather(1, top)
+        _where_both(valid, held, value[:, None])
+        held = held.sum(1)
+        count = (held * (valid.sum(1) - 1)).clamp(min=1)[:, None, None]
+        mean = value.sum((1, 2), keepdim=True) / count
+        variance = value.square().sum((1, 2), keepdim=True) / count - mean.square()
+        spread = variance.clamp(min=1e-12).sqrt()
+        out.copy_(value.sub_(mean).div_(spread).clamp_(-MOST, MOST)).scatter_(1, top[:, None], 0)
 
     def _positions(self, rows: Tensor, keys: Tensor, top: Tensor, out: Tensor) -> None:
         assert self.places is not None
         a, b = rows.clamp(min=0), keys.clamp(min=0)
-        placed = self.places.known[a][:, :, None] & self.places.known[b][:, None]
-        away = distances(self.places.positions[a], self.places.positions[b]) / self.reach
         wide = torch.full_like(keys, 1, dtype=torch.float32)
         standing = Hypotheses(
             top,
@@ -113,10 +115,14 @@ class Affinities:
             self.places.headings[b],
             self.spread.turn * wide,
         )
-        out[:, NUMBER["placed"]] = placed
-        out[:, NUMBER["kernel"]] = self.kernel(standing, rows).transpose(1, 2) * placed
-        out[:, NUMBER["near"]] = torch.exp(-away) * placed
-        out[:, NUMBER["far"]] = torch.log1p(away) / 3 * placed
+        away = distances(self.places.positions[a], self.places.positions[b]).div_(self.reach)
+        out[:, NUMBER["kernel"]] = self.kernel(standing, rows).transpose(1, 2)
+        # Numbers below the normal ones would take a hundred times as long from here on.
+        torch.exp(-away.clamp(max=80), out=out[:, NUMBER["near"]])
+        torch.log1p(away, out=out[:, NUMBER["far"]]).div_(3)
+        out[:, NUMBER["placed"]] = 1
+        own = out[:, NUMBER["placed"] : NUMBER["far"] + 1]
+        _where_both(self.places.known[a], self.places.known[b], own)
 
     def _heard(
         self, heard: radio.Radio, rows: Tensor, others: Tensor, flag: Tensor, out: Tensor
@@ -137,8 +143,28 @@ def _tensor(values: np.ndarray | None, device: torch.device | str) -> Tensor | N
     return torch.from_numpy(np.ascontiguousarray(values, kind)).to(device)
 
 
-def _cosine(turn: Tensor, flag: Tensor, out: Tensor) -> None:
-    """Cosines of angles, 0 where unknown, and whether they are known."""
-    known = turn.isfinite()
-    flag.copy_(known)
-    out.copy_(torch.cos(turn.masked_fill(~known, 0)) * known)
+def _rows(values: Tensor, numbers: Tensor) -> Tensor:
+    """values[numbers], (B, K, D), in half the time that this takes."""
+    return values.index_select(0, numbers.flatten()).view(*numbers.shape, -1)
+
+
+def _cosine(one: Tensor, other: Tensor, flag: Tensor, out: Tensor) -> None:
+    """Cosines (B, K, M) of the angles between headings (B, K) and (B, M), and whether both are
+    known; 0 where not."""
+    known = one.isfinite(), other.isfinite()
+    one, other = one.nan_to_num(0, 0, 0), other.nan_to_num(0, 0, 0)
+    torch.mul(torch.cos(one)[:, :, None], torch.cos(other)[:, None], out=out)
+    out.addcmul_(torch.sin(one)[:, :, None], torch.sin(other)[:, None])
+    flag.fill_(1)
+    for each in (flag, out):
+        _where_both(*known, each[:, None])
+
+
+def _where_both(one: Tensor, other: Tensor | None, values: Tensor) -> Tensor:
+    """Values (B, A, K, M) with 0 where not both ``one`` (B, K) and ``other`` (B, M), in place; of
+    (B, A, K) without ``other``. Mostly nothing is to be done, which is quickly found."""
+    if other is None:
+        return values if one.all() else values.mul_(one[:, None])
+    if one.all() and other.all():
+        return values
+    return values.mul_((one[:, :, None] & other[:, None])[:, None])

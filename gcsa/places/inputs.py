@@ -8,11 +8,13 @@ order of the candidates, only on their similarities. B queries, K candidates, M 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from gcsa.places.affinities import AFFINITIES, Affinities
+from gcsa.models.place import Pairs
+from gcsa.places.affinities import AFFINITIES, NUMBER, Affinities
 
 # Kinds of evidence beside looks that a token tells of, with a flag each: 0 is unknown.
 KINDS = ("density", "compass", "position", "radio", "local")
@@ -50,14 +52,18 @@ class Evidence:
         )
 
 
-@dataclass(frozen=True, eq=False)
-class Inputs:
+class Inputs(NamedTuple):
     """The arguments of :class:`gcsa.models.place.PlaceNet`."""
 
     tokens: Tensor
-    pairs: Tensor | None
-    keys: Tensor
+    pairs: Pairs | None
+    top: Tensor
     seen: Tensor
+
+    def to(self, device: torch.device) -> Inputs:
+        """On a device."""
+        pairs = None if self.pairs is None else Pairs(*(each.to(device) for each in self.pairs))
+        return Inputs(self.tokens.to(device), pairs, self.top.to(device), self.seen.to(device))
 
 
 def inputs_of(
@@ -71,15 +77,13 @@ def inputs_of(
     total, valid = evidence.total, evidence.valid
     similarity = standardised(evidence.similarity, valid)
     tokens = _tokens(evidence, total, similarity)
-    M = min(keys, rows.shape[1])
-    top = torch.topk(total, M, dim=1).indices
-    first = torch.arange(2, device=rows.device).expand(len(rows), 2)
-    numbers = torch.cat([first, top + 2], dim=1)
-    seen = torch.nn.functional.pad(valid.gather(1, top), (2, 0), value=True)
+    top = torch.topk(total, min(keys, rows.shape[1]), dim=1).indices
     pairs = None
     if affinities is not None:
-        pairs = _pairs(affinities, queries, rows, top, similarity)
-    return Inputs(tokens, pairs, numbers, seen)
+        query = affinities.with_query(queries, rows)
+        query[:, NUMBER["looks"]] = similarity / 2
+        pairs = Pairs(affinities.between(rows, top), query)
+    return Inputs(tokens, pairs, top, valid.gather(1, top))
 
 
 def standardised(similarity: Tensor, valid: Tensor) -> Tensor:
@@ -109,16 +113,16 @@ def _tokens(evidence: Evidence, total: Tensor, similarity: Tensor) -> Tensor:
     place = len(own)
     tokens[:, 2:, place], tokens[:, 2:, place + 1] = logs[:, :-1] / 5, 3 * chance[:, :-1]
     tokens[:, 1, place], tokens[:, 1, place + 1] = logs[:, -1] / 5, 3 * chance[:, -1]
-    tokens[:, :, place + 2 : place + 2 + OF_LIST] = _of_list(evidence, logs, chance)[:, None]
+    of_list = _of_list(evidence, similarity, logs, chance)
+    tokens[:, :, place + 2 : place + 2 + OF_LIST] = of_list[:, None]
     for number, part in enumerate((slice(0, 1), slice(1, 2), slice(2, None))):
         tokens[:, part, FEATURES - 3 + number] = 1
     tokens[:, 2:] *= evidence.valid[..., None]
     return tokens
 
 
-def _of_list(evidence: Evidence, logs: Tensor, chance: Tensor) -> Tensor:
+def _of_list(evidence: Evidence, similarity: Tensor, logs: Tensor, chance: Tensor) -> Tensor:
     """How sure a list is of its best, (B, OF_LIST): gaps, contrast, probabilities, length."""
-    similarity = standardised(evidence.similarity, evidence.valid)
     first = similarity.masked_fill(~evidence.valid, -torch.inf)
     first = first.topk(min(10, first.shape[1]), dim=1).values.clamp(min=LEAST)
     gaps = [first[:, 0] - first[:, min(k, first.shape[1] - 1)] for k in (1, 4, 9)]
@@ -129,18 +133,3 @@ def _of_list(evidence: Evidence, logs: Tensor, chance: Tensor) -> Tensor:
     found = [first[:, 0], *gaps, contrast, evidence.none / 3]
     found += [3 * chance[:, -1], 3 * chance[:, :-1].max(1).values, entropy, count.log() / 5]
     return torch.stack(found, dim=-1)
-
-
-def _pairs(
-    affinities: Affinities, queries: Tensor, rows: Tensor, top: Tensor, similarity: Tensor
-) -> Tensor:
-    """Affinities (B, A, 2 + K, 2 + M) of every token with the query, "none" and the keys."""
-    B, K = rows.shape
-    pairs = similarity.new_zeros(B, PAIRS, 2 + K, 2 + top.shape[1])
-    affinities.between(rows, top, pairs[:, : len(AFFINITIES), 2:, 2:])
-    own = pairs[:, : len(AFFINITIES), 2:, 0]
-    affinities.with_query(queries, rows, own)
-    own[:, 0] = similarity / 2
-    pairs[:, : len(AFFINITIES), 0, 2:] = own.gather(2, top[:, None].expand(-1, len(AFFINITIES), -1))
-    pairs[:, -3, :, 0] = pairs[:, -2, :, 1] = pairs[:, -1, :2] = 1
-    return pairs

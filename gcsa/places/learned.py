@@ -14,8 +14,8 @@ from gcsa.places.inputs import Evidence, inputs_of
 from gcsa.places.posterior import Posterior
 from gcsa.places.weighed import Weighed
 
-# Pairs of a block of queries: what stays in a core's cache.
-BLOCK = 1 << 16
+# Pairs of a block of queries: few enough for the cache, many enough for each operation.
+BLOCK = 3 << 15
 # A probability of relevance counts as no less than this.
 FAINT = 1e-6
 
@@ -45,7 +45,7 @@ def learned(
         queries = torch.arange(start, start + len(rows[part]), device=device)
         listed = torch.from_numpy(np.ascontiguousarray(rows[part])).to(device)
         inputs = inputs_of(known, listed, queries, affinities, network.keys)
-        change = network(inputs.tokens, inputs.pairs, inputs.keys, inputs.seen)
+        change = network(*inputs)
         found[0, part] = (change.evidence - change.none[:, None]).cpu().numpy()
         found[1, part] = change.relevance.cpu().numpy()
     evidence, relevance = np.where(weighed.valid, found, 0.0)

@@ -116,7 +116,7 @@ def test_the_loss_is_the_weighted_place_loss(world):
     )
     course = Placing(config, torch.device("cpu"), True)
     inputs = read.inputs
-    change = course.model(inputs.tokens, inputs.pairs, inputs.keys, inputs.seen)
+    change = course.model(*inputs)
     evidence = read.evidence
     each = place_loss(evidence.total, evidence.none, read.relevant, evidence.valid)
     expected = np.average(each.numpy(), weights=asked.weight[:16])

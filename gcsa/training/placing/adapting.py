@@ -14,12 +14,12 @@ import torch
 
 from gcsa.errors import InputError
 from gcsa.losses.place import place_loss
-from gcsa.models.place import Correction, PlaceConfig, PlaceNet
+from gcsa.models.place import PlaceConfig, PlaceNet
 from gcsa.places.calibrating import LEAST, calibrated
 from gcsa.scene import Scene
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import Rule
-from gcsa.training.placing.augmentation import Read, prepared
+from gcsa.training.placing.augmentation import prepared
 from gcsa.training.placing.batches import GROUP, reads
 from gcsa.training.placing.objective import loss_of
 from gcsa.training.placing.questions import Questions, own_questions
@@ -95,7 +95,7 @@ def _train(network: PlaceNet, questions: Questions, num: int, seed: int) -> None
         random = np.random.default_rng([seed, epoch])
         for read, _ in reads([questions], config, network, num, SIZE, random):
             optimizer.zero_grad(set_to_none=True)
-            loss_of(_correction(network, read), read).backward()
+            loss_of(network(*read.inputs), read).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
 
@@ -112,7 +112,7 @@ def measured(network: PlaceNet | None, questions: Questions, num: int) -> Held:
         read = now.read(rows, num, keys if network is None else network.keys, layers)
         logits, none = read.evidence.total, read.evidence.none
         if network is not None:
-            change = _correction(network.eval(), read)
+            change = network.eval()(*read.inputs)
             logits, none = logits + change.evidence, none + change.none
         losses.append(place_loss(logits, none, read.relevant, read.evidence.valid))
         best = logits.argmax(1, keepdim=True)
@@ -122,13 +122,6 @@ def measured(network: PlaceNet | None, questions: Questions, num: int) -> Held:
     loss = (weight * torch.cat(losses)).sum() / weight.sum()
     recall = (known * torch.cat(hits)).sum() / known.sum().clamp(min=1e-9)
     return Held(float(loss), float(recall))
-
-
-def _correction(network: PlaceNet, read: Read) -> Correction:
-    found: Correction = network(
-        read.inputs.tokens, read.inputs.pairs, read.inputs.keys, read.inputs.seen
-    )
-    return found
 
 
 def words(found: Adapted) -> str:

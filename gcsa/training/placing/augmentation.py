@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gcsa.models.place import PlaceConfig
+from gcsa.models.place import Pairs, PlaceConfig
 from gcsa.places.affinities import NUMBER
 from gcsa.places.inputs import Evidence, Inputs, inputs_of
 from gcsa.places.learned import evidence_of
@@ -79,11 +79,12 @@ class Prepared:
         apart = torch.from_numpy(self.unknown["positions"][rows])
         return Read(evidence, inputs, relevant, weight, apart)
 
-    def _forget(self, pairs: Tensor, rows: np.ndarray) -> None:
+    def _forget(self, pairs: Pairs, rows: np.ndarray) -> None:
         for source, (_, names) in SOURCES.items():
             out = torch.from_numpy(self.unknown[source][rows])
             for name in names:
-                pairs[out, NUMBER[name]] = 0
+                for each in pairs:
+                    each[out, NUMBER[name]] = 0
 
 
 def prepared(questions: Questions, config: PlaceConfig, random: np.random.Generator) -> Prepared:

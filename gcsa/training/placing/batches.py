@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from gcsa import distributed
-from gcsa.models.place import PlaceConfig, PlaceNet
+from gcsa.models.place import Pairs, PlaceConfig, PlaceNet
 from gcsa.places.inputs import Evidence, Inputs
 from gcsa.training.placing.augmentation import Read, prepared
 from gcsa.training.placing.questions import Questions
@@ -86,8 +86,8 @@ def joined(parts: Sequence[Read]) -> Read:
     pairs = [part.inputs.pairs for part in parts if part.inputs.pairs is not None]
     inputs = Inputs(
         of_all(lambda part: part.inputs.tokens),
-        torch.cat(pairs) if pairs else None,
-        of_all(lambda part: part.inputs.keys),
+        Pairs(*map(torch.cat, zip(*pairs, strict=True))) if pairs else None,
+        of_all(lambda part: part.inputs.top),
         of_all(lambda part: part.inputs.seen),
     )
     relevant, weight = of_all(lambda part: part.relevant), of_all(lambda part: part.weight)

@@ -81,9 +81,7 @@ class Placing(Optimised):
         return float(sums[0] / sums[1])
 
     def _correction(self, read: Read) -> Correction:
-        given = (read.inputs.tokens, read.inputs.pairs, read.inputs.keys, read.inputs.seen)
-        moved = (None if tensor is None else tensor.to(self.device) for tensor in given)
-        found: Correction = self.network(*moved)
+        found: Correction = self.network(*read.inputs.to(self.device))
         return Correction(*(tensor.float().cpu() for tensor in found))
 
     def validate(self, before: bool = False) -> tuple[list[JudgedScene], list[Ranking]]:
