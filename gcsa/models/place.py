@@ -19,7 +19,7 @@ H heads.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,7 @@ class PlaceConfig:
     heads: int = 4  # attention heads of a layer
     hidden: int = 16  # of the network that makes a bias of a pair's affinities
     keys: int = 48  # candidates of most evidence that all attend to
+    residual: bool = True  # it corrects the posterior; false: it says all anew, for comparison
     own: bool = True  # images of the databases are training queries, too
     queries: int = 0  # training queries at most, drawn by the seed; 0: all
     also: list[str] = field(default_factory=list)  # configs whose training scenes are used, too
@@ -184,10 +185,11 @@ class PlaceNet(nn.Module):
         heads: int,
         hidden: int,
         keys: int,
+        residual: bool = True,
     ):
         super().__init__()
         _check_heads(width, heads)
-        self.sizes = {
+        self.sizes: dict[str, Any] = {
             "features": features,
             "affinities": affinities,
             "width": width,
@@ -195,8 +197,9 @@ class PlaceNet(nn.Module):
             "heads": heads,
             "hidden": hidden,
             "keys": keys,
+            "residual": residual,
         }
-        self.heads, self.keys = heads, keys
+        self.heads, self.keys, self.residual = heads, keys, residual
         self.embed = nn.Sequential(nn.Linear(features, width), nn.GELU(), nn.Linear(width, width))
         self.pairs = PairBias(affinities, hidden, layers * heads) if layers else None
         self.layers = nn.ModuleList(Layer(width, heads) for _ in range(layers))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gcsa.models.place import Pairs
+from gcsa.models.place import Correction, Pairs
 from gcsa.places.affinities import AFFINITIES, NUMBER, Affinities
 
 # Kinds of evidence beside looks that a token tells of, with a flag each: 0 is unknown.
@@ -47,9 +47,19 @@ class Evidence:
     @property
     def total(self) -> Tensor:
         """The sum of all kinds, (B, K), -inf where padded."""
-        return sum(self.kinds.values(), torch.zeros_like(self.similarity)).masked_fill(
-            ~self.valid, -torch.inf
-        )
+        return self._of_valid(sum(self.kinds.values(), torch.zeros_like(self.similarity)))
+
+    def corrected(self, change: Correction, residual: bool) -> tuple[Tensor, Tensor]:
+        """The logits of the candidates, (B, K), -inf where padded, and of "none of these", (B,).
+
+        Not ``residual``: those of the network alone.
+        """
+        if not residual:
+            return self._of_valid(change.evidence), change.none
+        return self.total + change.evidence, self.none + change.none
+
+    def _of_valid(self, logits: Tensor) -> Tensor:
+        return logits.masked_fill(~self.valid, -torch.inf)
 
 
 class Inputs(NamedTuple):

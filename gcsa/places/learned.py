@@ -46,7 +46,9 @@ def learned(
         listed = torch.from_numpy(np.ascontiguousarray(rows[part])).to(device)
         inputs = inputs_of(known, listed, queries, affinities, network.keys)
         change = network(*inputs)
-        found[0, part] = (change.evidence - change.none[:, None]).cpu().numpy()
+        logits, nowhere = known.corrected(change, network.residual)
+        added = (logits - nowhere[:, None]) - (known.total - known.none[:, None])
+        found[0, part] = added.cpu().numpy()
         found[1, part] = change.relevance.cpu().numpy()
     evidence, relevance = np.where(weighed.valid, found, 0.0)
     return evidence, relevance

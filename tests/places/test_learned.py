@@ -102,6 +102,12 @@ def test_with_zero_weights_it_is_exactly_the_posterior(scene, lists, layers, pla
     assert np.abs(changed.probability - bare.probability).max() > 0.01
 
 
+def test_one_that_does_not_correct_knows_nothing_at_first(scene, lists):
+    made = PlaceNet(FEATURES, PAIRS, 16, 1, 4, 8, 8, residual=False)
+    found = located(scene, lists, made)
+    np.testing.assert_allclose(found.probability, 1 / (K + 1), atol=1e-6)
+
+
 @pytest.mark.parametrize("missing", [(), *([name] for name in KINDS), tuple(KINDS)])
 def test_the_order_of_the_candidates_does_not_matter(scene, lists, missing):
     gone = {name: None for name in missing}

@@ -120,7 +120,7 @@ def test_the_loss_is_the_weighted_place_loss(world):
     evidence = read.evidence
     each = place_loss(evidence.total, evidence.none, read.relevant, evidence.valid)
     expected = np.average(each.numpy(), weights=asked.weight[:16])
-    assert loss_of(change, read).item() == pytest.approx(expected, rel=1e-5)
+    assert loss_of(change, read, True).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_variant_describes_the_same_photos_otherwise(world):

@@ -95,7 +95,7 @@ def _train(network: PlaceNet, questions: Questions, num: int, seed: int) -> None
         random = np.random.default_rng([seed, epoch])
         for read, _ in reads([questions], config, network, num, SIZE, random):
             optimizer.zero_grad(set_to_none=True)
-            loss_of(network(*read.inputs), read).backward()
+            loss_of(network(*read.inputs), read, network.residual).backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             optimizer.step()
 
@@ -113,7 +113,7 @@ def measured(network: PlaceNet | None, questions: Questions, num: int) -> Held:
         logits, none = read.evidence.total, read.evidence.none
         if network is not None:
             change = network.eval()(*read.inputs)
-            logits, none = logits + change.evidence, none + change.none
+            logits, none = read.evidence.corrected(change, network.residual)
         losses.append(place_loss(logits, none, read.relevant, read.evidence.valid))
         best = logits.argmax(1, keepdim=True)
         hits.append(read.relevant.gather(1, best)[:, 0].float())

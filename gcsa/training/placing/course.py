@@ -67,7 +67,7 @@ class Placing(Optimised):
         total, count = 0.0, 0.0
         with epoch_bar(number, self.steps, "batch") as bar:
             for step, (read, share) in enumerate(batches, start=1):
-                loss = loss_of(self._correction(read), read)
+                loss = loss_of(self._correction(read), read, self.model.residual)
                 self.optimizer.zero_grad(set_to_none=True)
                 self.scaler.scale(loss * share).backward()
                 self.update()
@@ -105,9 +105,8 @@ def make_place(config: Config, fresh: bool) -> PlaceNet:
     """The network as the settings say: of train.checkpoint, or one that changes nothing yet."""
     torch.manual_seed(config.train.seed)
     sizes = config.place
-    made = PlaceNet(
-        FEATURES, PAIRS, sizes.width, sizes.layers, sizes.heads, sizes.hidden, sizes.keys
-    )
+    inside = sizes.width, sizes.layers, sizes.heads, sizes.hidden, sizes.keys, sizes.residual
+    made = PlaceNet(FEATURES, PAIRS, *inside)
     # What training never sees (a device's position, say) must say nothing of itself afterwards.
     with torch.no_grad():
         next(made.embed.parameters())[:, OF_KINDS] = 0

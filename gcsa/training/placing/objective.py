@@ -15,14 +15,14 @@ from gcsa.training.placing.augmentation import Read
 RELEVANCE = 0.1
 
 
-def loss_of(change: Correction, read: Read) -> Tensor:
+def loss_of(change: Correction, read: Read, residual: bool) -> Tensor:
     """The weighted mean of the place loss, and the loss of relevance of queries without positions.
 
     The latter is the cross-entropy of each listed image, from the probability that the query was
-    taken there.
+    taken there. residual: of the network.
     """
     evidence, valid = read.evidence, read.evidence.valid
-    logits, none = evidence.total + change.evidence, evidence.none + change.none
+    logits, none = evidence.corrected(change, residual)
     weight = read.weight / read.weight.sum().clamp(min=FAINT)
     loss = (weight * place_loss(logits, none, read.relevant, valid)).sum()
     if not read.apart.any():
