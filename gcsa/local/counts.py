@@ -25,8 +25,8 @@ class Counts:
     """A :class:`gcsa.scene.Common` by hloc's files of local features, and of matches or none.
 
     model: of :data:`gcsa.local.verifying.LEAST`; rays: what "essential" needs, those of a pixel. A
-    pair is counted once: counts are kept in a file
-    beside the features (:mod:`gcsa.local.kept`), or, where not ``kept``, as long as this lives.
+    pair is counted once: counts are kept in a file beside the features (:mod:`gcsa.local.kept`),
+    or, where not ``kept``, as long as this lives.
     """
 
     def __init__(

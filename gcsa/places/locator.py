@@ -149,8 +149,8 @@ class Locator:
         """The posterior of every query over its candidates, and the ranking that follows."""
         weighed, c = self.weigh(candidates, left_out, logits), self.calibration
         matched = logits is not None and logits.has_read("local")
-        if config.verify and self.scene.local is not None and not matched:
-            weighed = self._verified(candidates, weighed, config.verify)
+        if not matched:
+            weighed = self.with_local(candidates, weighed, config.verify)
         relevance = None
         if self.network is not None:
             added, relevance = self._learned(candidates, weighed, self.network)
@@ -191,9 +191,12 @@ class Locator:
         given = candidates.scores, candidates.indices, weighed, self.calibration.none
         return learned(network, between, *given, self.device)
 
-    def _verified(self, candidates: Ranking, weighed: Weighed, most: int) -> Weighed:
-        """With the evidence of local features."""
-        local, database = given(self.scene.local, "local features"), self.scene.database
+    def with_local(self, candidates: Ranking, weighed: Weighed, most: int) -> Weighed:
+        """With the evidence of local features, where there are any, of at most so many candidates
+        of a query."""
+        local, database = self.scene.local, self.scene.database
+        if local is None or not most:
+            return weighed
 
         def ask(query: np.ndarray, column: np.ndarray) -> np.ndarray:
             names = database.names[candidates.indices[query, column]]

@@ -19,6 +19,7 @@ from gcsa.models.place_files import load_place
 from gcsa.places.calibration import Calibration
 from gcsa.places.inputs import FEATURES, KINDS, OF_KINDS, PAIRS
 from gcsa.scoring.split import prepare
+from gcsa.sideinfo.evidence import tabulated
 from gcsa.sideinfo.rules import Rule
 from gcsa.train import train
 from gcsa.training.placing.augmentation import prepared
@@ -106,6 +107,33 @@ def test_what_a_query_does_not_know_is_zero(world):
     assert lost.any() and not lost.all()
     assert not compass[lost].any() and compass[~lost].any()
     assert torch.equal(read.apart, torch.from_numpy(now.unknown["positions"][:16]))
+
+
+def test_local_features_are_read_of_what_is_verified(world):
+    """Where a scene has some: the evidence of the counts; none to queries that lack the source."""
+    config, scenes = scenes_of(world)
+    asked = questions_of(scenes[0], Rule.of("dist"), config.fov, config)[0]
+    counted = []
+
+    class Features:
+        about = "sixty of each pair"
+
+        def inliers(self, a, b):
+            counted.extend(zip(a.tolist(), b.tolist(), strict=True))
+            return np.full(len(a), 60.0)
+
+    place = replace(config.place, drop=0.5)
+    local = replace(asked, scene=replace(asked.scene, local=Features()), verify=3)
+    now = prepared(local, place, np.random.default_rng(0))
+    read = now.read(np.arange(16), 30, 12, True)
+    found, lost = read.evidence.kinds["local"], torch.from_numpy(now.unknown["local"][:16])
+    worth = tabulated(np.array(60.0), asked.calibration.inliers_table).item()
+    assert worth > 0 and lost.any() and not found[lost].any()
+    known = found[~lost]
+    assert known.any() and (known != 0).sum(1).max() <= 3
+    np.testing.assert_allclose(known[known != 0], worth, rtol=1e-6)
+    names = set(asked.scene.queries.names.tolist())
+    assert {a for a, _ in counted} <= names and len(counted) == len(set(counted))
 
 
 def test_the_loss_is_the_weighted_place_loss(world):

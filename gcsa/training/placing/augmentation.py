@@ -92,6 +92,7 @@ def prepared(questions: Questions, config: PlaceConfig, random: np.random.Genera
     noised = replace(questions, scene=_noised(questions, config, random))
     locator = Locator(noised.scene, noised.rule, noised.fov, noised.calibration)
     weighed = locator.weigh(noised.candidates, noised.left_out)
+    weighed = locator.with_local(noised.candidates, weighed, noised.verify)
     unknown = {source: random.random(len(questions)) < config.drop for source in SOURCES}
     if questions.scene.database.positions is None:
         unknown["positions"][:] = True

@@ -13,6 +13,7 @@ from gcsa.config import Config, load_config
 from gcsa.errors import InputError, given
 from gcsa.places.calibrating import calibrated, database_of, own_sample
 from gcsa.places.calibration import Calibration
+from gcsa.places.settings import PosteriorConfig
 from gcsa.ranking.lists import Ranking
 from gcsa.scene import Scene
 from gcsa.scoring.split import JudgedScene, prepare
@@ -26,7 +27,8 @@ class Questions:
     """Queries of a scene, their lists, and what is right.
 
     relevant: (Q, N) bool. weight: (Q,), how much a query counts. left_out: (Q, n) bool, images that
-    are no candidates; None: none is left out.
+    are no candidates; None: none is left out. verify: candidates of a query whose local features
+    are matched, at most, where the scene has any.
     """
 
     scene: Scene
@@ -37,6 +39,7 @@ class Questions:
     relevant: np.ndarray
     weight: np.ndarray
     left_out: np.ndarray | None = None
+    verify: int = PosteriorConfig.verify
 
     def __len__(self) -> int:
         return len(self.weight)
@@ -68,7 +71,7 @@ def training_questions(config: Config, device: torch.device) -> list[Questions]:
         found = _some(found, config.place.queries, config.train.seed)
     if not any(q.relevant.any() for q in found):
         raise InputError("no query of the training scenes has a relevant candidate")
-    return found
+    return [replace(q, verify=config.posterior.verify) for q in found]
 
 
 def _some(questions: list[Questions], count: int, seed: int) -> list[Questions]:
