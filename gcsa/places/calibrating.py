@@ -10,7 +10,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from gcsa.errors import InputError
-from gcsa.places.calibration import Calibration, adapted
+from gcsa.places.calibration import Calibration, adapted, rounded
 from gcsa.places.fitting import fit, overlap_relevance
 from gcsa.places.kernels import near
 from gcsa.places.locator import overlaps_of
@@ -37,22 +37,23 @@ def calibrated(
 ) -> Calibration:
     """The calibration of a scene from its database alone, for lists of so many ``candidates``.
 
-    The defaults where fewer than LEAST images have positions; those for descriptors of that
-    contrast where no place was photographed on two occasions.
+    In the digits of its file: who made it and who reads it find the same. The defaults where fewer
+    than LEAST images have positions; those for descriptors of that contrast where no place was
+    photographed on two occasions.
     """
     database = scene.database
     known = 0
     if database.positions is not None:
         known = int(np.isfinite(database.positions).all(1).sum())
     if known < LEAST or database.descriptors is None:
-        return Calibration()
+        return rounded(Calibration())
     found = own_sample(scene, rule, fov_config, min(candidates, known - 1))
     if not found.relevant.any():
-        return adapted(Calibration(), contrast([found]))
+        return rounded(adapted(Calibration(), contrast([found])))
     mark = mark_of(scene, rule, fov_config, candidates)
     sessions = database_of(scene, rule, fov_config).sessions
     result = fit([found], "database", reach_of(rule, fov_config), sessions, descriptors=mark)
-    return _with_overlaps(result, [scene], [found], rule, fov_config)
+    return rounded(_with_overlaps(result, [scene], [found], rule, fov_config))
 
 
 def mark_of(scene: Scene, rule: Rule, fov_config: FovConfig, candidates: int) -> str:
@@ -84,11 +85,11 @@ def calibrated_on(
     fov_config: FovConfig,
     descriptors: str = "",
 ) -> Calibration:
-    """The calibration from queries of labelled scenes."""
+    """The calibration from queries of labelled scenes, in the digits of its file."""
     if not any(s.relevant.any() for s in samples):
         raise InputError("no query of the scenes has a relevant candidate to calibrate by")
     result = fit(samples, "scenes", reach_of(rule, fov_config), descriptors=descriptors)
-    return _with_overlaps(result, scenes, samples, rule, fov_config)
+    return rounded(_with_overlaps(result, scenes, samples, rule, fov_config))
 
 
 def _with_overlaps(

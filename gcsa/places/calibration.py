@@ -119,6 +119,11 @@ def from_text(text: str) -> Calibration:
         raise ValueError(f"calibration: {error}") from error
 
 
+def rounded(calibration: Calibration) -> Calibration:
+    """In the digits of its file."""
+    return from_text(to_text(calibration))
+
+
 def read_calibration(path: Path) -> Calibration:
     """A calibration file; InputError names the file and what is wrong in it."""
     if not path.is_file():

@@ -14,7 +14,7 @@ from gcsa.errors import InputError
 from gcsa.files import write_text
 from gcsa.models.checkpoint import read_settings
 from gcsa.places.calibrating import calibrated, calibrated_on, labelled_sample, mark_of
-from gcsa.places.calibration import Calibration, from_text, read_calibration, to_text
+from gcsa.places.calibration import Calibration, read_calibration, to_text
 from gcsa.scene import Scene
 from gcsa.scoring.split import JudgedScene
 from gcsa.sideinfo.rules import Rule
@@ -37,9 +37,8 @@ def calibration_for(config: Config, scene: Scene) -> Calibration:
     mark = mark_of(scene, rule, config.fov, config.model.K)
     if path is not None and (kept := from_first(lambda: _kept(path, mark))) is not None:
         return kept
-    # In the digits of the file: the next run, which reads it, must find the same.
     found = from_first(lambda: calibrated(scene, rule, config.fov, config.model.K))
-    found = from_text(to_text(replace(found, descriptors=mark)))
+    found = replace(found, descriptors=mark)
     if path is not None and path.parent.is_dir():
         keep(path, found)
     return found
