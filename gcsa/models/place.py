@@ -37,7 +37,7 @@ class PlaceConfig:
     layers: int = 1  # of attention; 0: each candidate is judged by its own evidence
     heads: int = 4  # attention heads of a layer
     hidden: int = 16  # of the network that makes a bias of a pair's affinities
-    keys: int = 48  # candidates of most evidence that all attend to
+    keys: int = 32  # candidates of most evidence that all attend to
     residual: bool = True  # it corrects the posterior; false: it says all anew, for comparison
     own: bool = True  # images of the databases are training queries, too
     queries: int = 0  # training queries at most, drawn by the seed; 0: all
