@@ -78,6 +78,8 @@ class Laps:
         yield
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
         self.found[part] = time.process_time() - start, peak
+        seconds = self.found[part][0]
+        print(f"{self.images:,}: {part}: {seconds:.2f} s, {peak:.1f} GiB", file=sys.stderr)
 
 
 def street(images: int, seed: int = 0) -> tuple[ImageSet, np.ndarray]:
@@ -220,11 +222,10 @@ def main() -> None:
     for size in sizes:
         more = ["--folder", args.folder] if args.folder else []
         command = [sys.executable, __file__, "--one", str(size), *more]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
         if done.returncode:
-            sys.exit(done.stderr)
+            sys.exit(f"{size:,} images: ended with {done.returncode}")
         found.append(json.loads(done.stdout.splitlines()[-1]))
-        print(f"{size:,} images: {found[-1]}", file=sys.stderr, flush=True)
     print(grown(sizes, found))
 
 

@@ -212,19 +212,22 @@ class Pairs:
         length = self.starts[row.clamp(min=0) + 1].flatten() - first
         entry = _ranges(first, length)
         line = torch.repeat_interleave(torch.arange(len(first), device=rows.device), length)
-        place = self._places(rows)[line // row.shape[1], self.columns[entry]]
-        kept = place >= 0
-        block.view(len(first), -1)[line[kept], place[kept].long()] = self.values[entry[kept]]
+        column, listed = self._listed(rows, line // row.shape[1], self.columns[entry])
+        block.view(len(first), -1)[line[listed], column[listed]] = self.values[entry[listed]]
         return block
 
-    def _places(self, rows: torch.Tensor) -> torch.Tensor:
-        """Where each database image stands among the candidates, -1 nowhere: (B, n + 1)."""
-        count = len(self.starts) - 1
-        place = torch.full((len(rows), count + 1), -1, dtype=torch.int32, device=rows.device)
-        numbers = torch.arange(rows.shape[1], dtype=torch.int32, device=rows.device)
-        place.scatter_(1, torch.where(rows < 0, count, rows), numbers.expand_as(rows))
-        place[:, -1] = -1
-        return place
+    def _listed(
+        self, rows: torch.Tensor, query: torch.Tensor, images: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Where ``images`` (m,) stand in the lists ``rows`` (B, N) of ``query`` (m,), and whether
+        they do: (m,) each. Nothing here is as long as the database.
+        """
+        beyond = len(self.starts)  # no image has this number; padding stands behind all
+        ordered, column = torch.where(rows < 0, beyond - 1, rows).sort(dim=1)
+        first = beyond * torch.arange(len(rows), device=rows.device)
+        keys, wanted = (ordered + first[:, None]).view(-1), images + beyond * query
+        place = torch.searchsorted(keys, wanted).clamp_(max=len(keys) - 1)
+        return column.view(-1)[place], keys[place] == wanted
 
 
 @dataclass(frozen=True, eq=False)

@@ -88,6 +88,14 @@ def test_pairs_are_looked_up(random, monkeypatch, limit):
             assert found[b, h, n] == pytest.approx(dense[i, j] or float(i == j))
 
 
+def test_a_block_of_pairs_needs_no_memory_of_the_database():
+    nothing = torch.zeros(1, dtype=torch.int64)
+    pairs = Pairs(nothing.expand(10**12), nothing, torch.zeros(1), None)  # no machine holds these
+    rows = torch.tensor([[10**11, 3, -1], [5, 0, 2]])
+    found = pairs(standing(Places.of(np.zeros((9, 2))), rows.clamp(max=8)), rows)
+    assert found.shape == (2, 3, 3) and not found.any()
+
+
 def test_same_place_and_identity():
     places = Places.of(np.zeros((4, 2)))
     rows = torch.tensor([[0, 1, 3, -1]])
