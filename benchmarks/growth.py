@@ -179,6 +179,8 @@ def _places(laps: Laps, scene: Scene) -> None:
     rule = Rule.of("dist")
     with laps.lap("posterior, 128 queries"):
         posterior(scene, first, PosteriorConfig(), rule, known, Calibration())
+    with laps.lap("posterior by fields of view, 128 queries"):
+        posterior(scene, first, PosteriorConfig(), Rule.of("fov"), known, Calibration())
     with laps.lap("calibration"):
         calibrated(scene, rule, known, NUM)
 

@@ -2,6 +2,9 @@
 
 #include <math.h>
 #include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 enum { GLANCE = BEST_GLANCE, FEW = 16 };
 
@@ -153,23 +156,57 @@ static int any_above(const float *scores, float least)
 }
 #endif
 
+/* Keys of those of some scores that are above the least, behind count others; how many there are
+ * then. No branch: none could be foretold. */
+static size_t join_some(uint64_t *keys, size_t count, const float *scores, size_t some,
+                        uint32_t first, float least)
+{
+    for (size_t i = 0; i < some; i++) {
+        keys[count] = key_of(scores[i], first + (uint32_t)i);
+        count += scores[i] > least;
+    }
+    return count;
+}
+
+#if defined(__GNUC__) && defined(__SSE2__)
+/* The same of GLANCE scores, of which one or two are above as a rule. */
+static size_t join_glance(uint64_t *keys, size_t count, const float *scores, uint32_t first,
+                          float least)
+{
+    __m128 limit = _mm_set1_ps(least);
+    uint32_t above = 0; /* a bit for each */
+    for (int i = 0; i < GLANCE; i += 4)
+        above |= (uint32_t)_mm_movemask_ps(_mm_cmpgt_ps(_mm_loadu_ps(scores + i), limit)) << i;
+    for (; above; above &= above - 1) {
+        uint32_t i = (uint32_t)__builtin_ctz(above);
+        keys[count++] = key_of(scores[i], first + i);
+    }
+    return count;
+}
+#else
+static size_t join_glance(uint64_t *keys, size_t count, const float *scores, uint32_t first,
+                          float least)
+{
+    return join_some(keys, count, scores, GLANCE, first, least);
+}
+#endif
+
 static size_t join_row(const best_kept *kept, size_t row, size_t count, const float *scores,
                        size_t columns, uint32_t first)
 {
     uint64_t *keys = kept->keys + row * kept->room;
     float least = kept->least[row];
     for (size_t start = 0; start < columns; start += GLANCE) {
-        size_t end = start + GLANCE < columns ? start + GLANCE : columns;
-        if (end == start + GLANCE && !any_above(scores + start, least))
+        size_t some = columns - start < GLANCE ? columns - start : GLANCE;
+        if (some == GLANCE && !any_above(scores + start, least))
             continue;
         if (count + GLANCE > kept->room) {
             least = cast_off(keys, count, kept->num);
             count = kept->num;
         }
-        for (size_t i = start; i < end; i++) { /* no branch: none could be foretold */
-            keys[count] = key_of(scores[i], first + (uint32_t)i);
-            count += scores[i] > least;
-        }
+        uint32_t number = first + (uint32_t)start;
+        count = some == GLANCE ? join_glance(keys, count, scores + start, number, least)
+                               : join_some(keys, count, scores + start, some, number, least);
     }
     kept->least[row] = least;
     return count;
