@@ -50,13 +50,18 @@ from gcsa.sideinfo.rules import Rule
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 LENGTH, QUERIES, NUM = 64, 128, 100
 HEARD = 8  # access points that an image hears
-# The largest size of a part; the others take all.
+PACKING, INDEX = "packing", "index: training, adding, 128 queries"
+OVERLAPS, POSTERIOR = "overlaps of all pairs", "posterior, 128 queries"
+CALIBRATION = "calibration"
+# The largest size of a part, and why; the others take all. Radio and the posterior by fields of
+# view go as far as the posterior does.
+PAIRS = "an image has 60 to 74 within reach here, 12 bytes each and three times that while made"
 MOST = {
-    "packing": 100_000,
-    "overlaps of all pairs": 1_000_000,
-    "calibration": 1_000_000,
-    "posterior, 128 queries": 1_000_000,
-    "radio affinity of 128 lists": 1_000_000,
+    PACKING: (100_000, "HDF5 takes longer to write the file than it takes to be packed"),
+    INDEX: (1_000_000, "first_round.py has ten million, of 512 numbers"),
+    OVERLAPS: (1_000_000, f"{PAIRS}: 20 GiB at ten million"),
+    POSTERIOR: (1_000_000, f"{PAIRS}: with radio 40 GiB at ten million"),
+    CALIBRATION: (1_000_000, "it needs the posterior's pairs"),
 }
 WORST = 1.2  # exponent that n log n has at most over these sizes, 1.1, and what caches do to it
 
@@ -70,7 +75,7 @@ class Laps:
 
     def runs(self, part: str) -> bool:
         """Whether a part is run at this size."""
-        return self.images <= MOST.get(part, self.images)
+        return self.images <= MOST.get(part, (self.images, ""))[0]
 
     @contextmanager
     def lap(self, part: str) -> Iterator[None]:
@@ -107,10 +112,10 @@ def measure(images: int, folder: Path) -> dict[str, tuple[float, float]]:
     _reading(laps, database, folder)
     random = np.random.default_rng(1)
     database = replace(database, descriptors=descriptors(places, LENGTH, random))
-    if laps.runs("packing"):
+    if laps.runs(PACKING):
         path = folder / "feats.h5"
         write_features(path, database.names, database.descriptors)
-        with laps.lap("packing"):
+        with laps.lap(PACKING):
             open_pack(path)
     rows = np.sort(random.choice(images, QUERIES, replace=False))
     queries = replace(
@@ -147,8 +152,9 @@ def _first_rounds(laps: Laps, scene: Scene, images: int) -> None:
         retrieve(bare, NUM, search="fp32")
     lists = 1 << round(np.log2(4 * np.sqrt(images)))
     searching = Searching(f"IVF{lists}_HNSW32,PQ16", "nprobe=16", sample=1 << 17)
-    with laps.lap("index: training, adding, 128 queries"):
-        retrieve(bare, NUM, search=searching)
+    if laps.runs(INDEX):
+        with laps.lap(INDEX):
+            retrieve(bare, NUM, search=searching)
     with laps.lap("what is near a device joins the lists"):
         with_nearby(scene, retrieve(scene, NUM, search=Searching(within=3.0)), 50)
     with laps.lap("grid of cells"):
@@ -158,10 +164,10 @@ def _first_rounds(laps: Laps, scene: Scene, images: int) -> None:
 def _places(laps: Laps, scene: Scene) -> None:
     """Overlaps, radio, calibration, posterior."""
     database, known = scene.database, FovConfig()
-    if laps.runs("overlaps of all pairs"):
-        with laps.lap("overlaps of all pairs"):
+    if laps.runs(OVERLAPS):
+        with laps.lap(OVERLAPS):
             fov.overlap_sparse(database.positions, database.headings, **known.kwargs())
-    if not laps.runs("posterior, 128 queries"):
+    if not laps.runs(POSTERIOR):
         return
     box = np.ptp(database.positions, axis=0)
     points = np.random.default_rng(2).uniform(0, 1, (len(database) // 10, 2)) * box
@@ -177,11 +183,11 @@ def _places(laps: Laps, scene: Scene) -> None:
         replace(scene.queries, radio=radio[nearest]),
     )
     rule = Rule.of("dist")
-    with laps.lap("posterior, 128 queries"):
+    with laps.lap(POSTERIOR):
         posterior(scene, first, PosteriorConfig(), rule, known, Calibration())
     with laps.lap("posterior by fields of view, 128 queries"):
         posterior(scene, first, PosteriorConfig(), Rule.of("fov"), known, Calibration())
-    with laps.lap("calibration"):
+    with laps.lap(CALIBRATION):
         calibrated(scene, rule, known, NUM)
 
 
@@ -229,6 +235,9 @@ def main() -> None:
             sys.exit(f"{size:,} images: ended with {done.returncode}")
         found.append(json.loads(done.stdout.splitlines()[-1]))
     print(grown(sizes, found))
+    for part, (most, why) in MOST.items():
+        if most < max(sizes):
+            print(f"\n{part}: no more than {most:,} images, as {why}")
 
 
 if __name__ == "__main__":
