@@ -4,8 +4,9 @@
 
 FOLDER has settings.json: the overrides of a world, "only" the programs to run, and "kill":
 {attempt: {"rank", "after", "count"}}, which process kills itself in which of torchrun's attempts,
-and after how many events of a kind. Events, a line each, go to FOLDER/events.RANK: pieces that were
-made or read, epochs that were kept.
+and after how many events of a kind; without a rank they count together, and whichever comes to that
+number does: who does how many pieces is a matter of time. Events, a line each, go to
+FOLDER/events.RANK: pieces that were made or read, epochs that were kept.
 """
 
 from __future__ import annotations
@@ -98,8 +99,10 @@ def observe(folder: Path, kill: dict[str, dict]) -> None:
         nonlocal count
         events.write(f"{attempt} {what} {name}\n")
         events.flush()
-        count += what in fate.get("after", "")
-        if count and str(fate["rank"]) == rank and count >= fate["count"]:
+        if what != fate.get("after") or fate.get("rank", int(rank)) != int(rank):
+            return
+        count = count + 1 if "rank" in fate else distributed.counted(f"test/{attempt}")
+        if count == fate["count"]:
             os.kill(os.getpid(), signal.SIGKILL)
 
     def observed(path, make):

@@ -131,7 +131,7 @@ def test_two_machines_of_two_processes(one, tmp_path):
 
 
 def test_a_process_that_is_killed_is_replaced(one, tmp_path):
-    kill = {"0": {"rank": 1, "after": "piece", "count": 12},
+    kill = {"0": {"after": "piece", "count": 12},
             "1": {"rank": 0, "after": "epoch", "count": 2}}  # fmt: skip
     make(tmp_path, kill, ["locate", "extract", "train"])
     options = ["--nproc_per_node=2", "--rdzv_backend=c10d", "--rdzv_endpoint=127.0.0.1:0"]
