@@ -1,10 +1,9 @@
-"""CSA in the frame of training that it shares with GCSA: a city, one batch, two processes."""
+"""CSA in the frame of training that it shares with GCSA: a city, one batch."""
 
 import numpy as np
 import pytest
 import torch
 from conftest import SMALL, overrides
-from test_distributed import EXACT, results, start
 
 from gcsa.config import load_config
 from gcsa.errors import InputError
@@ -116,18 +115,6 @@ def test_a_run_and_its_checkpoint(world, tmp_path):
     torch.save({key: content[key] for key in ("epoch", "state_dict")}, tmp_path / "theirs.pth")
     theirs = load_config(None, overrides(world))
     assert evaluate(theirs, str(tmp_path / "theirs.pth"))["metrics"] == found
-
-
-def test_two_processes_train_as_one_does(world):
-    settings = {**CSA, **PLAIN, "data.batch_size": 12, "train.warmup_epochs": 0}
-    train(load_config(None, overrides(world, EXACT, settings)), "one")
-    done = start(world, "two", 2, settings)
-    assert done.returncode == 0, done.stderr
-    (one, weights), (two, others) = results(world, "one"), results(world, "two")
-    for row, other in zip(one[1:], two[1:], strict=True):
-        assert float(other["loss"]) == pytest.approx(float(row["loss"]), abs=1e-5)
-    for name, tensor in weights.items():
-        torch.testing.assert_close(others[name], tensor, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize(

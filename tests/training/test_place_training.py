@@ -1,4 +1,4 @@
-"""The place loss in training: GCSA's two stages and CSA, resumed, in two processes, and ranked."""
+"""The place loss in training: GCSA's two stages and CSA, resumed, and ranked."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from conftest import STAGE_2, overrides
-from test_distributed import results, start
 
 from gcsa.config import load_config
 from gcsa.errors import InputError
@@ -99,20 +98,6 @@ def test_resumed_to_the_bit(world, stage):
     one, two = (load_checkpoint(file_of(world, n, 2))[0].state_dict() for n in ("whole", "cut"))
     assert "head.own" in one and one.keys() == two.keys()
     assert all(torch.equal(one[name], two[name]) for name in one)
-
-
-def test_two_processes_train_as_one_does(world):
-    settings = {**PLACE, **STAGE_2, "train.projection": "shared", "data.batch_size": 12}
-    for name, processes in (("one", 1), ("two", 2)):
-        done = start(world, name, processes, settings)
-        assert done.returncode == 0, done.stderr
-    (one, weights), (two, others) = results(world, "one"), results(world, "two")
-    for row, other in zip(one, two, strict=True):
-        assert float(other["loss"] or 0) == pytest.approx(float(row["loss"] or 0), abs=1e-5)
-        assert float(other["mAP@10"]) == pytest.approx(float(row["mAP@10"]), abs=1e-6)
-    for name in weights:
-        if name.startswith("head."):
-            torch.testing.assert_close(others[name], weights[name], atol=2e-4, rtol=1e-3)
 
 
 def test_stage_2_starts_from_stage_1_without_its_head(world):

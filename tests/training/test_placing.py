@@ -1,15 +1,13 @@
-"""Training of the network of places: what it reads, resumed, in two processes, and ranked by."""
+"""Training of the network of places: what it reads, resumed, and ranked by."""
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from conftest import overrides
-from test_distributed import start
 
 from gcsa.config import load_config
 from gcsa.errors import InputError
@@ -68,17 +66,6 @@ def test_resumed_to_the_bit(world):
     ]
     for name, tensor in states[0].items():
         torch.testing.assert_close(tensor, states[1][name], rtol=0, atol=0)
-
-
-def test_two_processes_train_as_one_does(world):
-    rows = []
-    for name, processes in (("one", 1), ("two", 2)):
-        done = start(world, name, processes, PLACE, {"data.batch_size": 24})
-        assert done.returncode == 0, done.stderr
-        with open(f"{world['data.outputs']}/training/{name}/metrics.csv", newline="") as file:
-            rows.append(list(csv.DictReader(file)))
-    for row, other in zip(*rows, strict=True):
-        assert float(other["loss"] or 0) == pytest.approx(float(row["loss"] or 0), rel=2e-3)
 
 
 def scenes_of(world):
