@@ -53,6 +53,12 @@ def parser() -> argparse.ArgumentParser:
         "interval",
     )
     options.add_fusion(made)
+    made.add_argument(
+        "--across",
+        action="store_true",
+        help="all scenes as one: lists of all databases together, beside the rule that takes the "
+        "scene of the first image",
+    )
     options.add_split(made)
     options.add_device(made)
     options.add_json(made)
@@ -83,7 +89,9 @@ def _print(config: Config, args: argparse.Namespace, overrides: Sequence[str]) -
     from gcsa.scoring.report import show, without_nan
 
     fusion = Fusion.given(args.fusion)
-    if args.compare is None:
+    if args.across:
+        result = _across(args, config, overrides, fusion)
+    elif args.compare is None:
         result = evaluate(config, args.checkpoint, args.split, overrides, fusion, args.method)
         print(show(result, args.verbose))
     else:
@@ -94,6 +102,21 @@ def _print(config: Config, args: argparse.Namespace, overrides: Sequence[str]) -
         print(show_comparison(result, args.compare, args.verbose))
     if args.json:
         write_text(args.json, json.dumps(without_nan(result), indent=2) + "\n")
+
+
+def _across(
+    args: argparse.Namespace, config: Config, overrides: Sequence[str], fusion: Fusion | None
+) -> Report:
+    from gcsa.scoring.across import evaluate_across, show_across
+    from gcsa.scoring.evaluation import list_depth
+    from gcsa.scoring.ranker import open_ranker
+
+    if args.compare is not None:
+        raise InputError("--across and --compare: only one of them")
+    ranker = open_ranker(config, args.checkpoint, args.method, overrides, fusion)
+    result = evaluate_across(ranker, args.split, list_depth(ranker))
+    print(show_across(result, args.verbose))
+    return result
 
 
 if __name__ == "__main__":

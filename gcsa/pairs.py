@@ -153,8 +153,8 @@ def parser() -> argparse.ArgumentParser:
     made.add_argument(
         "--across",
         action="store_true",
-        help="search the databases of all scenes together: the first round, in one file, each "
-        "name led by its scene",
+        help="search the databases of all scenes together, and re-rank what is found: one file, "
+        "each name led by its scene",
     )
     made.add_argument("--scores", metavar="FILE", help="also write 'query database score' lines")
     options.add_overrides(made)
@@ -171,7 +171,7 @@ def main() -> None:
     config = load_config(args.conf, overrides)
     with program(config.train.timeout, config.data.outputs):
         if args.across:
-            _across(args, config)
+            _across(args, config, overrides)
             return
         pairs(
             config,
@@ -188,15 +188,19 @@ def main() -> None:
         )
 
 
-def _across(args: argparse.Namespace, config: Config) -> None:
+def _across(args: argparse.Namespace, config: Config, overrides: Sequence[str]) -> None:
     from gcsa.localization.pairs_across import pairs_across
+    from gcsa.rerankers.fusion import Fusion
+    from gcsa.scoring.ranker import open_ranker
 
-    for option in ("checkpoint", "method", "fusion", "from_pairs", "min_similarity"):
+    for option in ("from_pairs", "min_similarity"):
         if getattr(args, option) is not None:
-            raise InputError(f"--across and --{option}: re-ranking is of one scene's images")
+            raise InputError(f"--across and --{option}: lists of one scene's own")
     if args.num < 1:
         raise InputError(f"--num: {args.num} is less than 1")
-    path = pairs_across(config, args.output, args.split, args.num, args.scores)
+    fusion = Fusion.given(args.fusion)
+    ranker = open_ranker(config, args.checkpoint, args.method, overrides, fusion)
+    path = pairs_across(config, args.output, args.split, args.num, args.scores, ranker)
     logger.info("%s: pairs across all scenes", path)
 
 

@@ -146,7 +146,8 @@ class Scene:
 
     Every array is checked here, at the door; nothing downstream checks again.
     frame: None where nobody knows where on the Earth its positions are. local: None where nobody
-    looked for local features.
+    looked for local features. parts: (S + 1,) of scenes that were joined, where the database images
+    of each begin: what lies between their grounds is no ground.
     """
 
     name: str
@@ -154,6 +155,7 @@ class Scene:
     queries: ImageSet
     frame: Frame | None = None
     local: Common | None = None
+    parts: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         self.database.check(f"{self.name}: database")

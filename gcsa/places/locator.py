@@ -30,7 +30,7 @@ from gcsa.places.logits import Logits
 from gcsa.places.posterior import Posterior, RankingConfig, posterior
 from gcsa.places.sequences import ChainConfig, chain
 from gcsa.places.settings import PosteriorConfig
-from gcsa.places.standing import Observed, Spread
+from gcsa.places.standing import Observed, Spread, area_of
 from gcsa.places.verified import verified
 from gcsa.places.weighed import Weighed
 from gcsa.ranking.lists import Ranking
@@ -243,7 +243,7 @@ class Locator:
         there = evidence.of_rows(database.positions[:, :2], rows)
         known = np.isfinite(reported).all(1)[:, None] & np.isfinite(there).all(-1)
         found = evidence.position(
-            reported, accuracy, there, c.spread, c.gps_outliers, area_of(database.positions)
+            reported, accuracy, there, c.spread, c.gps_outliers, area_of(self.scene)
         )
         trust = evidence.trust(found, c.gps_outliers, known).clip(0, 1)
         observed = Observed(
@@ -282,12 +282,6 @@ def overlaps_of(scene: Scene, fov_config: FovConfig) -> csr_array:
     if positions.shape[1] < 3:
         return found
     return on_one_level(found, positions[:, 2], fov_config.height)
-
-
-def area_of(positions: np.ndarray) -> float:
-    """Square metres of the box about all known positions (n, 2+), one at the least."""
-    known = positions[np.isfinite(positions).all(1), :2]
-    return float(max(1.0, np.prod(np.ptp(known, axis=0) + 1.0))) if len(known) else 1.0
 
 
 def _facing(matrix: csr_array, headings: np.ndarray, turn: float) -> csr_array:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
 
+from gcsa.errors import given
 from gcsa.places.kernels import Hypotheses, Places
+from gcsa.scene import Scene
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,3 +95,13 @@ def _split(
 
 def _like(mask: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     return mask[..., None] if values.dim() > mask.dim() else mask
+
+
+def area_of(scene: Scene) -> float:
+    """Square metres of the box about all known positions, one at the least; of joined scenes the
+    sum."""
+    positions = given(scene.database.positions, f"{scene.name}: positions of the database")
+    ends = scene.parts or (0, len(positions))
+    parts = [positions[a:b] for a, b in itertools.pairwise(ends)]
+    known = [part[np.isfinite(part).all(1), :2] for part in parts]
+    return sum(float(max(1.0, np.prod(np.ptp(k, axis=0) + 1.0))) for k in known if len(k)) or 1.0

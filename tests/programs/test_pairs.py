@@ -257,6 +257,12 @@ def test_pairs_across_all_scenes(tmp_path, caplog, monkeypatch):
         for query, expected in zip(scene.queries.names, best, strict=True):
             assert set(images[queries == f"{scene.name}/{query}"]) == set(expected)
     assert len(scores.read_text().splitlines()) == 200
-    monkeypatch.setattr("sys.argv", ["gcsa pairs", *more, *words, "--method", "posterior"])
-    with pytest.raises(InputError, match="--across and --method: re-ranking is of one scene's"):
+    argv = ["gcsa pairs", *more, *words, "data.val_scenes=[cph,sf]"]
+    monkeypatch.setattr("sys.argv", [*argv, "--min_similarity", "0"])
+    with pytest.raises(InputError, match="--across and --min_similarity: lists of one scene's own"):
         program.main()
+    monkeypatch.setattr("sys.argv", [*argv, "--method", "posterior"])
+    program.main()
+    again, others = read_pairs(out)
+    assert set(again) == set(queries) and len(others) == len(images)
+    assert list(others) != list(images) and set(others) <= set(names)

@@ -1,4 +1,4 @@
-"""Device positions choose what is compared; several scenes searched at once: against NumPy."""
+"""Device positions choose what is compared: against NumPy."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,6 @@ from gcsa.errors import InputError
 from gcsa.ranking.cells import CELL, Grid
 from gcsa.ranking.index.settings import Searching
 from gcsa.ranking.retrieval import retrieve
-from gcsa.ranking.union import retrieve_in_all
 from gcsa.scene import ImageSet, Scene
 
 NAN = np.nan
@@ -76,26 +75,3 @@ def test_the_setting():
     assert load_config(overrides=["data.device_cells=3"]).data.searching.within == 3.0
     with pytest.raises(InputError, match="data.device_cells: -1.0 is not a number from 0"):
         load_config(overrides=["data.device_cells=-1"])
-
-
-def test_several_databases_are_as_one():
-    scenes = [Scene(f"s{i}", images("d", 20 + i, i), images("q", 3, 9 + i)) for i in range(3)]
-    queries = images("q", 5, 7)
-    found = retrieve_in_all(queries, scenes, 12, search="fp32")
-    rows = np.concatenate([s.database.descriptors for s in scenes])
-    joined = ImageSet(np.arange(len(rows)).astype(str), rows)
-    whole = retrieve(Scene("all", joined, queries), 12, search="fp32")
-    starts = np.cumsum([0, 20, 21])
-    np.testing.assert_array_equal(starts[found.scenes] + found.indices, whole.indices)
-    np.testing.assert_allclose(found.scores, whole.scores, atol=1e-6)
-    assert (found.first(4).scenes == found.scenes[:, :4]).all()
-
-
-def test_only_images_of_the_own_scene_are_the_queries_themselves():
-    scenes = [Scene(f"s{i}", images("d", 8, i), images("q", 3, 9)) for i in range(2)]
-    queries = scenes[0].database
-    found = retrieve_in_all(queries, scenes, 20, search="fp32", own=0)
-    own = found.indices == np.arange(8)[:, None]
-    assert not (own & (found.scenes == 0)).any()
-    assert (own & (found.scenes == 1)).any(axis=1).all()
-    assert (found.scenes[:, 15:] == -1).all() and (found.scenes[:, 14] >= 0).all()

@@ -19,6 +19,7 @@ from scipy.sparse import csr_array
 
 from gcsa.datasets.landmarks.features import open_features, stored_names
 from gcsa.descriptors.hdf5 import DescriptorRows
+from gcsa.descriptors.stacked import Stacked
 from gcsa.errors import InputError
 from gcsa.evaluation.listed import ListedTruth, rows_to_lists
 from gcsa.files import pickles, reading
@@ -127,44 +128,11 @@ def _descriptors(path: Path, role: str, names: np.ndarray) -> DescriptorRows:
     return DescriptorRows(array, np.arange(len(array)))
 
 
-class StackedRows(DescriptorRows):
-    """Two arrays of descriptors behind each other as one (n + m, D) float16 array, not copied."""
-
-    def __init__(self, first: DescriptorRows, second: DescriptorRows):
-        self._first, self._second = first, second
-        self._numbers = np.arange(len(first) + len(second))
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return len(self._numbers), self._first.shape[1]
-
-    @property
-    def dtype(self) -> np.dtype:
-        return self._first.dtype
-
-    def __len__(self) -> int:
-        return len(self._numbers)
-
-    def __getitem__(self, index: Any) -> np.ndarray:
-        if isinstance(index, tuple):
-            return self[index[0]][(..., *index[1:])]
-        rows = self._numbers[index]
-        result = np.empty((*np.shape(rows), self.shape[1]), dtype=self.dtype)
-        here = rows < len(self._first)
-        result[here] = self._first[rows[here]]
-        result[~here] = self._second[rows[~here] - len(self._first)]
-        return result
-
-    def take(self, index: np.ndarray, out: np.ndarray) -> None:
-        """Gather the rows ``index`` (m,) into ``out`` (m, D)."""
-        out[:] = self[index]
-
-
 def _with_distractors(database: ImageSet, others: np.ndarray) -> ImageSet:
     numbers = np.char.zfill(np.arange(len(others)).astype(str), 7)
     names = np.concatenate([database.names, np.char.add("distractor/", numbers)])
     rows = DescriptorRows(others, np.arange(len(others)))
-    return ImageSet(names, StackedRows(database.descriptors, rows))
+    return ImageSet(names, Stacked([database.descriptors, rows]))
 
 
 def _widened(truth: ListedTruth, database: int) -> ListedTruth:
