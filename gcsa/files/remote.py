@@ -6,19 +6,26 @@ A photo is one request: its bytes are fetched whole, and decoded from memory.
 
 from __future__ import annotations
 
+import errno
 import importlib
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from gcsa.errors import InputError
+from gcsa.errors import InputError, MissingFileError
 from gcsa.files import limits, reading
 
 # Two letters at least: C:/photos is a folder of Windows.
 URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://.+")
 LACKS = "needs fsspec, which is not installed (pip install gcsa[remote])"
+
+
+class StoreError(InputError):
+    """A store that does not answer as one should: of no photo alone, so that to go on is vain."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +52,46 @@ class Remote:
         return str(self) < str(other)
 
     def fetched(self) -> Remote:
-        """The same with its bytes; InputError where there are none, or too many."""
+        """The same with its bytes; InputError where there are none, or too many; StoreError where
+        the store cannot be asked.
+        """
         if self.content is not None:
             return self
         # A name is a table's, so a stranger's: it stays below the root, and is no URL itself.
         if ".." in self.name.split("/"):
             raise InputError(f"{self}: expected a name without '..'")
         most = limits.most("GCSA_MAX_BYTES")
-        with reading(str(self), "a file of an object store"):
+        with _asking(str(self)):
             files, folder = _store(self.root)
-            content = files.cat_file(f"{folder.rstrip('/')}/{self.name}", 0, most + 1)
+            content = _content(files, f"{folder.rstrip('/')}/{self.name}", most + 1)
         limits.check("GCSA_MAX_BYTES", len(content), str(self))
         return replace(self, content=content)
+
+
+@contextmanager
+def _asking(url: str) -> Iterator[None]:
+    """What goes wrong as one line: a file that is not there is one thing, a store another."""
+    try:
+        with reading(url, "a file of an object store"):
+            yield
+    except MissingFileError:
+        raise
+    except InputError as error:
+        raise StoreError(str(error)) from error
+
+
+def _content(files: Any, path: str, most: int) -> bytes:
+    """At most so many bytes of a file. By name: what stands third is another thing for s3fs.
+
+    An empty file has no range at all, as S3 sees it.
+    """
+    try:
+        found: bytes = files.cat_file(path, start=0, end=most)
+    except OSError as error:
+        if error.errno != errno.EINVAL or files.info(path)["size"] > 0:
+            raise
+        found = b""
+    return found
 
 
 @lru_cache(maxsize=8)

@@ -1,5 +1,6 @@
 """Photos in an object store: read through fsspec, from its memory and from this disk by URL."""
 
+import errno
 import io
 
 import fsspec
@@ -13,10 +14,11 @@ from gcsa.__main__ import main
 from gcsa.config import load_config
 from gcsa.datasets.images import image_path, missing, on_disk
 from gcsa.datasets.settings import DataConfig
+from gcsa.descriptors.extraction.decoding import Photo, decoded
 from gcsa.descriptors.hdf5 import open_pack
 from gcsa.errors import InputError
 from gcsa.extract.photos import of_scenes
-from gcsa.files.remote import Remote, _store, folder_of
+from gcsa.files.remote import Remote, StoreError, _store, folder_of
 from gcsa.imaging import read_image, read_rgb
 
 
@@ -123,3 +125,36 @@ def test_what_needs_a_disk_says_so(tmp_path):
     with pytest.raises(InputError, match="s3://b/p/lund/a.jpg: expected a photo on disk"):
         on_disk(path)
     assert missing([path, tmp_path / "no.jpg"]) == [tmp_path / "no.jpg"]
+
+
+def test_a_store_is_asked_as_s3fs_wants_it(store, monkeypatch):
+    """Its third argument is the version of a file; a range of an empty file is an error there."""
+    store.pipe("/bucket/a.jpg", jpeg(1))
+    store.pipe("/bucket/empty.jpg", b"")
+    cat = type(store).cat_file
+
+    def as_s3fs(self, path, version_id=None, start=None, end=None):
+        if version_id is not None or start >= self.info(path)["size"]:
+            raise OSError(errno.EINVAL, "The requested range is not satisfiable")
+        return cat(self, path, start, end)
+
+    monkeypatch.setattr(type(store), "cat_file", as_s3fs)
+    assert (folder_of("memory://bucket") / "a.jpg").fetched().content == jpeg(1)
+    assert (folder_of("memory://bucket") / "empty.jpg").fetched().content == b""
+
+
+def test_a_store_that_cannot_be_asked_ends_the_command_at_once(store, monkeypatch):
+    asked = []
+
+    def silent(self, path, *_, **__):
+        asked.append(path)
+        raise ConnectionError("could not connect to the endpoint")
+
+    monkeypatch.setattr(type(store), "cat_file", silent)
+    with pytest.raises(StoreError, match="^memory://bucket/a.jpg: could not connect to the endpoi"):
+        read_rgb(folder_of("memory://bucket") / "a.jpg")
+    photos = [Photo(f"{i}.jpg", folder_of("memory://bucket") / f"{i}.jpg") for i in range(200)]
+    del asked[:]
+    with pytest.raises(StoreError):
+        list(decoded(photos, lambda photo: read_rgb(photo.path), 2, 8))
+    assert len(asked) < 100

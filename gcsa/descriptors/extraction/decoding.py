@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gcsa.errors import InputError
-from gcsa.files.remote import Remote
+from gcsa.files.remote import Remote, StoreError
 
 
 class Photo(NamedTuple):
@@ -69,6 +69,8 @@ def _result(photo: Photo, future: Future) -> Decoded | Broken:
     try:
         found: Decoded = future.result()
         return found
+    except StoreError:  # what is described is kept, and the same command goes on
+        raise
     except InputError as error:
         return Broken(photo.name, str(error))
 
