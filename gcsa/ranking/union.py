@@ -121,7 +121,7 @@ def _offsets(positions: Sequence[np.ndarray | None]) -> np.ndarray:
     """Metres (S, 2) that set scenes on a square grid: numbers as small as possible, for floats."""
     corners = np.zeros((len(positions), 2, 2))
     for corner, places in zip(corners, positions, strict=True):
-        known = [] if places is None else places[np.isfinite(places).all(axis=1), :2]
+        known: Any = [] if places is None else places[np.isfinite(places).all(axis=1), :2]
         if len(known):
             corner[:] = np.min(known, axis=0), np.max(known, axis=0)
     side = float((corners[:, 1] - corners[:, 0]).max()) + GAP
