@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Train the network of places that ships: after both quick starts, two more miniworlds, descriptors
-# of another network, and configs/place_universal.yaml, by two processes. An hour on two cores.
+# of another network, and configs/place_universal.yaml, by two processes. Half an hour on two cores.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
