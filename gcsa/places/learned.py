@@ -15,7 +15,7 @@ from gcsa.places.posterior import Posterior
 from gcsa.places.weighed import Weighed
 
 # Pairs of a block of queries: few enough for the cache, many enough for each operation.
-BLOCK = 3 << 15
+BLOCK = 1 << 17
 # A probability of relevance counts as no less than this.
 FAINT = 1e-6
 
