@@ -96,12 +96,12 @@ class Affinities:
         valid = rows >= 0
         held = valid.gather(1, top)
         _where_both(valid, held, value[:, None])
-        held = held.sum(1)
-        count = (held * (valid.sum(1) - 1)).clamp(min=1)[:, None, None]
-        mean = value.sum((1, 2), keepdim=True) / count
-        variance = value.square().sum((1, 2), keepdim=True) / count - mean.square()
-        spread = variance.clamp(min=1e-12).sqrt()
-        out.copy_(value.sub_(mean).div_(spread).clamp_(-MOST, MOST)).scatter_(1, top[:, None], 0)
+        count = (held.sum(1) * (valid.sum(1) - 1)).clamp(min=1)[:, None, None]
+        # The mean first, and then the squares: images may be alike to the third digit.
+        value.sub_(value.sum((1, 2), keepdim=True) / count).scatter_(1, top[:, None], 0)
+        _where_both(valid, held, value[:, None])
+        spread = (value.square().sum((1, 2), keepdim=True) / count).sqrt().clamp(min=1e-6)
+        out.copy_(value.div_(spread).clamp_(-MOST, MOST))
 
     def _positions(self, rows: Tensor, keys: Tensor, top: Tensor, out: Tensor) -> None:
         assert self.places is not None

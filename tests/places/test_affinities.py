@@ -70,6 +70,16 @@ def test_looks_are_standardised_over_pairs_of_two_images(scene):
         )
 
 
+def test_looks_that_differ_in_the_third_digit_alone_are_told_apart(scene):
+    rows, top = lists(np.random.default_rng(1))
+    described = 40 * scene.database.descriptors[0] + scene.database.descriptors.astype(np.float64)
+    described /= np.linalg.norm(described, axis=1, keepdims=True)
+    scene = replace(scene, database=replace(scene.database, descriptors=described))
+    found = affinities(scene).between(torch.from_numpy(rows), torch.from_numpy(top))
+    expected = [expected_looks(scene, rows[b], top[b]) for b in range(3)]
+    np.testing.assert_allclose(found[:, NUMBER["looks"]], expected, atol=5e-3)
+
+
 def test_images_that_are_all_alike_stand_apart_in_nothing(scene):
     alike = np.repeat(scene.database.descriptors[:1], N, axis=0)
     scene = replace(scene, database=replace(scene.database, descriptors=alike))
