@@ -17,6 +17,7 @@ class Stacked(DescriptorRows):
     def __init__(self, parts: Sequence[Any]):
         self._parts, self._pack = parts, None
         self._starts = np.cumsum([0, *map(len, parts)])
+        self._numbers = np.arange(self._starts[-1])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -37,7 +38,7 @@ class Stacked(DescriptorRows):
     def __getitem__(self, index: Any) -> np.ndarray:
         if isinstance(index, tuple):
             return self[index[0]][(..., *index[1:])]
-        rows = np.arange(len(self))[index]
+        rows = self._numbers[index]
         result = np.empty((np.size(rows), self.shape[1]), self.dtype)
         self.take(np.ravel(rows), result)
         return result.reshape(*np.shape(rows), self.shape[1])
