@@ -88,7 +88,8 @@ def learn(
         if path is None:
             raise InputError(f"{judged.scene.name}: has no descriptor file (data.desc_fn)")
         start = open_network(config.place.checkpoint)
-        result = adapted(judged.scene, rule, config.fov, start, depth, config.train.seed)
+        settings = config.train.seed, config.posterior.verify
+        result = adapted(judged.scene, rule, config.fov, start, depth, *settings)
         if result.better:
             mark = mark_of(judged.scene, rule, config.fov, depth)
             save_place(path, result.network, {"mark": mark})

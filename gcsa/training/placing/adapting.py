@@ -7,7 +7,7 @@ fewer places, than the posterior alone and than the network that it started from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from gcsa.errors import InputError
 from gcsa.losses.place import place_loss
 from gcsa.models.place import PlaceConfig, PlaceNet
 from gcsa.places.calibrating import LEAST, calibrated
+from gcsa.places.settings import PosteriorConfig
 from gcsa.scene import Scene
 from gcsa.sideinfo.fov import FovConfig
 from gcsa.sideinfo.rules import Rule
@@ -53,14 +54,23 @@ class Adapted:
 
 
 def adapted(
-    scene: Scene, rule: Rule, fov: FovConfig, start: PlaceNet, num: int, seed: int = 0
+    scene: Scene,
+    rule: Rule,
+    fov: FovConfig,
+    start: PlaceNet,
+    num: int,
+    seed: int = 0,
+    verify: int = PosteriorConfig.verify,
 ) -> Adapted:
-    """``start`` adapted to the database of a scene, for lists of ``num`` candidates."""
+    """``start`` adapted to the database of a scene, for lists of ``num`` candidates.
+
+    verify: candidates whose local features are matched, at most, where the scene has any.
+    """
     known = scene.database.positions
     if known is None or int(np.isfinite(known).all(1).sum()) < LEAST:
         raise InputError(f"{scene.name}: --learn needs the positions of {LEAST} database images")
     calibration = calibrated(scene, rule, fov, num)
-    every = own_questions(scene, rule, fov, calibration, num)
+    every = replace(own_questions(scene, rule, fov, calibration, num), verify=verify)
     held = held_out(every, seed)
     if not every.relevant[held].any() or held.all():
         raise InputError(
