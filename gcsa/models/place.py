@@ -113,7 +113,7 @@ class PairBias(nn.Module):
     """A small network of the affinities of two tokens, which yields a bias a head and layer.
 
     Beside A affinities it reads three flags: the key is the query's token, the key is "none", the
-    token is one of these two.
+    token is one of these two. affinities: A + 3.
     """
 
     def __init__(self, affinities: int, hidden: int, outputs: int):
