@@ -31,7 +31,6 @@ from gcsa.places.locator import Locator
 from gcsa.places.settings import PosteriorConfig
 from gcsa.ranking.lists import Ranking
 from gcsa.ranking.nearby import with_nearby
-from gcsa.rerankers.place import open_network
 from gcsa.rerankers.posterior import PosteriorConfig as MethodConfig
 from gcsa.rerankers.posterior import posterior
 from gcsa.scoring.calibration import calibrate_on_scenes
@@ -252,13 +251,6 @@ def milliseconds(world: World) -> list[list[str]]:
             return locator.locate(judged.candidates, config)
 
         lines.append([f"{world.name}, N = {width}, {word}", f"{1e3 * cpu_time(once) / count:.3f}"])
-    network, weighed = open_network(""), locator.weigh(judged.candidates)
-
-    def correct() -> object:
-        return locator._learned(judged.candidates, weighed, network)
-
-    name = f"{world.name}, N = {width}, the network of places beside"
-    lines.append([name, f"{1e3 * cpu_time(correct) / count:.3f}"])
     return lines
 
 
